@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from ugatit_tf.data import demo
+from ugatit_tf.data.faces import FRINGES, STYLES, person
 
 SMALL = {"size": 16, "train": 3, "test": 2}
 
@@ -61,9 +62,9 @@ def test_an_unknown_domain_is_an_error_that_lists_the_domains():
 
 
 def test_every_style_and_fringe_can_be_drawn_together():
-    people = [demo.person(np.random.default_rng(i)) for i in range(400)]
+    people = [person(np.random.default_rng(i)) for i in range(400)]
     assert {(p.style, p.fringe) for p in people} == {
-        (style, fringe) for style in demo.STYLES for fringe in demo.FRINGES
+        (style, fringe) for style in STYLES for fringe in FRINGES
     }
 
 

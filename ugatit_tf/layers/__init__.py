@@ -1,0 +1,24 @@
+"""The layers, each usable alone."""
+
+from ugatit_tf.layers.blocks import (
+    AdaptiveResidualBlock,
+    ConvolutionBlock,
+    ResidualBlock,
+    UpsampleBlock,
+)
+from ugatit_tf.layers.cam import CAM
+from ugatit_tf.layers.convolution import Convolution, UpsampleConvolution
+from ugatit_tf.layers.normalization import LIN, AdaLIN, InstanceNormalization
+
+__all__ = [
+    "CAM",
+    "LIN",
+    "AdaLIN",
+    "AdaptiveResidualBlock",
+    "Convolution",
+    "ConvolutionBlock",
+    "InstanceNormalization",
+    "ResidualBlock",
+    "UpsampleBlock",
+    "UpsampleConvolution",
+]

@@ -1,0 +1,226 @@
+"""Every option of a run, in one frozen dataclass. Field names are the official option names."""
+
+import dataclasses
+import json
+import os
+
+GAN_TYPES = ("gan", "lsgan", "wgan-gp", "wgan-lp", "dragan", "hinge")
+LOCATIONS = (
+    "dataset_dir",
+    "checkpoint_dir",
+    "result_dir",
+    "log_dir",
+    "sample_dir",
+    "export_dir",
+)
+CONFIG_FILE = "config.json"
+
+
+class ConfigError(ValueError):
+    """An option, or a pair of options, that cannot work. The message says what would."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Everything a run depends on.
+
+    Raises:
+        ConfigError: a value has the wrong type or range, or two options contradict each other.
+    """
+
+    dataset: str = "selfie2anime"  # the folder below dataset_dir; "demo" is drawn by the program
+    run: str = ""  # name of the run's folders; empty means: as the dataset
+    seed: int = 0  # of everything random: weights, order, flips, crops, penalties
+
+    light: bool = False  # global average pool before the MLP: 134 instead of 670 million weights
+    img_size: int = 256  # side of the square training image in pixels
+    img_ch: int = 3  # 3 is RGB, 1 is grey
+    ch: int = 64  # channels of the first layer; the bottleneck has 4 ch
+    n_res: int = 4  # residual blocks in the encoder, and as many adaptive ones in the decoder
+    n_dis: int = 6  # depth of the global discriminator; the local one has two layers less
+    sn: bool = True  # spectral normalization in the discriminators
+    smoothing: bool = True  # AdaLIN uses clip(rho - 0.1, 0, 1)
+
+    epoch: int = 100  # the official meaning: an outer count ...
+    iteration: int = 10_000  # ... times this many steps, whatever the number of images
+    batch_size: int = 1
+    lr: float = 1e-4
+    decay_flag: bool = True  # let the learning rate fall linearly to 0 ...
+    decay_epoch: int = 50  # ... from this epoch on
+    n_critic: int = 1  # discriminator updates for each generator update
+    augment_flag: bool = True  # flip, enlarge, crop
+
+    gan_type: str = "lsgan"  # one of GAN_TYPES
+    GP_ld: float = 10.0  # gradient penalty, for wgan-gp, wgan-lp and dragan
+    adv_weight: float = 1.0  # lambda_1 to lambda_4 of the paper, section 2.2
+    cycle_weight: float = 10.0
+    identity_weight: float = 10.0
+    cam_weight: float = 1000.0
+
+    print_freq: int = 1000  # steps between sample pictures
+    save_freq: int = 1000  # steps between checkpoints
+    summary_freq: int = 100  # steps between TensorBoard summaries
+
+    dataset_dir: str = "dataset"
+    checkpoint_dir: str = "checkpoint"
+    result_dir: str = "results"
+    log_dir: str = "logs"
+    sample_dir: str = "samples"
+    export_dir: str = "export"
+
+    def __post_init__(self):
+        for field in dataclasses.fields(self):
+            object.__setattr__(self, field.name, _typed(field, getattr(self, field.name)))
+        self._check_ranges()
+        self._check_size()
+        for name, value in (("dataset", self.dataset), ("run", self.run)):
+            if os.path.basename(value) != value or value in (".", ".."):
+                raise ConfigError(
+                    f"--{name} is the name of a folder, not a path. Received: {value!r}. "
+                    f"Use --dataset_dir or --checkpoint_dir to say where folders are."
+                )
+        if not self.dataset:
+            raise ConfigError("--dataset must not be empty. Expected the name of a folder.")
+
+    def _check_ranges(self):
+        at_least = {
+            **dict.fromkeys(("ch", "n_res", "epoch", "iteration", "batch_size", "n_critic"), 1),
+            **dict.fromkeys(("print_freq", "save_freq", "summary_freq"), 1),
+            **dict.fromkeys(("seed", "decay_epoch", "GP_ld", "adv_weight", "cycle_weight"), 0),
+            **dict.fromkeys(("identity_weight", "cam_weight"), 0),
+            "n_dis": 2,
+        }
+        for name, smallest in at_least.items():
+            if not getattr(self, name) >= smallest:  # "not >=" also refuses NaN
+                raise ConfigError(
+                    f"--{name} must be at least {smallest}. Received: {getattr(self, name)}"
+                )
+        if not self.lr > 0:
+            raise ConfigError(f"--lr must be above 0. Received: {self.lr}")
+        if self.img_ch not in (1, 3):
+            raise ConfigError(f"--img_ch must be 1 (grey) or 3 (RGB). Received: {self.img_ch}")
+        if self.gan_type not in GAN_TYPES:
+            raise ConfigError(
+                f"--gan_type must be one of {', '.join(GAN_TYPES)}. Received: {self.gan_type!r}"
+            )
+
+    def _check_size(self):
+        smallest = smallest_image(self.n_dis)
+        if self.img_size < smallest:
+            raise ConfigError(
+                f"--img_size {self.img_size} is too small for --n_dis {self.n_dis}: the global "
+                f"discriminator needs at least {smallest}. Use --img_size {smallest} or more, "
+                f"or a smaller --n_dis."
+            )
+        if self.img_size % 4:
+            near = max(smallest, round(self.img_size / 4) * 4)
+            raise ConfigError(
+                f"--img_size must be a multiple of 4. Received: {self.img_size}. "
+                f"The nearest that works: {near}"
+            )
+
+    @property
+    def total_steps(self) -> int:
+        return self.epoch * self.iteration
+
+    @property
+    def run_name(self) -> str:
+        return self.run or self.dataset
+
+    @property
+    def run_folder(self) -> str:
+        """Where the checkpoints and config.json of this run are."""
+        return os.path.join(self.checkpoint_dir, self.run_name)
+
+    @property
+    def dataset_folder(self) -> str:
+        return os.path.join(self.dataset_dir, self.dataset)
+
+    def architecture(self) -> dict:
+        """The options that decide what a checkpoint holds and what the networks compute."""
+        names = ["light", "ch", "img_ch", "n_res", "n_dis", "sn", "smoothing"]
+        if not self.light:  # its first dense layer knows the size; the light model takes any
+            names.append("img_size")
+        return {name: getattr(self, name) for name in names}
+
+    def save(self, folder):
+        """Writes config.json into `folder`, whole or not at all. Locations are left out."""
+        options = {k: v for k, v in dataclasses.asdict(self).items() if k not in LOCATIONS}
+        path = os.path.join(folder, CONFIG_FILE)
+        beside = f"{path}.{os.getpid()}.tmp"
+        with open(beside, "w", encoding="utf-8") as file:
+            json.dump(options, file, indent=2)
+            file.write("\n")
+        os.replace(beside, path)
+
+
+def smallest_image(n_dis) -> int:
+    """The smallest side in pixels that a global discriminator of depth `n_dis` accepts.
+
+    It halves the picture n_dis - 1 times; then k4 s1 layers reflect 2 pixels, which takes 3.
+    """
+    return 3 * 2 ** (n_dis - 1)
+
+
+def options(path) -> dict:
+    """Reads the options in a config.json.
+
+    Raises:
+        ConfigError: not JSON, or an option that this version does not know.
+    """
+    try:
+        with open(path, encoding="utf-8") as file:
+            found = json.load(file)
+    except ValueError as error:
+        raise ConfigError(f"{path} is not valid JSON: {error}") from None
+    if not isinstance(found, dict):
+        raise ConfigError(f"{path} must hold one JSON object with option names as keys.")
+    known = {field.name for field in dataclasses.fields(Config)}
+    unknown = sorted(set(found) - known)
+    if unknown:
+        raise ConfigError(f"{path} holds options that do not exist: {', '.join(unknown)}")
+    return found
+
+
+def resolve(given) -> Config:
+    """The configuration of a run: what was `given`, else what its folder says, else the default.
+
+    Args:
+        given: dict of the options that the user named.
+
+    Raises:
+        ConfigError: an architecture option was named that differs from the run's own.
+    """
+    asked = Config(**given)
+    path = os.path.join(asked.run_folder, CONFIG_FILE)
+    if not os.path.exists(path):
+        return asked
+    recorded = Config(**options(path))
+    merged = {**options(path), **given}
+    wanted = {name: _named(given, name) for name in recorded.architecture() if name in given}
+    differing = [
+        f"--{name} is {value} in the run, {wanted[name]} on the command line"
+        for name, value in recorded.architecture().items()
+        if name in wanted and wanted[name] != value
+    ]
+    if differing:
+        raise ConfigError(
+            f"{asked.run_folder} holds another architecture: {'; '.join(differing)}. "
+            f"Leave these options out, or start another run with --run NAME."
+        )
+    return Config(**merged)
+
+
+def _named(given, name):
+    fields = {field.name: field for field in dataclasses.fields(Config)}
+    return _typed(fields[name], given[name])
+
+
+def _typed(field, value):
+    """`value` as the field's type; an int is a float too, nothing else is converted."""
+    kind = {"str": str, "int": int, "bool": bool, "float": float}.get(field.type, field.type)
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        raise ConfigError(f"--{field.name} must be a {kind.__name__}. Received: {value!r}")
+    return value

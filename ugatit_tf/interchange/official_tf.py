@@ -1,0 +1,170 @@
+"""Reads checkpoints of the official TensorFlow 1 program (github.com/taki0112/UGATIT)."""
+
+import math
+import re
+
+import tensorflow as tf
+
+from ugatit_tf.interchange.mapping import MappingError, assign
+
+NETWORKS = {
+    "a2b": "generator_B",  # the official name of a generator is the domain that it makes
+    "b2a": "generator_A",
+    "discriminator_a/local_network": "discriminator_A/local",
+    "discriminator_a/global_network": "discriminator_A/global",
+    "discriminator_b/local_network": "discriminator_B/local",
+    "discriminator_b/global_network": "discriminator_B/global",
+}
+LAYERS = {
+    r"stem/convolution": r"conv/conv2d",
+    r"stem/norm": r"ins_norm",
+    r"down/(\d+)/convolution": r"conv_\1/conv2d",
+    r"down/(\d+)/norm": r"ins_norm_\1",
+    r"residual/(\d+)/convolution_(\d)": r"resblock_\1/res\2/conv_0/conv2d",
+    r"residual/(\d+)/norm_(\d)": r"resblock_\1/res\2/instance_norm",
+    r"cam": r"CAM_logit",
+    r"cam/mixer": r"conv_1x1/conv2d",
+    r"mlp/(\d+)": r"MLP/linear_\1/dense",
+    r"gamma_head": r"MLP/gamma/dense",
+    r"beta_head": r"MLP/beta/dense",
+    r"adaptive/(\d+)/convolution_(\d)": r"adaptive_resblock\1/res\2/conv_0/conv2d",
+    r"adaptive/(\d+)/norm_(\d)": r"adaptive_resblock\1/res\2/instance_layer_norm",
+    r"up/(\d+)/convolution": r"up_conv_\1/conv2d",
+    r"up/(\d+)/norm": r"layer_ins_norm_\1",
+    r"to_image": r"G_logit/conv2d",
+}
+DISCRIMINATOR_LAYERS = {  # a layer without spectral normalization has a further scope, conv2d
+    r"convolutions/(\d+)": r"conv_\1",
+    r"last": r"conv_last",
+    r"to_logit": r"D_logit",
+}
+SLOTS = {"m": "Adam", "v": "Adam_1"}
+POWERS = {"beta_1_power": "beta1_power", "beta_2_power": "beta2_power"}
+
+
+def official_name(path, *, sn) -> str:
+    """The official variable of the weight at `path`.
+
+    >>> official_name("a2b/down/0/norm/gamma", sn=True)
+    'generator_B/ins_norm_0/gamma'
+    >>> official_name("discriminator_a/local_network/last/kernel", sn=False)
+    'discriminator_A/local/conv_last/conv2d/kernel'
+    """
+    plain = "" if sn else "/conv2d"
+    table = {**LAYERS, **{ours: name + plain for ours, name in DISCRIMINATOR_LAYERS.items()}}
+    network = next(ours for ours in NETWORKS if path.startswith(ours + "/"))
+    layer, leaf = path[len(network) + 1 :].rsplit("/", 1)
+    for ours, official in table.items():
+        match = re.fullmatch(ours, layer)
+        if match:
+            return f"{NETWORKS[network]}/{match.expand(official)}/{leaf}"
+    raise MappingError(f"The table of official names lacks {path}.")
+
+
+def restore(model, prefix, optimizers=None):
+    """Loads an official checkpoint into `model`, all or nothing.
+
+    Args:
+        model: UGATIT of the same architecture; see `architecture`.
+        prefix: str. The path without `.index`, e.g. `checkpoint/UGATIT_.../UGATIT.model-1000000`.
+        optimizers: (generators' Adam, discriminators' Adam) or None. Their slots are loaded
+            too, if the checkpoint has them.
+
+    Raises:
+        FileNotFoundError: no checkpoint at `prefix`.
+        MappingError: a variable is missing, left over, or has another shape.
+    """
+    arrays = read(prefix)
+    slots = {name: arrays.pop(name) for name in sorted(arrays) if _is_optimizer_state(name)}
+    weights = model.weights()
+    sn = any(path.endswith("/u") for path in weights)
+
+    targets = {path: (weight, official_name(path, sn=sn)) for path, weight in weights.items()}
+    if optimizers and slots:
+        arrays.update(slots)
+        for index, optimizer in enumerate(optimizers):
+            targets.update(_optimizer_targets(optimizer, index, sn))
+    assign(
+        {key: variable for key, (variable, _) in targets.items()},
+        arrays,
+        lambda key: targets[key][1],
+        source=str(prefix),
+    )
+
+
+def read(prefix) -> dict:
+    """name -> array of every variable in the checkpoint at `prefix`."""
+    reader = _reader(prefix)
+    return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
+
+
+def architecture(prefix) -> dict:
+    """The options that the shapes in a checkpoint tell: of `Config`, without `smoothing`.
+
+    Raises:
+        FileNotFoundError: no checkpoint at `prefix`.
+        MappingError: not a checkpoint of the official program.
+    """
+    shapes = _reader(prefix).get_variable_to_shape_map()
+    try:
+        *_, img_ch, ch = shapes["generator_B/conv/conv2d/kernel"]
+        inputs, wide = shapes["generator_B/MLP/linear_0/dense/kernel"]
+    except (KeyError, ValueError):
+        raise MappingError(
+            f"{prefix} is not a checkpoint of the official U-GAT-IT program: it has no "
+            f"generator_B/conv/conv2d/kernel and generator_B/MLP/linear_0/dense/kernel."
+        ) from None
+    found = {
+        "light": inputs == wide,
+        "ch": ch,
+        "img_ch": img_ch,
+        "n_res": _count(r"generator_B/resblock_\d+", shapes),
+        "n_dis": _count(r"discriminator_A/global/conv_\d+(?=/)", shapes) + 1,
+        "sn": "discriminator_A/global/conv_0/u" in shapes,
+    }
+    if not found["light"]:
+        found["img_size"] = 4 * math.isqrt(inputs // wide)
+    return found
+
+
+def step_of(prefix) -> int:
+    """The step number at the end of an official checkpoint's name; 0 if there is none.
+
+    >>> step_of("checkpoint/UGATIT.model-30000")
+    30000
+    """
+    match = re.search(r"-(\d+)$", str(prefix))
+    return int(match.group(1)) if match else 0
+
+
+def _reader(prefix):
+    try:
+        return tf.train.load_checkpoint(str(prefix))
+    except (ValueError, tf.errors.OpError):
+        raise FileNotFoundError(
+            f"No TensorFlow checkpoint at {prefix}. Expected the path of its files without "
+            f"the ending, e.g. NAME.model-1000 for NAME.model-1000.index."
+        ) from None
+
+
+def _count(pattern, names):
+    return len({match.group() for match in (re.match(pattern, name) for name in names) if match})
+
+
+def _is_optimizer_state(name):
+    return name.endswith(("/Adam", "/Adam_1")) or re.match(r"beta[12]_power", name)
+
+
+def _optimizer_targets(optimizer, index, sn):
+    """key -> (variable, official name). The generators' optimizer, index 0, came first."""
+    suffix = f"_{index}" if index else ""
+    state = optimizer.state()
+    targets = {}
+    for key, variable in state.items():
+        kind, _, path = key.partition("/")
+        if kind in POWERS:
+            name = POWERS[kind] + suffix
+        else:
+            name = f"{official_name(path, sn=sn)}/{SLOTS[kind]}"
+        targets[f"optimizer {index}/{key}"] = (variable, name)
+    return targets

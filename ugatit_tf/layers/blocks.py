@@ -1,0 +1,103 @@
+"""The generator's blocks: convolution, residual, adaptive residual, upsampling."""
+
+import tensorflow as tf
+
+from ugatit_tf.layers.convolution import Convolution, UpsampleConvolution
+from ugatit_tf.layers.normalization import LIN, AdaLIN, InstanceNormalization
+
+
+class _Block(tf.keras.layers.Layer):
+    """A layer made of layers, each of which builds itself when it is first called."""
+
+    def __init__(self, channels, **kwargs):
+        super().__init__(**kwargs)
+        self.channels = channels
+
+    def build(self, *_):
+        self.built = True
+
+    def get_config(self):
+        return {**super().get_config(), "channels": self.channels}
+
+
+class ConvolutionBlock(_Block):
+    """Convolution, instance normalization, ReLU.
+
+    Args:
+        channels: int. Channels of the output.
+        kernel_size, stride, padding: as in `Convolution`.
+    """
+
+    def __init__(self, channels, kernel_size, *, stride=1, padding=0, **kwargs):
+        super().__init__(channels, **kwargs)
+        self.kernel_size = kernel_size
+        self.stride = stride
+        self.padding = padding
+        self.convolution = Convolution(channels, kernel_size, stride=stride, padding=padding)
+        self.norm = InstanceNormalization()
+
+    def call(self, x):
+        return tf.nn.relu(self.norm(self.convolution(x)))
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "kernel_size": self.kernel_size,
+            "stride": self.stride,
+            "padding": self.padding,
+        }
+
+
+class ResidualBlock(_Block):
+    """x + IN(conv(ReLU(IN(conv(x))))), with 3x3 convolutions and no ReLU after the sum."""
+
+    def __init__(self, channels, **kwargs):
+        super().__init__(channels, **kwargs)
+        self.convolution_1 = Convolution(channels, 3, padding=1)
+        self.norm_1 = InstanceNormalization()
+        self.convolution_2 = Convolution(channels, 3, padding=1)
+        self.norm_2 = InstanceNormalization()
+
+    def call(self, x):
+        h = tf.nn.relu(self.norm_1(self.convolution_1(x)))
+        return x + self.norm_2(self.convolution_2(h))
+
+
+class AdaptiveResidualBlock(_Block):
+    """A residual block whose normalizations are AdaLIN with the given scale and shift.
+
+    Args:
+        channels: int.
+        smoothing: bool, as in `AdaLIN`.
+
+    Call arguments:
+        x: [batch, height, width, channels].
+        gamma, beta: [batch, channels].
+    """
+
+    def __init__(self, channels, *, smoothing=True, **kwargs):
+        super().__init__(channels, **kwargs)
+        self.smoothing = smoothing
+        self.convolution_1 = Convolution(channels, 3, padding=1)
+        self.norm_1 = AdaLIN(smoothing=smoothing)
+        self.convolution_2 = Convolution(channels, 3, padding=1)
+        self.norm_2 = AdaLIN(smoothing=smoothing)
+
+    def call(self, x, gamma, beta):
+        h = tf.nn.relu(self.norm_1(self.convolution_1(x), gamma, beta))
+        return x + self.norm_2(self.convolution_2(h), gamma, beta)
+
+    def get_config(self):
+        return {**super().get_config(), "smoothing": self.smoothing}
+
+
+class UpsampleBlock(_Block):
+    """Twice the size by nearest neighbours, 3x3 convolution, LIN, ReLU."""
+
+    def __init__(self, channels, **kwargs):
+        super().__init__(channels, **kwargs)
+        self.convolution = UpsampleConvolution(channels)
+        self.norm = LIN()
+
+    def call(self, x):
+        return tf.nn.relu(self.norm(self.convolution(x)))

@@ -1,0 +1,81 @@
+"""The class activation map (CAM): which features tell the domains apart, and attention to them.
+
+U-GAT-IT section 2.1.1, after Zhou et al., CVPR 2016, arXiv:1512.04150. As the official
+TensorFlow code: one head for the average and the maximum branch, and a channel's weight in
+the attention is the head's weight plus its bias.
+"""
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from ugatit_tf.layers.convolution import KERNEL_INITIALIZER, add_u, sigma_of
+
+
+class Attended(NamedTuple):
+    features: tf.Tensor  # [batch, height, width, channels], before the activation
+    cam_logit: tf.Tensor  # [batch, 2]: of the average and of the maximum
+
+
+class CAM(tf.keras.layers.Layer):
+    """Classifies pooled features, weighs every channel by its part in it, and mixes with 1x1.
+
+        logit = [mean_hw(x) w + b, max_hw(x) w + b]
+        features = concat(x * (w + b), x * (w + b)) K + c,  K: 1x1 convolution, 2C to C
+
+    The official attention has one branch for the average and one for the maximum; with one
+    head for both they are equal, so the two halves of K are added first and x is mixed once.
+
+    Args:
+        spectral_norm: bool. Divide w (not K) by its spectral norm; see `Convolution`.
+
+    Call arguments:
+        x: [batch, height, width, channels].
+        training: bool. Whether the spectral state is updated.
+    """
+
+    def __init__(self, *, spectral_norm=False, **kwargs):
+        super().__init__(**kwargs)
+        self.spectral_norm = spectral_norm
+        self.mixer = Mixer()
+
+    def build(self, x_shape):
+        self.kernel = self.add_weight(
+            name="kernel", shape=[x_shape[-1], 1], initializer=KERNEL_INITIALIZER
+        )
+        self.bias = self.add_weight(name="bias", shape=[1], initializer="zeros")
+        if self.spectral_norm:
+            self.u = add_u(self, 1)
+        super().build(x_shape)
+
+    def call(self, x, training=False):
+        weight = tf.convert_to_tensor(self.kernel)  # [C, 1]
+        if self.spectral_norm:
+            weight = weight / sigma_of(self, training)
+        pooled = tf.stack([tf.reduce_mean(x, [1, 2]), tf.reduce_max(x, [1, 2])], 1)  # [B, 2, C]
+        cam_logit = tf.squeeze(tf.tensordot(pooled, weight, 1), -1) + self.bias  # [B, 2]
+        return Attended(self.mixer(x, weight + self.bias), cam_logit)
+
+    def get_config(self):
+        return {**super().get_config(), "spectral_norm": self.spectral_norm}
+
+
+class Mixer(tf.keras.layers.Layer):
+    """The 1x1 convolution after the attention, from two equal weighted copies of x to C.
+
+    Call arguments:
+        x: [batch, height, width, channels].
+        weight: [channels, 1]. What both copies of x are multiplied by.
+    """
+
+    def build(self, x_shape, weight_shape=None):
+        channels = x_shape[-1]
+        self.kernel = self.add_weight(
+            name="kernel", shape=[1, 1, 2 * channels, channels], initializer=KERNEL_INITIALIZER
+        )
+        self.bias = self.add_weight(name="bias", shape=[channels], initializer="zeros")
+        super().build(x_shape)
+
+    def call(self, x, weight):
+        average, maximum = tf.split(tf.convert_to_tensor(self.kernel), 2, 2)  # [1, 1, C, C]
+        return tf.nn.bias_add(tf.nn.conv2d(x, weight * (average + maximum), 1, "VALID"), self.bias)

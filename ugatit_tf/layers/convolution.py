@@ -1,0 +1,144 @@
+"""Reflect-padded convolution, with optional spectral normalization, and its upsampling form.
+
+As the official U-GAT-IT code: padding by reflection, then a VALID convolution with bias.
+"""
+
+import tensorflow as tf
+
+from ugatit_tf.layers.spectral import spectral_norm
+
+KERNEL_INITIALIZER = tf.keras.initializers.RandomNormal(0.0, 0.02)
+
+# Nearest upsampling by 2 makes a 3-tap filter see each pixel twice. Rows: the two taps of the
+# equal 2-tap filter; columns: the three taps. First for even, then for odd output pixels.
+PHASES = (((1.0, 0.0, 0.0), (0.0, 1.0, 1.0)), ((1.0, 1.0, 0.0), (0.0, 0.0, 1.0)))
+
+
+class Convolution(tf.keras.layers.Layer):
+    """2-D convolution on a reflect-padded input.
+
+    With `spectral_norm` the kernel is divided by its spectral norm (see `layers.spectral`);
+    the state `u` moves on by one power iteration in each call with `training=True`.
+
+    Args:
+        channels: int. Channels of the output.
+        kernel_size, stride: int.
+        padding: int. Reflected pixels on top and left; on bottom and right as many where
+            kernel_size - stride is even, else kernel_size - stride - padding.
+        spectral_norm: bool.
+
+    Call arguments:
+        x: [batch, height, width, channels_in].
+        training: bool. Whether `u` is updated.
+    """
+
+    def __init__(
+        self, channels, kernel_size, *, stride=1, padding=0, spectral_norm=False, **kwargs
+    ):
+        super().__init__(**kwargs)
+        self.channels = channels
+        self.kernel_size = kernel_size
+        self.stride = stride
+        self.padding = padding
+        self.spectral_norm = spectral_norm
+
+    def build(self, input_shape):
+        self.kernel = self.add_weight(
+            name="kernel",
+            shape=[self.kernel_size, self.kernel_size, input_shape[-1], self.channels],
+            initializer=KERNEL_INITIALIZER,
+        )
+        self.bias = self.add_weight(name="bias", shape=[self.channels], initializer="zeros")
+        if self.spectral_norm:
+            self.u = add_u(self, self.channels)
+        super().build(input_shape)
+
+    def call(self, x, training=False):
+        y = tf.nn.conv2d(self._pad(x), self.kernel, self.stride, "VALID")
+        if self.spectral_norm:  # dividing the map is cheaper than dividing the kernel
+            y = y / sigma_of(self, training)
+        return tf.nn.bias_add(y, self.bias)
+
+    def _pad(self, x):
+        before = self.padding
+        if before == 0:
+            return x
+        beyond = self.kernel_size - self.stride
+        after = before if beyond % 2 == 0 else beyond - before
+        return tf.pad(x, [[0, 0], [before, after], [before, after], [0, 0]], "REFLECT")
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "channels": self.channels,
+            "kernel_size": self.kernel_size,
+            "stride": self.stride,
+            "padding": self.padding,
+            "spectral_norm": self.spectral_norm,
+        }
+
+
+class UpsampleConvolution(tf.keras.layers.Layer):
+    """Nearest upsampling by 2, then a reflect-padded 3x3 convolution, as one 2x2 convolution.
+
+    Each of the four output phases (even or odd row, even or odd column) is a 2x2 convolution
+    of the small map whose taps are sums of the 3x3 taps: 2.25 times fewer operations, equal up
+    to rounding. Reflection of the large map is symmetric padding of the small one.
+
+    Args:
+        channels: int. Channels of the output.
+
+    Call arguments:
+        x: [batch, height, width, channels_in]; the result is [batch, 2 height, 2 width, channels].
+    """
+
+    def __init__(self, channels, **kwargs):
+        super().__init__(**kwargs)
+        self.channels = channels
+
+    def build(self, input_shape):
+        self.kernel = self.add_weight(
+            name="kernel",
+            shape=[3, 3, input_shape[-1], self.channels],
+            initializer=KERNEL_INITIALIZER,
+        )
+        self.bias = self.add_weight(name="bias", shape=[self.channels], initializer="zeros")
+        super().build(input_shape)
+
+    def call(self, x):
+        height, width = tf.shape(x)[1], tf.shape(x)[2]
+        padded = tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]], "SYMMETRIC")
+        y = tf.nn.conv2d(padded, self._phase_kernels(), 1, "VALID")  # [B, H + 1, W + 1, 4 C]
+        phases = [
+            phase[:, row : row + height, column : column + width]
+            for phase, (row, column) in zip(tf.split(y, 4, -1), [(0, 0), (0, 1), (1, 0), (1, 1)])
+        ]
+        y = tf.nn.depth_to_space(tf.concat(phases, -1), 2)  # [B, 2 H, 2 W, C]
+        return tf.nn.bias_add(y, self.bias)
+
+    def _phase_kernels(self):
+        taps = tf.constant(PHASES)  # [phase, tap of 2, tap of 3]
+        kernels = tf.einsum("pik,qjl,klcd->ijcpqd", taps, taps, tf.convert_to_tensor(self.kernel))
+        return tf.reshape(kernels, [2, 2, self.kernel.shape[2], 4 * self.channels])
+
+    def get_config(self):
+        return {**super().get_config(), "channels": self.channels}
+
+
+def add_u(layer, channels):
+    """Gives `layer` the power iteration's state: [1, channels], not trained, not of unit length."""
+    return layer.add_weight(
+        name="u",
+        shape=[1, channels],
+        initializer=tf.keras.initializers.RandomNormal(0.0, 1.0),
+        trainable=False,
+    )
+
+
+def sigma_of(layer, training):
+    """The spectral norm of `layer.kernel`; in training `layer.u` moves on."""
+    kernel = tf.convert_to_tensor(layer.kernel)
+    sigma, next_u = spectral_norm(kernel, tf.convert_to_tensor(layer.u))
+    if training:
+        layer.u.assign(next_u)
+    return sigma

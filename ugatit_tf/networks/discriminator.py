@@ -1,0 +1,102 @@
+"""The discriminator: a shallow (local) and a deep (global) patch network with attention.
+
+U-GAT-IT section 2.1.2 and appendix, as the official TensorFlow code builds it.
+"""
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from ugatit_tf.layers.cam import CAM
+from ugatit_tf.layers.convolution import Convolution
+
+
+class Judgement(NamedTuple):
+    logit: tf.Tensor  # [batch, h, w, 1], one for each patch; high where it looks real
+    cam_logit: tf.Tensor  # [batch, 2]
+    heatmap: tf.Tensor  # [batch, h, w], not scaled
+
+
+class PatchNetwork(tf.keras.layers.Layer):
+    """Judges patches of a picture.
+
+    Args:
+        ch: int. Channels of the first layer; each further one doubles them.
+        depth: int. Layers of stride 2 after the first; the logits are at 1 / 2^(depth + 1).
+        spectral_norm: bool. On all layers but the 1x1 convolution.
+
+    Call arguments:
+        x: [batch, height, width, img_ch] in [-1, 1].
+        training: bool. Whether the spectral states are updated.
+    """
+
+    def __init__(self, *, ch, depth, spectral_norm=True, **kwargs):
+        super().__init__(**kwargs)
+        self.ch = ch
+        self.depth = depth
+        self.spectral_norm = spectral_norm
+        halving = [ch * 2**i for i in range(depth + 1)]
+        self.convolutions = [self._convolution(channels, stride=2) for channels in halving]
+        self.last = self._convolution(2 * halving[-1])
+        self.cam = CAM(spectral_norm=spectral_norm)
+        self.to_logit = self._convolution(1)
+
+    def build(self, *_):
+        self.built = True
+
+    def call(self, x, training=False):
+        for convolution in (*self.convolutions, self.last):
+            x = _activate(convolution(x, training=training))
+        attended, cam_logit = self.cam(x, training=training)
+        x = _activate(attended)
+        return Judgement(self.to_logit(x, training=training), cam_logit, tf.reduce_sum(x, -1))
+
+    def _convolution(self, channels, stride=1):
+        return Convolution(channels, 4, stride=stride, padding=1, spectral_norm=self.spectral_norm)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "ch": self.ch,
+            "depth": self.depth,
+            "spectral_norm": self.spectral_norm,
+        }
+
+
+class Discriminator(tf.keras.layers.Layer):
+    """The two patch networks of one domain.
+
+    Args:
+        ch: int. Channels of the first layers.
+        n_dis: int. The global network halves the picture n_dis - 1 times, the local one
+            n_dis - 3 times (and at least once).
+        sn: bool. Spectral normalization.
+
+    Call arguments:
+        x: [batch, height, width, img_ch] in [-1, 1].
+        training: bool. Whether the spectral states are updated.
+
+    Returns:
+        (local, global), a `Judgement` each.
+    """
+
+    def __init__(self, *, ch=64, n_dis=6, sn=True, **kwargs):
+        super().__init__(**kwargs)
+        self.ch = ch
+        self.n_dis = n_dis
+        self.sn = sn
+        self.local_network = PatchNetwork(ch=ch, depth=max(0, n_dis - 4), spectral_norm=sn)
+        self.global_network = PatchNetwork(ch=ch, depth=n_dis - 2, spectral_norm=sn)
+
+    def build(self, *_):
+        self.built = True
+
+    def call(self, x, training=False):
+        return self.local_network(x, training=training), self.global_network(x, training=training)
+
+    def get_config(self):
+        return {**super().get_config(), "ch": self.ch, "n_dis": self.n_dis, "sn": self.sn}
+
+
+def _activate(x):
+    return tf.nn.leaky_relu(x, 0.2)

@@ -1,0 +1,100 @@
+"""The generator: encoder, class activation map, gamma and beta from it, AdaLIN decoder.
+
+U-GAT-IT section 2.1.1 and appendix, as the official TensorFlow code builds it.
+"""
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from ugatit_tf.layers.blocks import (
+    AdaptiveResidualBlock,
+    ConvolutionBlock,
+    ResidualBlock,
+    UpsampleBlock,
+)
+from ugatit_tf.layers.cam import CAM
+from ugatit_tf.layers.convolution import KERNEL_INITIALIZER, Convolution
+
+
+class Translation(NamedTuple):
+    image: tf.Tensor  # [batch, height, width, img_ch] in [-1, 1]
+    cam_logit: tf.Tensor  # [batch, 2]; high where the input looks like the source domain
+    heatmap: tf.Tensor  # [batch, height / 4, width / 4], not scaled
+
+
+class Generator(tf.keras.layers.Layer):
+    """Translates images of one domain into the other.
+
+    Args:
+        ch: int. Channels of the first layer; the bottleneck has 4 ch.
+        n_res: int. Residual blocks, and as many adaptive ones.
+        img_ch: int. 1 or 3.
+        light: bool. Average the features over the picture before the MLP: any size that is a
+            multiple of 4 (and at least 8). Without it the weights belong to one size.
+        smoothing: bool, as in `AdaLIN`.
+
+    Call arguments:
+        x: [batch, height, width, img_ch] in [-1, 1].
+    """
+
+    def __init__(self, *, ch=64, n_res=4, img_ch=3, light=False, smoothing=True, **kwargs):
+        super().__init__(**kwargs)
+        self.ch = ch
+        self.n_res = n_res
+        self.img_ch = img_ch
+        self.light = light
+        self.smoothing = smoothing
+        wide = 4 * ch
+        self.stem = ConvolutionBlock(ch, 7, padding=3)
+        self.down = [
+            ConvolutionBlock(channels, 3, stride=2, padding=1) for channels in (2 * ch, wide)
+        ]
+        self.residual = [ResidualBlock(wide) for _ in range(n_res)]
+        self.cam = CAM()
+        self.mlp = [_dense(wide, "relu"), _dense(wide, "relu")]
+        self.gamma_head = _dense(wide)
+        self.beta_head = _dense(wide)
+        self.adaptive = [AdaptiveResidualBlock(wide, smoothing=smoothing) for _ in range(n_res)]
+        self.up = [UpsampleBlock(2 * ch), UpsampleBlock(ch)]
+        self.to_image = Convolution(img_ch, 7, padding=3)
+
+    def build(self, *_):
+        self.built = True
+
+    def call(self, x):
+        h = self.stem(x)  # [B, H, W, ch]
+        for block in (*self.down, *self.residual):
+            h = block(h)  # [B, H/4, W/4, 4 ch] at the end
+        attended, cam_logit = self.cam(h)
+        h = tf.nn.relu(attended)
+        heatmap = tf.reduce_sum(h, -1)
+        gamma, beta = self._style(h)
+        for block in self.adaptive:
+            h = block(h, gamma, beta)
+        for block in self.up:
+            h = block(h)  # [B, H, W, ch] at the end
+        return Translation(tf.tanh(self.to_image(h)), cam_logit, heatmap)
+
+    def _style(self, h):
+        if self.light:
+            h = tf.reduce_mean(h, [1, 2])
+        else:
+            h = tf.reshape(h, [-1, h.shape[1] * h.shape[2] * h.shape[3]])
+        for dense in self.mlp:
+            h = dense(h)
+        return self.gamma_head(h), self.beta_head(h)  # [B, 4 ch] each
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "ch": self.ch,
+            "n_res": self.n_res,
+            "img_ch": self.img_ch,
+            "light": self.light,
+            "smoothing": self.smoothing,
+        }
+
+
+def _dense(units, activation=None):
+    return tf.keras.layers.Dense(units, activation, kernel_initializer=KERNEL_INITIALIZER)

@@ -1,0 +1,102 @@
+"""The whole model: two generators, two discriminators, and the names of their weights."""
+
+import dataclasses
+
+import tensorflow as tf
+
+from ugatit_tf.config import smallest_image
+from ugatit_tf.networks.discriminator import Discriminator
+from ugatit_tf.networks.generator import Generator
+from ugatit_tf.runtime import raw, seed_of
+
+SMALLEST_GENERATOR_INPUT = 8  # reflection in the bottleneck needs 2 pixels, and it is at 1/4
+WEIGHT_NAMES = ("kernel", "bias", "u", "gamma", "beta", "rho")
+
+
+@dataclasses.dataclass(frozen=True)
+class UGATIT:
+    """The four networks of U-GAT-IT. `a2b` translates domain A (source) into B (target)."""
+
+    a2b: Generator
+    b2a: Generator
+    discriminator_a: Discriminator
+    discriminator_b: Discriminator
+
+    def generator_weights(self) -> dict:
+        """path -> tf.Variable of both generators, e.g. `a2b/stem/convolution/kernel`."""
+        return {**named_weights(self.a2b, "a2b"), **named_weights(self.b2a, "b2a")}
+
+    def discriminator_weights(self) -> dict:
+        """path -> tf.Variable of both discriminators, with the spectral states (`.../u`)."""
+        return {
+            **named_weights(self.discriminator_a, "discriminator_a"),
+            **named_weights(self.discriminator_b, "discriminator_b"),
+        }
+
+    def weights(self) -> dict:
+        return {**self.generator_weights(), **self.discriminator_weights()}
+
+
+def build_model(config) -> UGATIT:
+    """Builds the networks that `config` describes, with all weights drawn from `config.seed`.
+
+    Returns:
+        UGATIT. The full model's generators belong to `config.img_size`; the light model's
+        take any height and width that are multiples of 4.
+    """
+    generator = {
+        "ch": config.ch,
+        "n_res": config.n_res,
+        "img_ch": config.img_ch,
+        "light": config.light,
+        "smoothing": config.smoothing,
+    }
+    discriminator = {"ch": config.ch, "n_dis": config.n_dis, "sn": config.sn}
+    model = UGATIT(
+        a2b=Generator(**generator, name="a2b"),
+        b2a=Generator(**generator, name="b2a"),
+        discriminator_a=Discriminator(**discriminator, name="discriminator_a"),
+        discriminator_b=Discriminator(**discriminator, name="discriminator_b"),
+    )
+    size = SMALLEST_GENERATOR_INPUT if config.light else config.img_size
+    for network in (model.a2b, model.b2a):
+        network(tf.zeros([1, size, size, config.img_ch]))
+    size = smallest_image(config.n_dis)
+    for network in (model.discriminator_a, model.discriminator_b):
+        network(tf.zeros([1, size, size, config.img_ch]))
+    _draw_weights(model, config.seed)
+    return model
+
+
+def named_weights(layer, prefix) -> dict:
+    """path -> tf.Variable for `layer` and all layers below it, in the order of its attributes.
+
+    The paths are the attribute names, which both Keras generations share; Keras' own paths
+    differ between them.
+    """
+    found = {
+        f"{prefix}/{name}": raw(getattr(layer, name))
+        for name in WEIGHT_NAMES
+        if getattr(layer, name, None) is not None
+    }
+    for name, value in vars(layer).items():
+        if name.startswith("_"):
+            continue
+        if isinstance(value, tf.keras.layers.Layer):
+            found.update(named_weights(value, f"{prefix}/{name}"))
+        elif isinstance(value, (list, tuple)):
+            for index, item in enumerate(value):
+                if isinstance(item, tf.keras.layers.Layer):
+                    found.update(named_weights(item, f"{prefix}/{name}/{index}"))
+    return found
+
+
+def _draw_weights(model, seed):
+    """Draws each random weight from (seed, its path), whatever the order of building was."""
+    for path, variable in model.weights().items():
+        kind = path.rsplit("/", 1)[-1]
+        deviation = {"kernel": 0.02, "u": 1.0}.get(kind)
+        if deviation:
+            variable.assign(
+                tf.random.stateless_normal(variable.shape, seed_of(seed, path), 0.0, deviation)
+            )

@@ -1,0 +1,303 @@
+"""Reads any picture file as people see it, writes one, and knows [-1, 1] and uint8.
+
+The format is told by content, never by the suffix, and only the decoders in `FORMATS`
+can run. A file is read whole or refused: half a picture is worse than none in a dataset.
+"""
+
+import contextlib
+import io
+import os
+import pathlib
+import re
+import stat
+import uuid
+import warnings
+
+import numpy as np
+from PIL import Image, ImageCms
+
+MAX_PIXELS = 64_000_000
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")  # nothing that starts a program
+
+JPEG = "JPEG", {"quality": 95, "subsampling": 0}
+WRITERS = {
+    ".png": ("PNG", {}), ".bmp": ("BMP", {}), ".gif": ("GIF", {}), ".jpg": JPEG, ".jpeg": JPEG,
+    ".tif": ("TIFF", {}), ".tiff": ("TIFF", {}), ".webp": ("WEBP", {"quality": 95}),
+}  # fmt: skip
+
+ORIENTATION, IMAGE_WIDTH, IMAGE_LENGTH, BITS_PER_SAMPLE = 274, 256, 257, 258  # TIFF and EXIF tags
+TURNS = dict(zip(range(2, 9), (
+    Image.Transpose.FLIP_LEFT_RIGHT, Image.Transpose.ROTATE_180, Image.Transpose.FLIP_TOP_BOTTOM,
+    Image.Transpose.TRANSPOSE, Image.Transpose.ROTATE_270, Image.Transpose.TRANSVERSE,
+    Image.Transpose.ROTATE_90,
+)))  # fmt: skip
+SIDEWAYS = (5, 6, 7, 8)
+GREYS = ("1", "L", "LA")
+PROFILE_MODES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}
+QUIET = ("ignore", None, Warning, re.compile(r"PIL\."), 0)  # as `warnings.filters` holds it
+
+Image.init()  # Pillow loads its decoders at first use, which two threads must not do at once
+
+
+class UnreadablePicture(ValueError):  # noqa: N818
+    """A file that is not a whole picture of a known format.
+
+    Attributes:
+        path: pathlib.Path of the file.
+        reason: str, one line for people, e.g. "the file is empty".
+    """
+
+    def __init__(self, path, reason):
+        super().__init__(path, reason)  # both, so that it can be pickled between processes
+        self.path = pathlib.Path(path)
+        self.reason = " ".join(str(reason).split())
+
+    def __str__(self):
+        return f"{self.path}: {self.reason}"
+
+
+def read(path, *, channels=3, shrink_to=None):
+    """Returns a picture as people see it, uint8 [height, width, channels].
+
+    Turned upright (EXIF), in sRGB (embedded profile), on white where it was transparent,
+    the first frame where it moves; 16-bit and float greys are scaled, not clipped.
+
+    Args:
+        path: the file.
+        channels: 3 for colour or 1 for grey.
+        shrink_to: int. A JPEG may come smaller, yet at least this many pixels on both
+            sides (if it had them); several times faster, for checks.
+
+    Raises:
+        UnreadablePicture: missing, damaged, cut off, too large or not a picture.
+    """
+    if channels not in (1, 3):
+        raise ValueError(f"Expected `channels` to be 1 or 3. Received: {channels!r}")
+    with opened(path) as image:
+        if shrink_to:
+            image.draft(None, (shrink_to, shrink_to))
+        image.load()
+        # After `load`: Pillow turns a TIFF itself there and forgets its orientation.
+        turn = TURNS.get(orientation(image))
+        picture = on_white(in_srgb(eight_bit(image), image.info.get("icc_profile")))
+        picture = picture.transpose(turn) if turn is not None else picture
+        pixels = np.array(picture.convert("RGB" if channels == 3 else "L"))
+    return pixels.reshape(*pixels.shape[:2], channels)
+
+
+def size(path):
+    """Returns (height, width) as `read` would give them, without decoding.
+
+    Only a PNG that is not square is decoded: its orientation may be in its last bytes.
+    Raises `UnreadablePicture` as `read` does, but may not notice damage further on.
+    """
+    with opened(path) as image:
+        width, height = stored_size(image)
+        sideways = width != height and orientation(image) in SIDEWAYS
+    return (width, height) if sideways else (height, width)
+
+
+def write(path, image):
+    """Writes a picture in the format of its suffix; creates the folder if necessary.
+
+    The file appears whole or not at all; an older one of this name is replaced.
+
+    Args:
+        path: the file, with a suffix in `WRITERS`.
+        image: uint8 [height, width, 3], [height, width, 1] or [height, width].
+
+    Raises:
+        ValueError: unknown suffix, or not such an image.
+    """
+    data = encode(image, pathlib.Path(path).suffix)
+    with replacing(path) as file:
+        file.write(data)
+
+
+def encode(image, suffix=".png", **options):
+    """Returns the bytes of a picture file.
+
+    Args:
+        image: uint8 [height, width, 3], [height, width, 1] or [height, width].
+        suffix: a key of `WRITERS`, in any case.
+        **options: for Pillow's `save`, e.g. `quality=85`; they come before our own.
+
+    Raises:
+        ValueError: unknown suffix, or not such an image.
+    """
+    if suffix.lower() not in WRITERS:
+        raise ValueError(
+            f"Unknown picture suffix. Expected one of {sorted(WRITERS)}. Received: {suffix!r}"
+        )
+    name, defaults = WRITERS[suffix.lower()]
+    buffer = io.BytesIO()
+    as_pillow(image).save(buffer, name, **{**defaults, **options})
+    return buffer.getvalue()
+
+
+def to_float(image):
+    """Returns uint8 pixels as float32 in [-1, 1]: image / 127.5 - 1."""
+    image = np.asarray(image)
+    if image.dtype != np.uint8:
+        raise ValueError(f"Expected uint8 pixels. Received: {image.dtype}")
+    return image.astype(np.float32) / np.float32(127.5) - np.float32(1)
+
+
+def to_uint8(image):
+    """Returns floats as uint8: (image + 1) * 127.5, clipped, to the nearest; NaN is 0."""
+    image = np.nan_to_num(np.asarray(image, np.float32), nan=-1)
+    return np.rint((np.clip(image, -1, 1) + 1) * np.float32(127.5)).astype(np.uint8)
+
+
+@contextlib.contextmanager
+def replacing(path):
+    """Opens a binary file beside `path` that takes its place if all goes well."""
+    path = pathlib.Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{uuid.uuid4().hex}.unfinished")
+    try:
+        with open(unfinished, "xb") as file:
+            yield file
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def opened(path):
+    """Opens a picture for the body; whatever fails there is an `UnreadablePicture`."""
+    try:
+        # Asked first: opening a pipe would wait for a writer.
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            kind = "a folder" if os.path.isdir(path) else "not a file"
+            raise UnreadablePicture(path, f"this is {kind}, not a picture")
+        quieten()
+        with open(path, "rb") as file, Image.open(file, formats=FORMATS) as image:
+            check_size(path, *stored_size(image))
+            yield image
+    except UnreadablePicture:
+        raise
+    except Exception as error:  # a broken file can bring any error out of a decoder
+        raise UnreadablePicture(path, reason(path, error)) from error
+
+
+def quieten():
+    """Silences what Pillow says about broken metadata; the pixels are checked anyway.
+
+    `warnings.catch_warnings` swaps the filters of all threads, so this is one filter
+    that stays. It must come before a later "error" filter, such as pytest's.
+    """
+    if warnings.filters[:1] != [QUIET]:
+        warnings.filterwarnings("ignore", module=QUIET[3].pattern)
+
+
+def check_size(path, width, height):
+    if width * height > MAX_PIXELS:
+        raise UnreadablePicture(
+            path, f"{width} x {height} pixels; at most {MAX_PIXELS // 10**6} million are read"
+        )
+
+
+def reason(path, error):
+    """Returns why a file could not be read, for people."""
+    if isinstance(error, Image.DecompressionBombError):
+        return f"far too many pixels; at most {MAX_PIXELS // 10**6} million are read"
+    if isinstance(error, Image.UnidentifiedImageError):
+        with open(path, "rb") as file:
+            return what_else(file.read(512))
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.lower()
+    return f"the picture is damaged or cut off ({error or type(error).__name__})"
+
+
+def what_else(start):
+    """Returns what a file is instead of a picture that can be read."""
+    if not start:
+        return "the file is empty"
+    if start[4:8] == b"ftyp":  # what telephones write, often under a .jpg name
+        return "this is HEIC, AVIF or a film; save it as JPEG or PNG first"
+    text = start.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if text.startswith((b"<!doctype html", b"<html")):
+        return "this is a web page, not a picture; the download went wrong"
+    return "not a JPEG, PNG, WebP, BMP, GIF or TIFF picture, or damaged at its start"
+
+
+def orientation(image):
+    """Returns the EXIF orientation, 1 (upright) to 8; 1 where there is none to be read."""
+    try:
+        return image.getexif().get(ORIENTATION, 1)
+    except Exception:  # broken metadata, whole pixels
+        return 1
+
+
+def stored_size(image):
+    """Returns (width, height) before turning; newer versions of Pillow swap a TIFF's."""
+    if image.format == "TIFF":
+        return image.tag_v2[IMAGE_WIDTH], image.tag_v2[IMAGE_LENGTH]
+    return image.size
+
+
+def eight_bit(image):
+    """Returns the picture with 8 bits a channel: greys with more are scaled, not cut."""
+    if image.mode != "F" and not image.mode.startswith("I"):
+        return image
+    values = np.nan_to_num(np.asarray(image, np.float64), nan=0, posinf=0, neginf=0)
+    low, high = brightness_range(image, values.min(), values.max())
+    values = (values - low) * 255 / ((high - low) or 1)
+    return Image.fromarray(np.rint(values).astype(np.uint8))
+
+
+def brightness_range(image, smallest, largest):
+    """Returns what is black and what is white in a grey picture of more than 8 bits."""
+    bits = getattr(image, "tag_v2", {}).get(BITS_PER_SAMPLE, (16,))[0]
+    usual = (1.0, 255.0) if image.mode == "F" else (2.0 ** min(bits, 16) - 1,)
+    for white in usual:
+        if smallest >= 0 and largest <= white:
+            return 0.0, white
+    return smallest, largest  # no convention fits: from its darkest to its brightest
+
+
+def in_srgb(image, profile):
+    """Returns a picture of 8 bits in sRGB, with alpha if it was transparent."""
+    if image.mode in ("P", "PA") or "transparency" in image.info:
+        image = image.convert("RGBA")
+    if not profile:
+        return image
+    try:
+        converted = through_profile(image, ImageCms.ImageCmsProfile(io.BytesIO(profile)))
+    except (ImageCms.PyCMSError, OSError, ValueError):  # broken profile, whole pixels
+        return image
+    if "A" in image.getbands():
+        converted.putalpha(image.getchannel("A"))
+    return converted
+
+
+def through_profile(image, profile):
+    """Returns a picture in sRGB without its alpha; one that the profile does not fit, as it is."""
+    mode = PROFILE_MODES.get(profile.profile.xcolor_space.strip())
+    fits = mode == image.mode.replace("A", "") or (mode == "RGB" and image.mode in GREYS)
+    if not fits or "sRGB" in ImageCms.getProfileDescription(profile):
+        return image.convert("RGB")
+    srgb = ImageCms.createProfile("sRGB")
+    return ImageCms.profileToProfile(image.convert(mode), profile, srgb, outputMode="RGB")
+
+
+def on_white(image):
+    """Returns an opaque picture: white shows through where it is transparent."""
+    if "A" not in image.getbands():
+        return image
+    white = Image.new("RGB", image.size, "white")
+    white.paste(image.convert("RGB"), mask=image.getchannel("A"))
+    return white
+
+
+def as_pillow(image):
+    """Returns a uint8 image as a `PIL.Image.Image`; a ValueError if it is none."""
+    image = np.asarray(image)
+    flat = image[:, :, 0] if image.ndim == 3 and image.shape[2] == 1 else image
+    if image.dtype != np.uint8 or flat.ndim not in (2, 3) or flat.shape[2:] not in ((), (3,)):
+        raise ValueError(
+            "Expected a uint8 image [height, width, 3], [height, width, 1] or [height, width]. "
+            f"Received: {image.dtype} {list(image.shape)}"
+        )
+    return Image.fromarray(np.ascontiguousarray(flat))

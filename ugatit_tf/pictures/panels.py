@@ -1,0 +1,145 @@
+"""Grids of pictures with titles, and attention as colours over a picture.
+
+The colours are the classical "jet", as in the class activation maps of the paper's
+figures, computed here: blue is least, red is most.
+"""
+
+import math
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from ugatit_tf.pictures import files
+
+INK = (34, 34, 34)
+LARGEST_FONT, SMALLEST_FONT = 28, 10
+MARGIN = 6  # between a title and whatever is next to it
+
+
+def colour_map(values):
+    """Returns jet colours, uint8 [height, width, 3], of floats in [0, 1], clipped.
+
+    red = 1.5 - |4 v - 3|, green = 1.5 - |4 v - 2|, blue = 1.5 - |4 v - 1|, all clipped.
+    """
+    values = np.clip(np.asarray(values, np.float32), 0, 1)[..., None]
+    rgb = 1.5 - np.abs(4 * values - np.array([3, 2, 1], np.float32))  # [H, W, 3]
+    return np.rint(np.clip(rgb, 0, 1) * 255).astype(np.uint8)
+
+
+def normalized(heatmap):
+    """Returns floats of any range as float32 [height, width] in [0, 1].
+
+    The least becomes 0 and the most 1; a constant heatmap, NaN and infinity become 0.
+    """
+    heatmap = np.asarray(heatmap, np.float64)  # a range of float32 can overflow float32
+    known = np.isfinite(heatmap)
+    low, high = (heatmap[known].min(), heatmap[known].max()) if known.any() else (0, 0)
+    if low == high:
+        return np.zeros(heatmap.shape, np.float32)
+    return ((np.where(known, heatmap, low) - low) / (high - low)).astype(np.float32)
+
+
+def overlay(image, heatmap, *, strength=0.5):
+    """Returns a picture coloured by a heatmap, uint8 [height, width, 3].
+
+    Args:
+        image: uint8 [height, width, 3] or [height, width, 1].
+        heatmap: float [h, w] of any range; made bilinearly as large as the picture.
+        strength: in [0, 1]. 0 is the picture, 1 is the colours.
+    """
+    if not 0 <= strength <= 1:
+        raise ValueError(f"`strength` must lie in [0, 1]. Received: {strength}")
+    if np.ndim(heatmap) != 2:
+        raise ValueError(f"Expected a heatmap [h, w]. Received: {list(np.shape(heatmap))}")
+    image = files.as_pillow(image).convert("RGB")
+    heat = Image.fromarray(normalized(heatmap)).resize(image.size, Image.Resampling.BILINEAR)
+    blend = (1 - strength) * np.asarray(image, np.float32) + strength * colour_map(heat)
+    return np.rint(blend).astype(np.uint8)
+
+
+def grid(rows, *, column_titles=None, row_titles=None, gap=4, min_tile=128):
+    """Returns all pictures in one on white, uint8 [height, width, 3].
+
+    Args:
+        rows: lists of uint8 images of one size, [h, w, 3], [h, w, 1] or [h, w]. None is
+            left blank, and so is the end of a shorter row.
+        column_titles: one string for each column, above it.
+        row_titles: one string for each row, to its left.
+        gap: pixels between pictures.
+        min_tile: pictures whose longer side is shorter than this are enlarged by a whole
+            factor, so that every pixel stays a square.
+
+    Raises:
+        ValueError: no picture, different sizes, or the wrong number of titles.
+    """
+    tiles = [[None if tile is None else files.as_pillow(tile) for tile in row] for row in rows]
+    width, height = tile_size(tiles, min_tile)
+    num_columns = max(len(row) for row in tiles)
+    check_titles("column_titles", column_titles, num_columns)
+    check_titles("row_titles", row_titles, len(tiles))
+
+    font_size = min(LARGEST_FONT, max(SMALLEST_FONT, width // 9))
+    left, top = title_space(column_titles, row_titles, font_size, width)
+    lefts = [left + column * (width + gap) for column in range(num_columns)]
+    tops = [top + row * (height + gap) for row in range(len(tiles))]
+    canvas = Image.new("RGB", (lefts[-1] + width, tops[-1] + height), "white")
+    for row, y in zip(tiles, tops):
+        for tile, x in zip(row, lefts):
+            if tile is not None:
+                tile = tile.convert("RGB").resize((width, height), Image.Resampling.NEAREST)
+                canvas.paste(tile, (x, y))
+    for title, x in zip(column_titles or [], lefts):
+        draw_title(canvas, title, (x + width / 2, top / 2), "mm", width - 2, font_size)
+    for title, y in zip(row_titles or [], tops):
+        place = (left - MARGIN, y + height / 2)
+        draw_title(canvas, title, place, "rm", left - 2 * MARGIN, font_size)
+    return np.array(canvas)
+
+
+def tile_size(tiles, min_tile):
+    """Returns the common (width, height), enlarged to `min_tile`."""
+    sizes = {tile.size for row in tiles for tile in row if tile is not None}
+    if len(sizes) != 1:
+        found = sorted(f"{height} x {width}" for width, height in sizes)
+        raise ValueError(f"Expected pictures of one size. Received: {found or 'no picture'}")
+    width, height = sizes.pop()
+    factor = max(1, math.ceil(min_tile / max(width, height)))
+    return width * factor, height * factor
+
+
+def check_titles(name, titles, expected):
+    if titles is not None and len(titles) != expected:
+        raise ValueError(f"Expected {expected} `{name}`. Received: {len(titles)}")
+
+
+def title_space(column_titles, row_titles, font_size, width):
+    """Returns the pixels (left of, above) the pictures that titles need."""
+    font = ImageFont.load_default(font_size)
+    ascent, descent = font.getmetrics()
+    top = ascent + descent + MARGIN if column_titles else 0
+    if not row_titles:
+        return 0, top
+    longest = max(font.getlength(one_line(title)) for title in row_titles)
+    return min(math.ceil(longest), width) + 2 * MARGIN, top
+
+
+def draw_title(canvas, title, place, anchor, room, font_size):
+    title, font = fitted(title, room, font_size)
+    ImageDraw.Draw(canvas).text(place, title, fill=INK, font=font, anchor=anchor)
+
+
+def fitted(title, room, font_size):
+    """Returns a title and a font in which it is at most `room` wide: smaller, then cut."""
+    title = one_line(title)
+    for size in range(font_size, SMALLEST_FONT - 1, -1):
+        font = ImageFont.load_default(size)
+        if font.getlength(title) <= room:
+            return title, font
+    for end in range(len(title) - 1, 0, -1):
+        if font.getlength(title[:end].rstrip() + "...") <= room:
+            return title[:end].rstrip() + "...", font
+    return "", font
+
+
+def one_line(title):
+    return " ".join(str(title).split())

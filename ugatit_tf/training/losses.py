@@ -1,0 +1,131 @@
+"""The losses: pure functions of tensors to one unweighted scalar each.
+
+U-GAT-IT section 2.2, with the alternatives of the official TensorFlow code. All are means
+over all elements, except `l2`.
+"""
+
+import tensorflow as tf
+
+
+def cross_entropy(logits, label):
+    """Mean sigmoid cross-entropy of `logits` against one label, 0.0 or 1.0."""
+    labels = tf.fill(tf.shape(logits), label)
+    return tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(labels, logits))
+
+
+def lsgan_discriminator_loss(real, fake):
+    """mean (real - 1)^2 + mean fake^2; Mao et al., 2017, arXiv:1611.04076."""
+    return tf.reduce_mean(tf.square(real - 1.0)) + tf.reduce_mean(tf.square(fake))
+
+
+def lsgan_generator_loss(fake):
+    return tf.reduce_mean(tf.square(fake - 1.0))
+
+
+def gan_discriminator_loss(real, fake):
+    """The cross-entropy of Goodfellow et al., 2014, arXiv:1406.2661."""
+    return cross_entropy(real, 1.0) + cross_entropy(fake, 0.0)
+
+
+def gan_generator_loss(fake):
+    return cross_entropy(fake, 1.0)
+
+
+def hinge_discriminator_loss(real, fake):
+    """mean relu(1 - real) + mean relu(1 + fake)."""
+    return tf.reduce_mean(tf.nn.relu(1.0 - real)) + tf.reduce_mean(tf.nn.relu(1.0 + fake))
+
+
+def critic_discriminator_loss(real, fake):
+    """Wasserstein: -mean real + mean fake; Arjovsky et al., 2017, arXiv:1701.07875."""
+    return tf.reduce_mean(fake) - tf.reduce_mean(real)
+
+
+def critic_generator_loss(fake):
+    return -tf.reduce_mean(fake)
+
+
+ADVERSARIAL = {
+    "gan": (gan_discriminator_loss, gan_generator_loss),
+    "lsgan": (lsgan_discriminator_loss, lsgan_generator_loss),
+    "wgan-gp": (critic_discriminator_loss, critic_generator_loss),
+    "wgan-lp": (critic_discriminator_loss, critic_generator_loss),
+    "dragan": (gan_discriminator_loss, gan_generator_loss),
+    "hinge": (hinge_discriminator_loss, critic_generator_loss),
+}
+
+
+def adversarial(name):
+    """Returns the (discriminator, generator) losses called `name`.
+
+    Raises:
+        ValueError: no such loss; the message lists them.
+    """
+    if name not in ADVERSARIAL:
+        raise ValueError(
+            f"Unknown `gan_type`. Expected one of {sorted(ADVERSARIAL)}. Received: {name!r}"
+        )
+    return ADVERSARIAL[name]
+
+
+def two_sided(norm):
+    """mean (norm - 1)^2; Gulrajani et al., 2017, arXiv:1704.00028."""
+    return tf.reduce_mean(tf.square(norm - 1.0))
+
+
+def one_sided(norm):
+    """mean max(0, norm - 1)^2; Petzka et al., 2018, arXiv:1709.08894."""
+    return tf.reduce_mean(tf.square(tf.nn.relu(norm - 1.0)))
+
+
+PENALTY = {"wgan-gp": two_sided, "wgan-lp": one_sided, "dragan": two_sided}
+
+
+def gradient_penalty(outputs_of, images, shape_of_norm):
+    """How far the slope of each output is from 1 at `images`.
+
+    Args:
+        outputs_of: function images -> list of tensors with the batch first.
+        images: [batch, height, width, channels].
+        shape_of_norm: a value of PENALTY, function of [batch] to scalar.
+
+    Returns:
+        Scalar: the sum over the outputs.
+    """
+    with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
+        tape.watch(images)
+        # The gradient of a sum over the batch is each sample's own: statistics are per sample.
+        sums = [tf.reduce_sum(output) for output in outputs_of(images)]
+    total = 0.0
+    for value in sums:
+        slope = tape.gradient(value, images)
+        total += shape_of_norm(tf.sqrt(tf.reduce_sum(tf.square(slope), [1, 2, 3])))
+    return total
+
+
+def interpolate(real, fake, alpha):
+    """real + alpha * (fake - real); alpha is [batch, 1, 1, 1] or scalar."""
+    return real + alpha * (fake - real)
+
+
+def perturb(real, eps):
+    """The far end of DRAGAN's interpolation; Kodali et al., 2017, arXiv:1705.07215.
+
+    real + 0.5 * std(real over everything) * eps, with eps like `real` or scalar.
+    """
+    return real + 0.5 * tf.math.reduce_std(real) * eps
+
+
+def l1(x, y):
+    """mean |x - y|."""
+    return tf.reduce_mean(tf.abs(x - y))
+
+
+def cam_loss(source, non_source):
+    """The generator's class activation map must tell its source domain from its target."""
+    return cross_entropy(source, 1.0) + cross_entropy(non_source, 0.0)
+
+
+def l2(kernels):
+    """sum w^2 / 2 over all `kernels`."""
+    return tf.add_n([tf.nn.l2_loss(kernel) for kernel in kernels])

@@ -1,0 +1,70 @@
+"""Adam as the official TensorFlow 1 program runs it, in one kernel, and its learning rate."""
+
+import tensorflow as tf
+
+BETA_1, BETA_2, EPSILON = 0.5, 0.999, 1e-8
+
+
+class Adam:
+    """Adam in the "epsilon hat" form, with the constraints of U-GAT-IT's rho.
+
+        m = b1 m + (1 - b1) g;  v = b2 v + (1 - b2) g^2
+        w = w - lr sqrt(1 - b2^t) / (1 - b1^t) * m / (sqrt(v) + epsilon)
+
+    with b1 = 0.5, b2 = 0.999, epsilon = 1e-8 and t counted from 1. After the update every
+    weight whose path ends in "rho" is clipped to [0, 1]. Reference: Kingma and Ba,
+    arXiv:1412.6980, end of section 2; `tf.compat.v1.train.AdamOptimizer`, whose kernel this is.
+
+    Args:
+        weights: dict path -> float32 tf.Variable.
+    """
+
+    def __init__(self, weights):
+        self.weights = dict(weights)
+        self.m = {path: tf.Variable(tf.zeros_like(w)) for path, w in self.weights.items()}
+        self.v = {path: tf.Variable(tf.zeros_like(w)) for path, w in self.weights.items()}
+        self.beta_1_power = tf.Variable(BETA_1)
+        self.beta_2_power = tf.Variable(BETA_2)
+
+    def apply(self, gradients, learning_rate):
+        """Updates all weights.
+
+        Args:
+            gradients: dict path -> tensor, of the same paths as the weights.
+            learning_rate: float32 scalar tensor.
+        """
+        powers = self.beta_1_power.read_value(), self.beta_2_power.read_value()
+        for path, weight in self.weights.items():
+            tf.raw_ops.ResourceApplyAdam(
+                var=weight.handle,
+                m=self.m[path].handle,
+                v=self.v[path].handle,
+                beta1_power=powers[0],
+                beta2_power=powers[1],
+                lr=learning_rate,
+                beta1=BETA_1,
+                beta2=BETA_2,
+                epsilon=EPSILON,
+                grad=gradients[path],
+            )
+            if path.endswith("/rho"):
+                weight.assign(tf.clip_by_value(weight, 0.0, 1.0))
+        self.beta_1_power.assign(powers[0] * BETA_1)
+        self.beta_2_power.assign(powers[1] * BETA_2)
+
+    def state(self) -> dict:
+        """name -> tf.Variable of everything that an update changes besides the weights."""
+        return {
+            "beta_1_power": self.beta_1_power,
+            "beta_2_power": self.beta_2_power,
+            **{f"m/{path}": slot for path, slot in self.m.items()},
+            **{f"v/{path}": slot for path, slot in self.v.items()},
+        }
+
+
+def learning_rate(step, config) -> float:
+    """The rate of step `step` (counted from 0): constant, then falling by whole epochs."""
+    epoch = step // config.iteration
+    if not config.decay_flag or epoch < config.decay_epoch:
+        return config.lr
+    return config.lr * (config.epoch - epoch) / (config.epoch - config.decay_epoch)
