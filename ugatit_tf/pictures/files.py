@@ -40,12 +40,7 @@ Image.init()  # Pillow loads its decoders at first use, which two threads must n
 
 
 class UnreadablePicture(ValueError):  # noqa: N818
-    """A file that is not a whole picture of a known format.
-
-    Attributes:
-        path: pathlib.Path of the file.
-        reason: str, one line for people, e.g. "the file is empty".
-    """
+    """A file at `path` that is not a whole picture; `reason` says why in one line."""
 
     def __init__(self, path, reason):
         super().__init__(path, reason)  # both, so that it can be pickled between processes
@@ -167,8 +162,7 @@ def replacing(path):
 def opened(path):
     """Opens a picture for the body; whatever fails there is an `UnreadablePicture`."""
     try:
-        # Asked first: opening a pipe would wait for a writer.
-        if not stat.S_ISREG(os.stat(path).st_mode):
+        if not stat.S_ISREG(os.stat(path).st_mode):  # opening a pipe would wait for a writer
             kind = "a folder" if os.path.isdir(path) else "not a file"
             raise UnreadablePicture(path, f"this is {kind}, not a picture")
         quieten()
@@ -250,8 +244,7 @@ def eight_bit(image):
 def brightness_range(image, smallest, largest):
     """Returns what is black and what is white in a grey picture of more than 8 bits."""
     bits = getattr(image, "tag_v2", {}).get(BITS_PER_SAMPLE, (16,))[0]
-    usual = (1.0, 255.0) if image.mode == "F" else (2.0 ** min(bits, 16) - 1,)
-    for white in usual:
+    for white in (1.0, 255.0) if image.mode == "F" else (2.0 ** min(bits, 16) - 1,):
         if smallest >= 0 and largest <= white:
             return 0.0, white
     return smallest, largest  # no convention fits: from its darkest to its brightest

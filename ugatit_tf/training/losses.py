@@ -9,7 +9,7 @@ import tensorflow as tf
 
 def cross_entropy(logits, label):
     """Mean sigmoid cross-entropy of `logits` against one label, 0.0 or 1.0."""
-    labels = tf.fill(tf.shape(logits), label)
+    labels = label * tf.ones_like(logits)
     return tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(labels, logits))
 
 

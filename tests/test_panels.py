@@ -1,0 +1,140 @@
+"""Colours, overlays and grids, down to the pixel where a person can say which."""
+
+import numpy as np
+import pytest
+from PIL import ImageFont
+
+from ugatit_tf.pictures import panels
+
+RED = np.full([2, 2, 3], (255, 0, 0), np.uint8)
+GREY = np.full([2, 2, 1], 100, np.uint8)
+
+
+def test_the_colour_map_is_jet():
+    colours = panels.colour_map(np.array([[0, 0.25, 0.5, 0.75, 1]]))
+    expected = [[(0, 0, 128), (0, 128, 255), (128, 255, 128), (255, 128, 0), (128, 0, 0)]]
+    np.testing.assert_array_equal(colours, expected)
+    assert colours.dtype == np.uint8
+
+
+def test_the_colour_map_clips():
+    outside, ends = panels.colour_map([[-3.0, 7.0]]), panels.colour_map([[0.0, 1.0]])
+    np.testing.assert_array_equal(outside, ends)
+
+
+@pytest.mark.parametrize(
+    ("heatmap", "expected"),
+    [
+        ([[-2, 0], [1, 2]], [[0, 0.5], [0.75, 1]]),
+        ([[3, 3]], [[0, 0]]),
+        ([[np.nan, 1, 2, np.inf]], [[0, 0, 1, 0]]),
+        ([[np.nan, -np.inf]], [[0, 0]]),
+        ([[-3e38, 3e38]], [[0, 1]]),
+    ],
+)
+def test_a_heatmap_is_normalized_to_its_range(heatmap, expected):
+    normalized = panels.normalized(np.array(heatmap, np.float32))
+    assert normalized.dtype == np.float32
+    np.testing.assert_allclose(normalized, expected)
+
+
+@pytest.mark.parametrize("image", [RED, GREY])
+def test_an_overlay_goes_from_the_picture_to_the_colours(image):
+    heatmap = np.array([[0, 1], [2, 4]])
+    picture, colours = np.broadcast_to(image, [2, 2, 3]), panels.colour_map(heatmap / 4)
+    for strength in (0, 0.25, 1):
+        expected = (1 - strength) * picture + strength * colours.astype(float)
+        found = panels.overlay(image, heatmap, strength=strength)
+        assert found.dtype == np.uint8
+        np.testing.assert_allclose(found, expected, atol=0.5)
+
+
+def test_a_heatmap_is_made_as_large_as_the_picture():
+    image = np.zeros([6, 8, 3], np.uint8)
+    coloured = panels.overlay(image, [[0.0, 1.0]], strength=1)
+    assert coloured.shape == (6, 8, 3)
+    blue, red = coloured[:, :, 2].astype(int), coloured[:, :, 0].astype(int)
+    assert (blue[:, 0] > red[:, 0]).all()
+    assert (red[:, -1] > blue[:, -1]).all()
+    assert len(np.unique(coloured[0], axis=0)) > 4  # a smooth way between the two
+
+
+def test_wrong_arguments_of_an_overlay_are_errors():
+    with pytest.raises(ValueError, match=r"`strength` must lie in \[0, 1\]. Received: 2"):
+        panels.overlay(RED, np.zeros([2, 2]), strength=2)
+    with pytest.raises(ValueError, match=r"heatmap \[h, w\]. Received: \[2, 2, 1\]"):
+        panels.overlay(RED, np.zeros([2, 2, 1]))
+
+
+def test_a_grid_puts_pictures_in_rows_with_white_between():
+    picture = panels.grid([[RED, GREY], [None, RED]], gap=1, min_tile=2)
+    expected = np.full([5, 5, 3], 255)
+    expected[0:2, 0:2] = expected[3:5, 3:5] = (255, 0, 0)
+    expected[0:2, 3:5] = 100
+    np.testing.assert_array_equal(picture, expected)
+    assert picture.dtype == np.uint8
+
+
+def test_a_shorter_row_ends_blank():
+    picture = panels.grid([[RED, RED], [RED]], gap=0, min_tile=1)
+    assert (picture[2:, 2:] == 255).all()
+
+
+@pytest.mark.parametrize(("min_tile", "size"), [(1, 2), (2, 2), (3, 4), (5, 6), (128, 128)])
+def test_small_pictures_are_enlarged_by_a_whole_factor(min_tile, size):
+    checks = np.array([[0, 255], [255, 0]], np.uint8)
+    picture = panels.grid([[checks]], min_tile=min_tile)
+    expected = np.kron(checks, np.ones([size // 2, size // 2], np.uint8))
+    np.testing.assert_array_equal(picture[:, :, 0], expected)
+
+
+@pytest.mark.parametrize(
+    "title", ["Input", "Output, " * 20, "W" * 60, "", "two\nlines", "Übung 猫"]
+)
+def test_titles_are_drawn_outside_the_pictures_and_are_not_cut(title):
+    rows = [[RED] * 3] * 2
+    picture = panels.grid(rows, column_titles=[title] * 3, row_titles=[title] * 2, min_tile=64)
+    plain = panels.grid(rows, min_tile=64)
+    height, width = plain.shape[:2]
+    np.testing.assert_array_equal(picture[-height:, -width:], plain)
+
+    above, left = picture[:-height], picture[:, :-width]
+    if title:
+        assert above.min() < 100
+        assert left.min() < 100
+    for edge in (picture[0], picture[:, 0], left[:, -1], above[-1], above[:, -1]):
+        assert (edge == 255).all()
+    for gap in (width - 64 - 4, width - 2 * 64 - 2 * 4):
+        assert (above[:, gap - width : gap - width + 4] == 255).all()
+
+
+@pytest.mark.parametrize(
+    ("title", "room", "expected", "size"),
+    [("Input", 500, "Input", 20), ("Reconstruction", 100, "Reconstruction", None)],
+)
+def test_a_title_is_made_smaller_before_it_is_cut(title, room, expected, size):
+    found, font = panels.fitted(title, room, 20)
+    assert found == expected
+    assert font.getlength(found) <= room
+    assert font.size == size or panels.SMALLEST_FONT <= font.size < 20
+
+
+def test_a_title_that_is_still_too_long_ends_in_dots():
+    found, font = panels.fitted("a title of very many words", 60, 20)
+    assert found.startswith("a title")
+    assert found.endswith("...")
+    assert font.size == panels.SMALLEST_FONT
+    assert ImageFont.load_default(panels.SMALLEST_FONT).getlength(found) <= 60
+
+
+@pytest.mark.parametrize("rows", [[], [[]], [[None]], [[RED, np.zeros([2, 3, 3], np.uint8)]]])
+def test_a_grid_needs_pictures_of_one_size(rows):
+    with pytest.raises(ValueError, match="Expected pictures of one size. Received"):
+        panels.grid(rows)
+
+
+def test_a_wrong_number_of_titles_is_an_error():
+    with pytest.raises(ValueError, match="Expected 1 `column_titles`. Received: 2"):
+        panels.grid([[RED]], column_titles=["a", "b"])
+    with pytest.raises(ValueError, match="Expected 1 `row_titles`. Received: 0"):
+        panels.grid([[RED]], row_titles=[])
