@@ -195,25 +195,23 @@ def resolve(given) -> Config:
     path = os.path.join(asked.run_folder, CONFIG_FILE)
     if not os.path.exists(path):
         return asked
-    recorded = Config(**options(path))
-    merged = {**options(path), **given}
-    wanted = {name: _named(given, name) for name in recorded.architecture() if name in given}
+    recorded = options(path)
+    check_architecture(given, Config(**recorded).architecture(), asked.run_folder)
+    return Config(**{**recorded, **given})
+
+
+def check_architecture(given, recorded, where):
+    """Raises ConfigError, with a list, if `given` options differ from those `recorded`."""
     differing = [
-        f"--{name} is {value} in the run, {wanted[name]} on the command line"
-        for name, value in recorded.architecture().items()
-        if name in wanted and wanted[name] != value
+        f"--{name} is {value} there, {given[name]} on the command line"
+        for name, value in recorded.items()
+        if given.get(name, value) != value
     ]
     if differing:
         raise ConfigError(
-            f"{asked.run_folder} holds another architecture: {'; '.join(differing)}. "
+            f"{where} is of another architecture: {'; '.join(differing)}. "
             f"Leave these options out, or start another run with --run NAME."
         )
-    return Config(**merged)
-
-
-def _named(given, name):
-    fields = {field.name: field for field in dataclasses.fields(Config)}
-    return _typed(fields[name], given[name])
 
 
 def _typed(field, value):

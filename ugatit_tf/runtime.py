@@ -1,8 +1,12 @@
-"""What differs between the two Keras generations, and deterministic random numbers."""
+"""What differs between the two Keras generations, deterministic randomness, and failure."""
 
 import zlib
 
 import tensorflow as tf
+
+
+class Failure(RuntimeError):  # noqa: N818
+    """Something that a person can set right. The message says what happened and what to do."""
 
 
 def raw(variable):

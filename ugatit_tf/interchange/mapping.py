@@ -2,8 +2,10 @@
 
 import numpy as np
 
+from ugatit_tf.runtime import Failure
 
-class MappingError(ValueError):
+
+class MappingError(Failure):
     """The foreign names or shapes do not fit the model. The message names them."""
 
 
@@ -30,7 +32,9 @@ def assign(weights, arrays, foreign_name, *, source):
     ]
     problems = {"missing": missing, "left over": left_over, "of another shape": misfits}
     if any(problems.values()):
-        described = "; ".join(f"{kind}: {_some(names)}" for kind, names in problems.items() if names)
+        described = "; ".join(
+            f"{kind}: {_some(names)}" for kind, names in problems.items() if names
+        )
         raise MappingError(f"{source} does not fit this model. Variables {described}.")
     for path, name in names.items():
         weights[path].assign(np.reshape(arrays[name], weights[path].shape))

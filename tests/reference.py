@@ -1,0 +1,424 @@
+"""The formulas of U-GAT-IT once more, in float64 NumPy: the witness of the tests.
+
+Written from the description of the official program, the plain way: nothing is fused, merged
+or cached. No TensorFlow here. Arrays are [batch, height, width, channels].
+"""
+
+import numpy as np
+
+EPSILON = 1e-5
+
+
+# Layers
+
+
+def convolution(x, kernel, bias=0.0, *, stride=1, padding=0):
+    """Reflect-padded by hand, then VALID; the odd pixel of the padding is above and left."""
+    size = kernel.shape[0]
+    if padding:
+        beyond = size - stride
+        pads = (padding, padding if beyond % 2 == 0 else size - stride - padding)
+        x = np.pad(x, [(0, 0), pads, pads, (0, 0)], mode="reflect")
+    height = (x.shape[1] - size) // stride + 1
+    width = (x.shape[2] - size) // stride + 1
+    total = np.zeros([len(x), height, width, kernel.shape[3]])
+    for row, column in np.ndindex(size, size):
+        rows = slice(row, row + stride * (height - 1) + 1, stride)
+        columns = slice(column, column + stride * (width - 1) + 1, stride)
+        total += x[:, rows, columns] @ np.float64(kernel[row, column])
+    return total + bias
+
+
+def upsample_convolution(x, kernel, bias=0.0):
+    """Every pixel twice in both directions, then a 3x3 convolution."""
+    return convolution(x.repeat(2, 1).repeat(2, 2), kernel, bias, padding=1)
+
+
+def standardize(x, axes, epsilon=EPSILON):
+    mean = x.mean(axes, keepdims=True)
+    variance = ((x - mean) ** 2).mean(axes, keepdims=True)
+    return (x - mean) / np.sqrt(variance + epsilon)
+
+
+def instance_norm(x, gamma, beta, epsilon=EPSILON):
+    return standardize(x, (1, 2), epsilon) * gamma + beta
+
+
+def lin(x, rho, gamma, beta, epsilon=EPSILON):
+    mixed = rho * standardize(x, (1, 2), epsilon) + (1 - rho) * standardize(x, (1, 2, 3), epsilon)
+    return mixed * gamma + beta
+
+
+def adalin(x, gamma, beta, *, rho, smoothing=True, epsilon=EPSILON):
+    """gamma and beta are [batch, channels]."""
+    if smoothing:
+        rho = np.clip(rho - 0.1, 0.0, 1.0)
+    return lin(x, rho, gamma[:, None, None, :], beta[:, None, None, :], epsilon)
+
+
+def l2_normalize(x):
+    return x / np.sqrt(np.maximum(np.sum(x**2), 1e-12))
+
+
+def power_iteration(kernel, u):
+    """(v, next u) after one iteration."""
+    matrix = np.float64(kernel).reshape(-1, kernel.shape[-1])
+    v = l2_normalize(np.float64(u) @ matrix.T)
+    return v, l2_normalize(v @ matrix)
+
+
+def rayleigh(kernel, v, u):
+    """v W u^T: sigma for a given pair of vectors."""
+    return (v @ np.float64(kernel).reshape(-1, kernel.shape[-1]) @ u.T).item()
+
+
+def spectral_norm(kernel, u):
+    """(sigma, next u)."""
+    v, next_u = power_iteration(kernel, u)
+    return rayleigh(kernel, v, next_u), next_u
+
+
+def cam(x, kernel, bias, mixer_kernel, mixer_bias):
+    """(features before the activation, logits), with both copies of x spelled out."""
+    average, maximum = x.mean((1, 2)), x.max((1, 2))
+    logits = np.concatenate([average @ kernel + bias, maximum @ kernel + bias], -1)
+    weight = kernel[:, 0] + bias
+    attended = np.concatenate([x * weight, x * weight], -1)
+    return convolution(attended, mixer_kernel, mixer_bias), logits
+
+
+def relu(x):
+    return np.maximum(x, 0.0)
+
+
+def leaky_relu(x):
+    return np.where(x > 0, x, 0.2 * x)
+
+
+# Networks, from dict path -> array; `below` is the part of it with the given first name
+
+
+def below(weights, name):
+    return {k[len(name) + 1 :]: np.float64(v) for k, v in weights.items() if k.startswith(f"{name}/")}
+
+
+def _conv_of(weights, name, x, **kwargs):
+    return convolution(x, weights[f"{name}/kernel"], weights[f"{name}/bias"], **kwargs)
+
+
+def _norm_of(weights, name, x):
+    return instance_norm(x, weights[f"{name}/gamma"], weights[f"{name}/beta"])
+
+
+def _cam_of(weights, x, kernel):
+    mixer = weights["cam/mixer/kernel"], weights["cam/mixer/bias"]
+    return cam(x, kernel, weights["cam/bias"], *mixer)
+
+
+def generator(weights, x, *, n_res, light, smoothing=True):
+    """(image, cam logits, heatmap)."""
+
+    def convolved(name, x, **kwargs):
+        return relu(_norm_of(weights, f"{name}/norm", _conv_of(weights, f"{name}/convolution", x, **kwargs)))
+
+    def dense(name, h):
+        return h @ weights[f"{name}/kernel"] + weights[f"{name}/bias"]
+
+    def adaptive(name, h, part):
+        h = _conv_of(weights, f"{name}/convolution_{part}", h, padding=1)
+        return adalin(h, gamma, beta, rho=weights[f"{name}/norm_{part}/rho"], smoothing=smoothing)
+
+    h = convolved("stem", x, padding=3)
+    for i in range(2):
+        h = convolved(f"down/{i}", h, stride=2, padding=1)
+    for i in range(n_res):
+        name = f"residual/{i}"
+        inner = relu(_norm_of(weights, f"{name}/norm_1", _conv_of(weights, f"{name}/convolution_1", h, padding=1)))
+        h = h + _norm_of(weights, f"{name}/norm_2", _conv_of(weights, f"{name}/convolution_2", inner, padding=1))
+    h, cam_logit = _cam_of(weights, h, weights["cam/kernel"])
+    h = relu(h)
+    heatmap = h.sum(-1)
+    style = h.mean((1, 2)) if light else h.reshape(len(h), -1)
+    for i in range(2):
+        style = relu(dense(f"mlp/{i}", style))
+    gamma, beta = dense("gamma_head", style), dense("beta_head", style)
+    for i in range(n_res):
+        h = h + adaptive(f"adaptive/{i}", relu(adaptive(f"adaptive/{i}", h, 1)), 2)
+    for i in range(2):
+        h = upsample_convolution(h, weights[f"up/{i}/convolution/kernel"], weights[f"up/{i}/convolution/bias"])
+        h = relu(lin(h, *(weights[f"up/{i}/norm/{part}"] for part in ("rho", "gamma", "beta"))))
+    return np.tanh(_conv_of(weights, "to_image", h, padding=3)), cam_logit, heatmap
+
+
+def patch_network(weights, x, *, depth, sn=True):
+    """(patch logits, cam logits, heatmap); depth counts the layers of stride 2 after the first."""
+
+    def kernel_of(name):
+        kernel = weights[f"{name}/kernel"]
+        return kernel / spectral_norm(kernel, weights[f"{name}/u"])[0] if sn else kernel
+
+    def convolved(name, x, stride):
+        return convolution(x, kernel_of(name), weights[f"{name}/bias"], stride=stride, padding=1)
+
+    for i in range(depth + 1):
+        x = leaky_relu(convolved(f"convolutions/{i}", x, 2))
+    x = leaky_relu(convolved("last", x, 1))
+    x, cam_logit = _cam_of(weights, x, kernel_of("cam"))
+    x = leaky_relu(x)
+    return convolved("to_logit", x, 1), cam_logit, x.sum(-1)
+
+
+def discriminator(weights, x, *, n_dis, sn=True):
+    """(local, global), three arrays each."""
+    return tuple(
+        patch_network(below(weights, f"{name}_network"), x, depth=max(0, n_dis - above), sn=sn)
+        for name, above in (("local", 4), ("global", 2))
+    )
+
+
+# Losses
+
+
+def cross_entropy(logits, label):
+    """-log sigmoid(x) = log(1 + exp(-x)) for label 1, of -x for label 0."""
+    return np.logaddexp(0.0, -logits if label else logits).mean()
+
+
+def _lsgan(real, fake):
+    return ((real - 1) ** 2).mean() + (fake**2).mean()
+
+
+def _gan(real, fake):
+    return cross_entropy(real, 1) + cross_entropy(fake, 0)
+
+
+def _hinge(real, fake):
+    return relu(1 - real).mean() + relu(1 + fake).mean()
+
+
+def _wasserstein(real, fake):
+    return -real.mean() + fake.mean()
+
+
+ADVERSARIAL = {  # gan_type -> (of the discriminator, of the generator)
+    "lsgan": (_lsgan, lambda fake: ((fake - 1) ** 2).mean()),
+    "gan": (_gan, lambda fake: cross_entropy(fake, 1)),
+    "dragan": (_gan, lambda fake: cross_entropy(fake, 1)),
+    "hinge": (_hinge, lambda fake: -fake.mean()),
+    "wgan-gp": (_wasserstein, lambda fake: -fake.mean()),
+    "wgan-lp": (_wasserstein, lambda fake: -fake.mean()),
+}
+PENALTY = {  # gan_type -> of the norms [batch]
+    "wgan-gp": lambda norms: ((norms - 1) ** 2).mean(),
+    "dragan": lambda norms: ((norms - 1) ** 2).mean(),
+    "wgan-lp": lambda norms: (np.maximum(0.0, norms - 1) ** 2).mean(),
+}
+
+
+def l1(x, y):
+    return np.abs(x - y).mean()
+
+
+def cam_loss(source, non_source):
+    return cross_entropy(source, 1) + cross_entropy(non_source, 0)
+
+
+def l2(kernels):
+    return sum((np.float64(kernel) ** 2).sum() / 2 for kernel in kernels)
+
+
+def decay(weights, networks):
+    kernels = [w for path, w in weights.items() if path.endswith("kernel")]
+    return 1e-4 * l2(kernels) if networks else 0.0
+
+
+def _translate(weights, config):
+    return {
+        name: lambda x, name=name: generator(
+            below(weights, name), x, n_res=config.n_res, light=config.light, smoothing=config.smoothing
+        )
+        for name in ("a2b", "b2a")
+    }
+
+
+def logits(weights, name, x, config):
+    """The patch and the CAM logits of the local, then of the global network."""
+    local, global_ = discriminator(below(weights, name), x, n_dis=config.n_dis, sn=config.sn)
+    return [*local[:2], *global_[:2]]
+
+
+def generator_losses(weights, real_a, real_b, config):
+    """official tag -> value. The loss "G_A" is that of the generator that makes A."""
+    run = _translate(weights, config)
+    fake_b, cam_ab, _ = run["a2b"](real_a)
+    fake_a, cam_ba, _ = run["b2a"](real_b)
+    same_a, cam_aa, _ = run["b2a"](real_a)
+    same_b, cam_bb, _ = run["a2b"](real_b)
+    cycled_a, cycled_b = run["b2a"](fake_b)[0], run["a2b"](fake_a)[0]
+    fool = ADVERSARIAL[config.gan_type][1]
+
+    found = {
+        "G_A_gan": sum(fool(x) for x in logits(weights, "discriminator_a", fake_a, config)),
+        "G_B_gan": sum(fool(x) for x in logits(weights, "discriminator_b", fake_b, config)),
+        "G_A_cycle": l1(cycled_b, real_b),
+        "G_B_cycle": l1(cycled_a, real_a),
+        "G_A_identity": l1(same_a, real_a),
+        "G_B_identity": l1(same_b, real_b),
+        "G_A_cam": cam_loss(cam_ba, cam_aa),
+        "G_B_cam": cam_loss(cam_ab, cam_bb),
+    }
+    factors = {
+        "gan": config.adv_weight,
+        "cycle": config.cycle_weight,
+        "identity": config.identity_weight,
+        "cam": config.cam_weight,
+    }
+    found = {tag: factors[tag.split("_")[-1]] * value for tag, value in found.items()}
+    for side in ("G_A", "G_B"):
+        found[f"{side}_loss"] = sum(found[f"{side}_{part}"] for part in factors)
+    kernels = [w for k, w in weights.items() if k[:3] in ("a2b", "b2a") and k.endswith("/kernel")]
+    found["Generator_loss"] = found["G_A_loss"] + found["G_B_loss"] + 1e-4 * l2(kernels)
+    return found
+
+
+def discriminator_losses(weights, real_a, real_b, config, *, alpha=0.5, eps=0.5):
+    run = _translate(weights, config)
+    judge = ADVERSARIAL[config.gan_type][0]
+    sides = {
+        "D_A_loss": ("discriminator_a", real_a, run["b2a"](real_b)[0]),
+        "D_B_loss": ("discriminator_b", real_b, run["a2b"](real_a)[0]),
+    }
+    found = {}
+    for tag, (name, real, fake) in sides.items():
+        pairs = zip(logits(weights, name, real, config), logits(weights, name, fake, config))
+        value = sum(judge(of_real, of_fake) for of_real, of_fake in pairs)
+        if config.gan_type in PENALTY:
+            value += config.GP_ld * penalty(weights, name, real, fake, config, alpha, eps)
+        found[tag] = config.adv_weight * value
+    kernels = [w for k, w in weights.items() if k.startswith("disc") and k.endswith("/kernel")]
+    found["Discriminator_loss"] = found["D_A_loss"] + found["D_B_loss"] + 1e-4 * l2(kernels)
+    return found
+
+
+def penalty(weights, name, real, fake, config, alpha, eps):
+    """The gradient penalty, its gradients by central differences, pixel by pixel."""
+    if config.gan_type == "dragan":
+        fake = real + 0.5 * real.std() * eps
+    x = real + alpha * (fake - real)
+    slopes = np.zeros([4, *x.shape])
+    step = 1e-5
+    for index in np.ndindex(x.shape[1:]):
+        moved = np.zeros(x.shape)
+        moved[(slice(None), *index)] = step
+        ups, downs = (logits(weights, name, x + sign * moved, config) for sign in (1, -1))
+        for number, (up, down) in enumerate(zip(ups, downs)):
+            difference = (up - down).reshape(len(x), -1).sum(1) / (2 * step)
+            slopes[(number, slice(None), *index)] = difference
+    norms = np.sqrt((slopes**2).sum((2, 3, 4)))
+    return sum(PENALTY[config.gan_type](row) for row in norms)
+
+
+# Optimization
+
+
+def adam(weight, gradients, rates, *, clipped=False):
+    """The weight after one update for each gradient, in the "epsilon hat" form."""
+    weight, m, v = np.float64(weight), 0.0, 0.0
+    for t, (gradient, rate) in enumerate(zip(gradients, rates), 1):
+        gradient = np.float64(gradient)
+        m = 0.5 * m + 0.5 * gradient
+        v = 0.999 * v + 0.001 * gradient**2
+        size = rate * np.sqrt(1 - 0.999**t) / (1 - 0.5**t)
+        weight = weight - size * m / (np.sqrt(v) + 1e-8)
+        if clipped:
+            weight = np.clip(weight, 0.0, 1.0)
+    return weight
+
+
+def learning_rate(epoch, *, lr, num_epochs, decay_epoch):
+    """The rate of a whole epoch, counted from 0."""
+    return lr if epoch < decay_epoch else lr * (num_epochs - epoch) / (num_epochs - decay_epoch)
+
+
+# Numerical differentiation
+
+
+def numeric_gradient(function, x, step=1e-5):
+    """Central differences of a scalar function of one array."""
+    x = np.float64(x)
+    gradient = np.zeros(x.shape)
+    for index in np.ndindex(x.shape):
+        up, down = x.copy(), x.copy()
+        up[index] += step
+        down[index] -= step
+        gradient[index] = (function(up) - function(down)) / (2 * step)
+    return gradient
+
+
+# The variables of the official program
+
+
+def official_variables(*, ch, n_res, n_dis, img_ch=3, light=True, img_size=256, sn=True):
+    """name -> shape, of all four networks."""
+    found = {}
+    for side in "AB":
+        found.update(_official_generator(f"generator_{side}", ch, n_res, img_ch, light, img_size))
+        for part, layers in (("local", n_dis - 3), ("global", n_dis - 1)):
+            scope = f"discriminator_{side}/{part}"
+            found.update(_official_patch_network(scope, ch, max(1, layers), img_ch, sn))
+    return found
+
+
+def _scoped(scope, **shapes):
+    return {f"{scope}/{name}": shape for name, shape in shapes.items()}
+
+
+def _official_generator(scope, ch, n_res, img_ch, light, img_size):
+    wide = 4 * ch
+
+    def conv(name, size, of, to):
+        return _scoped(f"{scope}/{name}/conv2d", kernel=[size, size, of, to], bias=[to])
+
+    def norm(name, channels, *names):
+        return _scoped(f"{scope}/{name}", **{leaf: [channels] for leaf in names})
+
+    def dense(name, of, to):
+        return _scoped(f"{scope}/MLP/{name}/dense", kernel=[of, to], bias=[to])
+
+    found = {**conv("conv", 7, img_ch, ch), **norm("ins_norm", ch, "gamma", "beta")}
+    for i in range(2):
+        found.update(conv(f"conv_{i}", 3, ch * 2**i, ch * 2 ** (i + 1)))
+        found.update(norm(f"ins_norm_{i}", ch * 2 ** (i + 1), "gamma", "beta"))
+    for i in range(n_res):
+        for part in ("res1", "res2"):
+            found.update(conv(f"resblock_{i}/{part}/conv_0", 3, wide, wide))
+            found.update(norm(f"resblock_{i}/{part}/instance_norm", wide, "gamma", "beta"))
+            found.update(conv(f"adaptive_resblock{i}/{part}/conv_0", 3, wide, wide))
+            found.update(norm(f"adaptive_resblock{i}/{part}/instance_layer_norm", wide, "rho"))
+    found.update(_scoped(f"{scope}/CAM_logit", kernel=[wide, 1], bias=[1]))
+    found.update(conv("conv_1x1", 1, 2 * wide, wide))
+    found.update(dense("linear_0", wide if light else (img_size // 4) ** 2 * wide, wide))
+    for name in ("linear_1", "gamma", "beta"):
+        found.update(dense(name, wide, wide))
+    for i in range(2):
+        found.update(conv(f"up_conv_{i}", 3, wide // 2**i, wide // 2 ** (i + 1)))
+        found.update(norm(f"layer_ins_norm_{i}", wide // 2 ** (i + 1), "rho", "gamma", "beta"))
+    return {**found, **conv("G_logit", 7, ch, img_ch)}
+
+
+def _official_patch_network(scope, ch, num_layers, img_ch, sn):
+    def conv(name, of, to):
+        if sn:
+            return _scoped(f"{scope}/{name}", kernel=[4, 4, of, to], bias=[to], u=[1, to])
+        return _scoped(f"{scope}/{name}/conv2d", kernel=[4, 4, of, to], bias=[to])
+
+    found, channels = {}, img_ch
+    for i in range(num_layers):
+        found.update(conv(f"conv_{i}", channels, ch * 2**i))
+        channels = ch * 2**i
+    found.update(conv("conv_last", channels, 2 * channels))
+    channels *= 2
+    state = {"u": [1, 1]} if sn else {}
+    found.update(_scoped(f"{scope}/CAM_logit", kernel=[channels, 1], bias=[1], **state))
+    mixer = {"kernel": [1, 1, 2 * channels, channels], "bias": [channels]}
+    return {**found, **_scoped(f"{scope}/conv_1x1/conv2d", **mixer), **conv("D_logit", channels, 1)}

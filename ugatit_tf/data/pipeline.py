@@ -1,0 +1,132 @@
+"""Pictures of two folders as endless batches: list, decode, augment, pair at random.
+
+U-GAT-IT as the paper says: every image is flipped with probability 0.5, enlarged by 286 / 256
+and cropped at random (the official program throws that coin once for a whole run). Which
+picture comes when, and how it is augmented, is a pure function of (seed, sample number).
+"""
+
+import logging
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+import tensorflow as tf
+
+from ugatit_tf.pictures import files
+from ugatit_tf.runtime import Failure, seed_of
+
+LOG = logging.getLogger(__name__)
+ENLARGED = 286 / 256
+GLANCE = 32  # side in pixels to which a file is decoded when it is only checked
+MOST_NAMED = 50  # unreadable files in one warning
+
+
+def pictures_in(folder) -> list:
+    """The paths of all readable pictures directly in `folder`, sorted by name.
+
+    Every file is decoded once; those that cannot be read are named in one warning.
+
+    Raises:
+        Failure: no such folder, or no readable picture in it.
+    """
+    if not os.path.isdir(folder):
+        raise Failure(
+            f"No folder {folder}. Expected pictures in dataset/NAME/trainA and trainB (for "
+            f"training), testA and testB (for testing). --dataset demo draws its own."
+        )
+    paths = [os.path.join(folder, name) for name in sorted(os.listdir(folder))]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        reasons = list(pool.map(_unreadable, paths))
+    refused = [f"{os.path.basename(p)} ({why})" for p, why in zip(paths, reasons) if why]
+    if refused:
+        more = f", and {len(refused) - MOST_NAMED} more" if len(refused) > MOST_NAMED else ""
+        LOG.warning(
+            "%d of %d files in %s cannot be read and are left out: %s%s",
+            *(len(refused), len(paths), folder, ", ".join(refused[:MOST_NAMED]), more),
+        )
+    readable = [path for path, why in zip(paths, reasons) if not why]
+    if not readable:
+        raise Failure(
+            f"No readable picture in {folder}. Expected JPEG, PNG, WebP, BMP, GIF or TIFF files "
+            f"directly inside it."
+        )
+    return readable
+
+
+def batches(paths_a, paths_b, config, *, first_step=0):
+    """Endless batches of both domains, from the one of step `first_step` (counted from 0) on.
+
+    Returns:
+        tf.data.Dataset of (real_a, real_b), float32
+        [batch_size, img_size, img_size, img_ch] in [-1, 1].
+    """
+    domains = [
+        _domain(paths, config, name, first_step * config.batch_size)
+        for name, paths in (("A", paths_a), ("B", paths_b))
+    ]
+    return tf.data.Dataset.zip(tuple(domains)).prefetch(4)
+
+
+def load(path, *, size, channels):
+    """One picture as the networks take it: float32 [size, size, channels] in [-1, 1].
+
+    Bilinear without antialiasing, whatever its shape was, as in the official program.
+    """
+    return resized(tf.constant(files.read(path, channels=channels)), size)
+
+
+def resized(image, size):
+    """uint8 [..., height, width, channels] to float32 [..., size, size, channels] in [-1, 1]."""
+    return tf.image.resize(tf.cast(image, tf.float32), [size, size]) / 127.5 - 1.0
+
+
+def _domain(paths, config, name, first_sample):
+    count = len(paths)
+    table = tf.constant([os.fsencode(path) for path in paths])
+    order = seed_of(config.seed, "order", name)
+    look = seed_of(config.seed, "augmentation", name)
+
+    def picture(sample):
+        number, position = sample // count, sample % count
+        seed = tf.stack([order[0], order[1] + tf.cast(number, tf.int32)])
+        index = tf.random.experimental.index_shuffle(position, seed, count - 1)
+        image = tf.numpy_function(_reader(config.img_ch), [table[index]], tf.uint8)
+        image = tf.ensure_shape(image, [None, None, config.img_ch])
+        image = resized(image, config.img_size)
+        if config.augment_flag:
+            image = augment(image, tf.stack([look[0], look[1] + tf.cast(sample, tf.int32)]))
+        return image
+
+    samples = tf.data.Dataset.range(first_sample, tf.int64.max)
+    images = samples.map(picture, num_parallel_calls=tf.data.AUTOTUNE)
+    return images.batch(config.batch_size, drop_remainder=True)
+
+
+def augment(image, seed):
+    """Flips with probability 0.5, enlarges by 286 / 256, and crops the old size at random.
+
+    Args:
+        image: float32 [size, size, channels].
+        seed: int32 [2]; the result is a pure function of it.
+    """
+    size, channels = image.shape[0], image.shape[-1]
+    flip, crop = tf.unstack(tf.random.experimental.stateless_split(seed, 2))
+    image = tf.cond(
+        tf.random.stateless_uniform([], flip) < 0.5,
+        lambda: tf.image.flip_left_right(image),
+        lambda: image,
+    )
+    enlarged = tf.image.resize(image, [round(size * ENLARGED)] * 2)
+    return tf.image.stateless_random_crop(enlarged, [size, size, channels], crop)
+
+
+def _reader(channels):
+    return lambda path: files.read(os.fsdecode(path), channels=channels)
+
+
+def _unreadable(path):
+    """Why the file at `path` is no picture, or None."""
+    try:
+        files.read(path, shrink_to=GLANCE)
+    except files.UnreadablePicture as error:
+        return error.reason
+    return None

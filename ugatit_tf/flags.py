@@ -1,0 +1,118 @@
+"""The command line: every official option under its name, and ours. Flags to Config.
+
+The official program takes a value for booleans too (`--light True`); absl's own boolean flags
+would read `--decay_flag False` as True and leave a stray word, so they are value flags here.
+"""
+
+import dataclasses
+
+from absl import flags
+
+from ugatit_tf.config import GAN_TYPES, Config
+
+PHASES = ("train", "test", "export", "import")
+HELP = {
+    "dataset": "name of the folder below --dataset_dir with trainA, trainB, testA and testB; "
+    "'demo' is drawn by the program",
+    "run": "name of the run's folders, if not that of the dataset",
+    "seed": "of everything random",
+    "light": "the light model: any image size, a fifth of the weights",
+    "img_size": "side of the training image in pixels, a multiple of 4",
+    "img_ch": "1 for grey, 3 for RGB",
+    "ch": "channels of the first layer",
+    "n_res": "residual blocks",
+    "n_dis": "depth of the global discriminator",
+    "sn": "spectral normalization",
+    "smoothing": "AdaLIN never is instance normalization alone",
+    "epoch": "epochs; each is --iteration steps",
+    "iteration": "steps of one epoch",
+    "batch_size": "images of each domain in one step",
+    "lr": "learning rate",
+    "decay_flag": "let the learning rate fall to 0 from --decay_epoch on",
+    "decay_epoch": "the epoch from which the learning rate falls",
+    "n_critic": "discriminator updates for each generator update",
+    "augment_flag": "flip, enlarge, crop",
+    "gan_type": "one of " + ", ".join(GAN_TYPES),
+    "GP_ld": "weight of the gradient penalty (wgan-gp, wgan-lp, dragan)",
+    "adv_weight": "weight of the adversarial loss",
+    "cycle_weight": "weight of the cycle loss",
+    "identity_weight": "weight of the identity loss",
+    "cam_weight": "weight of the class activation loss",
+    "print_freq": "steps between sample pictures",
+    "save_freq": "steps between checkpoints",
+    "summary_freq": "steps between TensorBoard summaries",
+    "dataset_dir": "folder of the datasets",
+    "checkpoint_dir": "folder of the runs with their checkpoints",
+    "result_dir": "folder of the test results",
+    "log_dir": "folder of the TensorBoard logs",
+    "sample_dir": "folder of the sample pictures",
+    "export_dir": "folder of the exported models",
+}
+
+
+class UsageError(ValueError):
+    """The command line cannot be understood. The message is one line."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Command:
+    """What the command line says."""
+
+    phase: str
+    given: dict  # the options of Config that were named
+    official_checkpoint: str
+
+
+def parse(argv) -> Command:
+    """Reads `argv`, the words after the program's name.
+
+    Raises:
+        UsageError: an unknown option, a value that does not fit, or a word without an option.
+    """
+    values = _defined()
+    try:
+        rest = values(["main.py", *argv])
+    except flags.Error as error:
+        raise UsageError(" ".join(str(error).split())) from None
+    if rest[1:]:
+        words = " ".join(rest[1:])
+        raise UsageError(f"Unexpected: {words}. Every option has the form --name value.")
+    if values.phase == "import" and not values.official_checkpoint:
+        raise UsageError("--phase import needs --official_checkpoint PREFIX.")
+    if values.phase != "import" and values.official_checkpoint:
+        raise UsageError("--official_checkpoint belongs to --phase import.")
+    given = {name: values[name].value for name in HELP if values[name].present}
+    return Command(values.phase, given, values.official_checkpoint or "")
+
+
+def usage() -> str:
+    """The help page: every option with its default."""
+    lines = [f"--phase {{{','.join(PHASES)}}}  (default train)"]
+    for field in dataclasses.fields(Config):
+        default = f" (default {field.default})" if field.default != "" else ""
+        lines.append(f"--{field.name:16} {HELP[field.name]}{default}")
+    lines.append("--official_checkpoint  for --phase import: the official checkpoint's PREFIX")
+    return "usage: python main.py --dataset NAME [--option value ...]\n\n" + "\n".join(lines)
+
+
+def wants_help(argv) -> bool:
+    return any(word in ("-h", "-help", "--help", "help") for word in argv)
+
+
+def _defined():
+    values = flags.FlagValues()
+    values.set_gnu_getopt(True)  # options may follow a stray word, which is then named
+    flags.DEFINE_enum("phase", "train", PHASES, "what to do", flag_values=values)
+    flags.DEFINE_string("official_checkpoint", None, "prefix to import", flag_values=values)
+    for field in dataclasses.fields(Config):
+        parser = {
+            bool: flags.BooleanParser,
+            int: flags.IntegerParser,
+            float: flags.FloatParser,
+            str: flags.ArgumentParser,
+        }[type(field.default)]()
+        serializer = flags.ArgumentSerializer()
+        flags.DEFINE(
+            parser, field.name, field.default, HELP[field.name], values, serializer=serializer
+        )
+    return values

@@ -1,0 +1,81 @@
+"""What `--phase` runs: train, test, export, import. Each takes a Config and prints its results."""
+
+import os
+import shutil
+
+from ugatit_tf.config import Config, check_architecture
+from ugatit_tf.data import demo
+from ugatit_tf.interchange import export as saved_model
+from ugatit_tf.interchange import official_tf
+from ugatit_tf.networks.model import build_model
+from ugatit_tf.runtime import Failure
+from ugatit_tf.training import checkpoints, loop
+from ugatit_tf.training.step import Trainer
+from ugatit_tf.translation import translate
+
+BUILT_IN = "demo"  # the dataset that is drawn where it is missing
+
+
+def train(config):
+    _draw_built_in(config)
+    loop.train(config)
+    print(f"Checkpoints: {config.run_folder}")
+    print(f"Samples:     {os.path.join(config.sample_dir, config.run_name)}")
+    print(f"TensorBoard: tensorboard --logdir {config.log_dir}")
+
+
+def test(config):
+    _draw_built_in(config)
+    print(f"Report: {translate.test(config)}")
+
+
+def export(config):
+    """Writes a SavedModel for each direction."""
+    model, checkpoint = translate.load_newest(config)
+    step = os.path.basename(checkpoint)
+    folder = translate.fresh_folder(os.path.join(config.export_dir, config.run_name, step))
+    for direction, generator in (("a2b", model.a2b), ("b2a", model.b2a)):
+        path = os.path.join(folder, direction)
+        difference = saved_model.export(generator, config, path)
+        print(f"{path}: largest difference from the original {difference:g} of 255 levels")
+
+
+def import_official(given, prefix):
+    """Makes a run folder from a checkpoint of the official TensorFlow program.
+
+    Args:
+        given: dict of the options that were named; the checkpoint knows the architecture.
+        prefix: str, as in `official_tf.restore`.
+
+    Raises:
+        ConfigError: a named option contradicts the checkpoint.
+        Failure: the checkpoint does not fit, or the run has checkpoints already.
+    """
+    found = official_tf.architecture(prefix)
+    check_architecture(given, found, prefix)
+    config = Config(**{**given, **found})
+    if checkpoints.saved(config.run_folder):
+        raise Failure(
+            f"{config.run_folder} has checkpoints already. Choose another name with --run NAME."
+        )
+    trainer = Trainer(build_model(config), config)
+    optimizers = trainer.generator_optimizer, trainer.discriminator_optimizer
+    official_tf.restore(trainer.model, prefix, optimizers)
+    step = official_tf.step_of(prefix)
+    trainer.steps_done.assign(step)
+    existed = os.path.isdir(config.run_folder)
+    try:
+        os.makedirs(config.run_folder, exist_ok=True)
+        config.save(config.run_folder)
+        path = checkpoints.save(config.run_folder, step, trainer.state())
+    except BaseException:
+        if not existed:
+            shutil.rmtree(config.run_folder, ignore_errors=True)
+        raise
+    print(f"Imported step {step} into {path}")
+
+
+def _draw_built_in(config):
+    if config.dataset == BUILT_IN and not os.path.isdir(config.dataset_folder):
+        print(f"Drawing the built-in faces into {config.dataset_folder}", flush=True)
+        demo.write_dataset(config.dataset_folder, size=config.img_size, seed=config.seed)

@@ -1,0 +1,132 @@
+"""What is saved, where, and how it comes back: whole or not at all.
+
+A checkpoint is a folder `step_0001000` with one TensorFlow checkpoint of named tensors; the
+names are the same on both Keras generations. It is written under another name and renamed.
+"""
+
+import os
+import re
+import shutil
+
+import tensorflow as tf
+
+from ugatit_tf.runtime import Failure
+
+KEPT = 5
+NAME = re.compile(r"step_(\d{7,})")
+FILE = "state"  # the prefix of the TensorFlow checkpoint inside the folder
+
+
+def folder_name(step) -> str:
+    """
+    >>> folder_name(1000)
+    'step_0001000'
+    """
+    return f"step_{step:07d}"
+
+
+def saved(run_folder) -> dict:
+    """step -> path of every checkpoint in `run_folder`, oldest first."""
+    if not os.path.isdir(run_folder):
+        return {}
+    matches = (NAME.fullmatch(name) for name in os.listdir(run_folder))
+    steps = sorted((int(match.group(1)), match.group()) for match in matches if match)
+    return {step: os.path.join(run_folder, name) for step, name in steps}
+
+
+def newest(run_folder) -> str:
+    """The path of the newest checkpoint.
+
+    Raises:
+        Failure: there is none.
+    """
+    found = saved(run_folder)
+    if not found:
+        raise Failure(
+            f"No checkpoint in {run_folder}. Train first: python main.py --phase train, with the "
+            f"same --dataset (or --run) and --checkpoint_dir."
+        )
+    return found[max(found)]
+
+
+def save(run_folder, step, state, *, keep=KEPT) -> str:
+    """Writes the checkpoint of `step`, then removes all but the newest `keep`.
+
+    Args:
+        state: dict group -> dict name -> tf.Variable.
+
+    Returns:
+        The path of the checkpoint. One that is there already stays as it is.
+    """
+    path = os.path.join(run_folder, folder_name(step))
+    if not os.path.isdir(path):
+        os.makedirs(run_folder, exist_ok=True)
+        _remove_unfinished(run_folder)
+        beside = os.path.join(run_folder, f".{folder_name(step)}.unfinished")
+        os.makedirs(beside)
+        variables = _flat(state)
+        tf.raw_ops.SaveV2(
+            prefix=os.path.join(beside, FILE),
+            tensor_names=list(variables),
+            shape_and_slices=[""] * len(variables),
+            tensors=[variable.read_value() for variable in variables.values()],
+        )
+        _sync(beside)
+        os.rename(beside, path)
+    for old in list(saved(run_folder).values())[:-keep]:
+        shutil.rmtree(old)
+    return path
+
+
+def restore(path, state):
+    """Loads the groups of `state` from the checkpoint at `path`, all or nothing.
+
+    Raises:
+        Failure: the checkpoint cannot be read, or a variable is missing, left over or
+            has another shape; the message names some.
+    """
+    variables = _flat(state)
+    try:
+        reader = tf.train.load_checkpoint(os.path.join(path, FILE))
+        shapes = reader.get_variable_to_shape_map()
+        groups = tuple(f"{group}/" for group in state)
+        shapes = {name: shape for name, shape in shapes.items() if name.startswith(groups)}
+        wanted = {name: variable.shape.as_list() for name, variable in variables.items()}
+        differing = sorted(
+            name for name in {*shapes, *wanted} if shapes.get(name) != wanted.get(name)
+        )
+        if differing:
+            raise Failure(
+                f"The checkpoint {path} is of another architecture: {len(differing)} variables "
+                f"differ, e.g. {', '.join(differing[:3])}. Its config.json was changed, or it "
+                f"belongs to another run."
+            )
+        tensors = {name: reader.get_tensor(name) for name in variables}
+    except (ValueError, tf.errors.OpError) as error:
+        raise Failure(
+            f"The checkpoint {path} cannot be read: {str(error).splitlines()[0]}. Remove that "
+            f"folder to go on from the one before."
+        ) from None
+    for name, variable in variables.items():
+        variable.assign(tensors[name])
+
+
+def _flat(state):
+    return {
+        f"{group}/{name}": variable
+        for group, variables in state.items()
+        for name, variable in variables.items()
+    }
+
+
+def _remove_unfinished(run_folder):
+    for name in os.listdir(run_folder):
+        if name.startswith(".step_") and name.endswith(".unfinished"):
+            shutil.rmtree(os.path.join(run_folder, name))
+
+
+def _sync(folder):
+    """Lets the disk have the files before their folder gets its name."""
+    for name in os.listdir(folder):
+        with open(os.path.join(folder, name), "rb") as file:
+            os.fsync(file.fileno())

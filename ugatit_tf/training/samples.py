@@ -1,0 +1,68 @@
+"""Sample pictures of a training run: what goes in, what comes out, and where attention is."""
+
+import numpy as np
+import tensorflow as tf
+
+from ugatit_tf.pictures import panels
+from ugatit_tf.pictures.files import to_uint8
+
+COLUMNS = (
+    "Input",
+    "Generator's attention",
+    "Translation",
+    "Local discriminator",
+    "Global discriminator",
+    "Reconstruction",
+    "Identity",
+)
+
+
+def sheet(model, reals_a, reals_b):
+    """One picture with a row for every image, uint8 [height, width, 3].
+
+    Args:
+        reals_a, reals_b: lists of float32 [size, size, img_ch] in [-1, 1].
+    """
+    sides = (
+        ("A to B", reals_a, model.a2b, model.b2a, model.discriminator_b),
+        ("B to A", reals_b, model.b2a, model.a2b, model.discriminator_a),
+    )
+    rows = [
+        (title, _row(real, there, back, judge))
+        for title, reals, there, back, judge in sides
+        for real in reals
+    ]
+    return panels.grid(
+        [tiles for _, tiles in rows],
+        column_titles=COLUMNS,
+        row_titles=[title for title, _ in rows],
+    )
+
+
+def reals(batch_a, batch_b):
+    """The training pictures as the networks see them, A above B, uint8."""
+    rows = [[to_uint8(np.asarray(image)) for image in batch] for batch in (batch_a, batch_b)]
+    return panels.grid(rows, row_titles=["A", "B"])
+
+
+def _row(real, there, back, judge):
+    """The tiles of one image. Identity is the picture through the other generator."""
+    batch = tf.convert_to_tensor(real)[None]
+    translated = there(batch)
+    local, global_ = judge(translated.image)
+    source, fake = _image(batch), _image(translated.image)
+    return [
+        source,
+        panels.overlay(source, translated.heatmap[0].numpy()),
+        fake,
+        panels.overlay(fake, local.heatmap[0].numpy()),
+        panels.overlay(fake, global_.heatmap[0].numpy()),
+        _image(back(translated.image).image),
+        _image(back(batch).image),
+    ]
+
+
+def _image(batch):
+    """The first of the batch, as RGB so that all tiles of a sheet are alike."""
+    image = to_uint8(np.asarray(batch[0]))
+    return np.repeat(image, 3, -1) if image.shape[-1] == 1 else image

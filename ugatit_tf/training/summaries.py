@@ -1,0 +1,35 @@
+"""What TensorBoard shows: losses under their official tags, rho, the learning rate, pictures."""
+
+import tensorflow as tf
+
+
+class Summaries:
+    """Writes TensorBoard summaries of one run into `folder`."""
+
+    def __init__(self, folder):
+        self.writer = tf.summary.create_file_writer(folder)
+
+    def scalars(self, step, values):
+        """Args: values: dict tag -> number."""
+        with self.writer.as_default(step):
+            for tag, value in values.items():
+                tf.summary.scalar(tag, value)
+
+    def rho(self, step, weights):
+        """Histogram, smallest, largest and mean of every rho, as in the official program."""
+        with self.writer.as_default(step):
+            for path, weight in weights.items():
+                if path.endswith("/rho"):
+                    tf.summary.histogram(path, weight)
+                    tf.summary.scalar(f"{path}_min", tf.reduce_min(weight))
+                    tf.summary.scalar(f"{path}_max", tf.reduce_max(weight))
+                    tf.summary.scalar(f"{path}_mean", tf.reduce_mean(weight))
+
+    def picture(self, step, tag, image):
+        """Args: image: uint8 [height, width, 3]."""
+        with self.writer.as_default(step):
+            tf.summary.image(tag, image[None])
+        self.writer.flush()
+
+    def close(self):
+        self.writer.close()
