@@ -3,9 +3,11 @@
 Exit codes: 0 done, 1 could not be done, 2 the command line cannot be understood.
 """
 
+import contextlib
 import logging
 import os
 import sys
+import tempfile
 
 from ugatit_tf import flags
 from ugatit_tf.config import ConfigError, resolve
@@ -17,31 +19,53 @@ def main(argv) -> int:
         return 0
     try:
         command = flags.parse(argv)
-        if command.phase == "import":
-            return run(command, None)
-        return run(command, resolve(command.given))
+        config = None if command.phase == "import" else resolve(command.given)
+        return run(command, config)
     except (flags.UsageError, ConfigError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+        return refuse(error, 2)
 
 
 def run(command, config) -> int:
     logging.basicConfig(format="%(levelname)s: %(message)s")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # its start-up notes hide our messages
-    from ugatit_tf import phases
-    from ugatit_tf.runtime import Failure
+    with quiet_start():
+        from ugatit_tf import phases
+        from ugatit_tf.runtime import Failure
 
+    programs = {
+        "train": lambda: phases.train(config),
+        "test": lambda: phases.test(config),
+        "export": lambda: phases.export(config),
+        "import": lambda: phases.import_official(command.given, command.official_checkpoint),
+    }
     try:
-        if command.phase == "import":
-            phases.import_official(command.given, command.official_checkpoint)
-        else:
-            {"train": phases.train, "test": phases.test, "export": phases.export}[command.phase](
-                config
-            )
+        programs[command.phase]()
     except (Failure, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+        return refuse(error, 1)
     return 0
+
+
+def refuse(error, code) -> int:
+    print(f"error: {error}", file=sys.stderr)
+    return code
+
+
+@contextlib.contextmanager
+def quiet_start():
+    """Holds back what TensorFlow's libraries tell while loading; shows it if loading fails."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    sys.stderr.flush()
+    terminal = os.dup(2)
+    with tempfile.TemporaryFile() as told:
+        os.dup2(told.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            told.seek(0)
+            os.write(terminal, told.read())
+            raise
+        finally:
+            os.dup2(terminal, 2)
+            os.close(terminal)
 
 
 if __name__ == "__main__":

@@ -227,11 +227,6 @@ def l2(kernels):
     return sum((np.float64(kernel) ** 2).sum() / 2 for kernel in kernels)
 
 
-def decay(weights, networks):
-    kernels = [w for path, w in weights.items() if path.endswith("kernel")]
-    return 1e-4 * l2(kernels) if networks else 0.0
-
-
 def _translate(weights, config):
     return {
         name: lambda x, name=name: generator(

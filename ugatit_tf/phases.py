@@ -3,11 +3,14 @@
 import os
 import shutil
 
+import numpy as np
+
 from ugatit_tf.config import Config, check_architecture
 from ugatit_tf.data import demo
 from ugatit_tf.interchange import export as saved_model
 from ugatit_tf.interchange import official_tf
 from ugatit_tf.networks.model import build_model
+from ugatit_tf.pictures import files
 from ugatit_tf.runtime import Failure
 from ugatit_tf.training import checkpoints, loop
 from ugatit_tf.training.step import Trainer
@@ -26,7 +29,10 @@ def train(config):
 
 def test(config):
     _draw_built_in(config)
-    print(f"Report: {translate.test(config)}")
+    report = translate.test(config)
+    print(f"Report: {report}")
+    if config.dataset == BUILT_IN:
+        _tell_how_far(config, os.path.dirname(report))
 
 
 def export(config):
@@ -34,10 +40,14 @@ def export(config):
     model, checkpoint = translate.load_newest(config)
     step = os.path.basename(checkpoint)
     folder = translate.fresh_folder(os.path.join(config.export_dir, config.run_name, step))
-    for direction, generator in (("a2b", model.a2b), ("b2a", model.b2a)):
-        path = os.path.join(folder, direction)
-        difference = saved_model.export(generator, config, path)
-        print(f"{path}: largest difference from the original {difference:g} of 255 levels")
+    try:
+        for direction, generator in (("a2b", model.a2b), ("b2a", model.b2a)):
+            path = os.path.join(folder, direction)
+            difference = saved_model.export(generator, config, path)
+            print(f"{path}: largest difference from the original {difference:g} of 255 levels")
+    except BaseException:
+        shutil.rmtree(folder)
+        raise
 
 
 def import_official(given, prefix):
@@ -79,3 +89,26 @@ def _draw_built_in(config):
     if config.dataset == BUILT_IN and not os.path.isdir(config.dataset_folder):
         print(f"Drawing the built-in faces into {config.dataset_folder}", flush=True)
         demo.write_dataset(config.dataset_folder, size=config.img_size, seed=config.seed)
+
+
+def _tell_how_far(config, results):
+    """Measures on the drawn faces what a translation must change: eyes and shading."""
+    real = {side: _pictures(os.path.join(config.dataset_folder, f"test{side}")) for side in "AB"}
+    fake = {
+        "A": _pictures(os.path.join(results, "b2a")),
+        "B": _pictures(os.path.join(results, "a2b")),
+    }
+    for source, target in ("AB", "BA"):
+        moved = [
+            demo.moved(measure(real[source]), measure(fake[target]), measure(real[target]))
+            for measure in (demo.eye_area, demo.shading)
+        ]
+        print(
+            f"{source} to {target}: eye area went {moved[0]:.0f}% of the way to {target}'s mean, "
+            f"shading {moved[1]:.0f}%"
+        )
+
+
+def _pictures(folder):
+    names = sorted(os.listdir(folder))
+    return np.stack([files.read(os.path.join(folder, name)) for name in names])

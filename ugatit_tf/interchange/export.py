@@ -46,7 +46,7 @@ class Translator(tf.Module):
         side = None if config.light else config.img_size
         images = tf.TensorSpec([None, side, side, config.img_ch], tf.uint8, "images")
         encoded = tf.TensorSpec([None], tf.string, "encoded")
-        self.signatures = {
+        self.served = {
             "serving_default": tf.function(self.translate, input_signature=[images]),
             "encoded": tf.function(self.translate_encoded, input_signature=[encoded]),
         }
@@ -87,7 +87,7 @@ def export(generator, config, folder) -> float:
     with tempfile.TemporaryDirectory(dir=parent, prefix=".export_") as beside:
         written = os.path.join(beside, "model")
         translator = Translator(generator, config)
-        tf.saved_model.save(translator, written, signatures=translator.signatures)
+        tf.saved_model.save(translator, written, signatures=translator.served)
         difference = _difference(translator, written, config, beside)
         if difference > LARGEST_DIFFERENCE:
             raise Failure(
@@ -101,7 +101,7 @@ def export(generator, config, folder) -> float:
 def fixed_picture(size, channels):
     """uint8 [1, size, size, channels] with smooth parts, edges and noise."""
     rng = np.random.default_rng(0)
-    y, x = np.mgrid[:size, :size, None] / size
+    y, x = np.mgrid[:size, :size][..., None] / size
     waves = np.sin(2 * np.pi * (x * np.arange(1, channels + 1) + y))
     picture = 127 + 60 * waves + 40 * (x > y) + rng.normal(0, 8, [size, size, channels])
     return np.uint8(np.clip(picture, 0, 255))[None]

@@ -1,0 +1,48 @@
+# make demo   sets up, trains on drawn faces, translates, exports; about ten minutes on two cores
+# make test   sets up, runs the fast tests; STACK=tfa for TensorFlow 2.15 with Addons
+
+STACK ?= default
+VENV = $(if $(filter tfa,$(STACK)),.venv-tfa,.venv)
+REQUIREMENTS = $(if $(filter tfa,$(STACK)),requirements-tfa.txt,requirements.txt)
+NEWEST = $(if $(filter tfa,$(STACK)),(3, 11),(3, 13))
+OLDEST = $(if $(filter tfa,$(STACK)),(3, 9),(3, 10))
+PYTHON = $(VENV)/bin/python
+# The first Python that the stack supports; set FIND to name another.
+FIND ?= python3 python3.11 python3.12 python3.10 python3.13 python3.9 python
+CHECK = import sys; sys.exit(not $(OLDEST) <= sys.version_info[:2] <= $(NEWEST))
+
+DEMO = --dataset demo --light True --img_size 64 --ch 16 --n_res 2 --n_dis 5 \
+  --iteration 500 --epoch 6 --decay_epoch 3 --lr 0.0003 --print_freq 500 --save_freq 500
+
+.PHONY: demo test test-slow lint bench
+
+demo: $(VENV)/ready
+	$(PYTHON) main.py --phase train $(DEMO)
+	$(PYTHON) main.py --phase test --dataset demo
+	$(PYTHON) main.py --phase export --dataset demo
+
+test: $(VENV)/ready
+	$(PYTHON) -m pytest -q -m "not slow"
+
+test-slow: $(VENV)/ready
+	$(PYTHON) -m pytest -q -m slow
+
+lint: $(VENV)/ready
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+
+bench: $(VENV)/ready
+	$(PYTHON) -m benchmarks.train_step
+
+$(VENV)/ready: $(REQUIREMENTS) requirements-dev.txt
+	@for python in $(FIND); do \
+	  if $$python -c "$(CHECK)" 2>/dev/null; then \
+	    echo "Setting up $(VENV) with $$($$python --version); this takes a minute or two"; \
+	    $$python -m venv $(VENV) && break; \
+	  fi; \
+	done; \
+	test -x $(PYTHON) || { \
+	  echo "No Python between $(OLDEST) and $(NEWEST) found. Install one, or make FIND=path/to/python"; \
+	  exit 1; }
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check -r $(REQUIREMENTS) -r requirements-dev.txt
+	@touch $@

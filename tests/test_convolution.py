@@ -1,0 +1,156 @@
+"""The reflect-padded convolution and its upsampling form, against the plain way."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests import made, reference
+from tests.tolerances import TOLERANCE
+from ugatit_tf import layers
+
+OFFICIAL = [  # kernel, stride, padding; every kind in the networks
+    (7, 1, 3),
+    (3, 2, 1),
+    (3, 1, 1),
+    (4, 2, 1),
+    (4, 1, 1),
+    (1, 1, 0),
+]
+
+
+def built(layer, x):
+    layer(x)
+    return layer, made.filled(layer)
+
+
+@pytest.mark.parametrize(("size", "stride", "padding"), OFFICIAL)
+def test_a_convolution_matches_the_plain_one(size, stride, padding, run):
+    x = made.numbers(2, 8, 6, 3)
+    layer, weights = built(layers.Convolution(5, size, stride=stride, padding=padding), x)
+    expected = reference.convolution(x, **weights, stride=stride, padding=padding)
+    np.testing.assert_allclose(run(layer, x), expected, **TOLERANCE["float32"])
+
+
+@pytest.mark.parametrize(("size", "stride", "padding"), OFFICIAL)
+def test_the_size_is_kept_or_halved(size, stride, padding):
+    y = layers.Convolution(5, size, stride=stride, padding=padding)(made.numbers(1, 8, 12, 3))
+    assert y.shape == [1, 8 // stride, 12 // stride, 5]
+
+
+@pytest.mark.parametrize(
+    ("size", "stride", "padding", "expected"),
+    [  # which pixel each tap of the first window sees, in the row 1 2 3 4 5 6
+        (3, 1, 1, [2, 1, 2]),
+        (7, 1, 3, [4, 3, 2, 1, 2, 3, 4]),
+        (3, 2, 1, [2, 1, 2]),
+        (4, 2, 1, [2, 1, 2, 3]),
+        (4, 1, 1, [2, 1, 2, 3]),
+    ],
+)
+def test_the_border_is_reflected_without_its_edge(size, stride, padding, expected):
+    _, first = windows(size, stride, padding)
+    np.testing.assert_array_equal(first, expected)
+
+
+@pytest.mark.parametrize(
+    ("size", "stride", "padding", "expected"),
+    [
+        (3, 1, 1, [5, 6, 5]),
+        (7, 1, 3, [3, 4, 5, 6, 5, 4, 3]),
+        (3, 2, 1, [4, 5, 6]),  # nothing below and on the right
+        (4, 2, 1, [4, 5, 6, 5]),
+        (4, 1, 1, [5, 6, 5, 4]),  # two pixels there
+    ],
+)
+def test_the_odd_pixel_of_the_padding_is_above_and_on_the_left(size, stride, padding, expected):
+    last, _ = windows(size, stride, padding)
+    np.testing.assert_array_equal(last, expected)
+
+
+def windows(size, stride, padding):
+    """What the last and the first window see, along the rows and the same along the columns."""
+    layer = layers.Convolution(size, size, stride=stride, padding=padding)
+    layer(made.numbers(1, 6, 6, 1))
+    seen = []
+    for axis in (1, 2):
+        x = np.broadcast_to(np.arange(1.0, 7.0).reshape([-1, 1] if axis == 1 else [1, -1]), [6, 6])
+        taps = np.zeros([size, size, 1, size], np.float32)
+        for tap in range(size):  # the output's channel `tap` is that tap alone
+            taps[(tap, 0, 0, tap) if axis == 1 else (0, tap, 0, tap)] = 1.0
+        layer.kernel.assign(taps)
+        y = layer(x.reshape(1, 6, 6, 1).astype(np.float32)).numpy()[0]
+        seen.append((y[-1, 0], y[0, 0]) if axis == 1 else (y[0, -1], y[0, 0]))
+    np.testing.assert_array_equal(seen[0], seen[1])
+    return seen[0]
+
+
+def test_kernels_start_small_and_biases_at_zero():
+    layer = layers.Convolution(64, 7)
+    layer(made.numbers(1, 8, 8, 3))
+    kernel = made.raw(layer.kernel).numpy()
+    assert abs(kernel.mean()) < 0.001
+    assert kernel.std() == pytest.approx(0.02, rel=0.05)
+    np.testing.assert_array_equal(made.raw(layer.bias), np.zeros(64))
+
+
+@pytest.mark.parametrize("kind", [layers.ResidualBlock, layers.UpsampleBlock])
+def test_two_layers_of_one_shape_start_differently(kind):
+    x = made.numbers(1, 4, 4, 3)
+    first, second = kind(3), kind(3)
+    first(x), second(x)
+    kernels = [
+        array
+        for layer in (first, second)
+        for path, array in made.arrays(made.named_weights(layer, "")).items()
+        if path.endswith("kernel")
+    ]
+    for index, kernel in enumerate(kernels):
+        for other in kernels[:index]:
+            assert np.abs(kernel - other).max() > 1e-3
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (2, 3), (4, 4), (5, 2)])
+def test_upsampling_by_phases_matches_the_plain_way(height, width, run):
+    x = made.numbers(2, height, width, 3)
+    layer, weights = built(layers.UpsampleConvolution(4), x)
+    expected = reference.upsample_convolution(x, **weights)
+    assert expected.shape == (2, 2 * height, 2 * width, 4)
+    np.testing.assert_allclose(run(layer, x), expected, **TOLERANCE["float32"])
+
+
+def test_upsampling_of_1_2_by_hand(run):
+    layer = layers.UpsampleConvolution(1)
+    x = made.counting((1, 1, 2, 1))
+    layer(x)
+    layer.kernel.assign(np.float32([0, 0, 0, 1, 10, 100, 0, 0, 0]).reshape(3, 3, 1, 1))
+    # the row is 1 1 2 2, reflected to 1 | 1 1 2 2 | 2
+    expected = [[111, 211, 221, 222]] * 2
+    np.testing.assert_allclose(run(layer, x)[0, :, :, 0], expected, **TOLERANCE["float32"])
+
+
+@pytest.mark.parametrize(
+    ("layer", "formula"),
+    [
+        (layers.Convolution(2, 4, stride=2, padding=1), lambda x, k, b: reference.convolution(x, k, b, stride=2, padding=1)),
+        (layers.UpsampleConvolution(2), reference.upsample_convolution),
+    ],
+    ids=["convolution", "upsampling"],
+)
+def test_gradients_match_central_differences(layer, formula):
+    x = made.numbers(1, 4, 6, 2)
+    _, weights = built(layer, x)
+    upstream = made.numbers(*layer(x).shape, seed=8)
+    with tf.GradientTape() as tape:
+        inputs = tf.constant(x)
+        tape.watch(inputs)
+        value = tf.reduce_sum(layer(inputs) * upstream)
+    found = tape.gradient(value, [inputs, made.raw(layer.kernel), made.raw(layer.bias)])
+
+    arguments = [np.float64(a) for a in (x, weights["kernel"], weights["bias"])]
+    for position, gradient in enumerate(found):
+
+        def weighed(value, position=position):
+            return (formula(*arguments[:position], value, *arguments[position + 1 :]) * upstream).sum()
+
+        expected = reference.numeric_gradient(weighed, arguments[position])
+        np.testing.assert_allclose(gradient, expected, **TOLERANCE["gradient"])
