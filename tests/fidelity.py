@@ -42,9 +42,13 @@ def errors(folder) -> dict:
 
     trainer = loaded(config, prefix)
     found = {
-        "generator": _worst_map(expected, "generator", generator_outputs(trainer.model, real_a, real_b)),
+        "generator": _worst_map(
+            expected, "generator", generator_outputs(trainer.model, real_a, real_b)
+        ),
         "discriminator": _worst_map(
-            expected, "discriminator", discriminator_outputs(trainer.model, expected, real_a, real_b)
+            expected,
+            "discriminator",
+            discriminator_outputs(trainer.model, expected, real_a, real_b),
         ),
     }
     losses, gradients = trainer.losses_and_gradients(real_a, real_b, alpha=FIXED, eps=FIXED)
@@ -55,10 +59,14 @@ def errors(folder) -> dict:
     trajectory = []
     for index in range(steps):
         scalars = trainer.step(real_a, real_b, alpha=FIXED, eps=FIXED)
-        trajectory.append([float(scalars[f"{kind}_loss"]) for kind in ("Discriminator", "Generator")])
+        trajectory.append(
+            [float(scalars[f"{kind}_loss"]) for kind in ("Discriminator", "Generator")]
+        )
         if index == 0:
             weights = trainer.model.weights()
-            found["after one step"] = _moved_apart(_group(expected, "after_one_step"), weights, config.sn)
+            found["after one step"] = _moved_apart(
+                _group(expected, "after_one_step"), weights, config.sn
+            )
     found["trajectory"] = _relative(np.array(trajectory), expected["trajectory"]).max()
     return found
 
@@ -90,7 +98,11 @@ def generator_outputs(model, real_a, real_b) -> dict:
         "aa": model.b2a(real_a),
         "bb": model.a2b(real_b),
     }
-    return {f"{name}/{part}": value for name, output in outputs.items() for part, value in output._asdict().items()}
+    return {
+        f"{name}/{part}": value
+        for name, output in outputs.items()
+        for part, value in output._asdict().items()
+    }
 
 
 def discriminator_outputs(model, expected, real_a, real_b) -> dict:

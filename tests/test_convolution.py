@@ -93,20 +93,12 @@ def test_kernels_start_small_and_biases_at_zero():
     np.testing.assert_array_equal(made.raw(layer.bias), np.zeros(64))
 
 
-@pytest.mark.parametrize("kind", [layers.ResidualBlock, layers.UpsampleBlock])
-def test_two_layers_of_one_shape_start_differently(kind):
+def test_two_layers_of_one_shape_start_differently():
+    first, second = layers.Convolution(3, 3), layers.Convolution(3, 3)
     x = made.numbers(1, 4, 4, 3)
-    first, second = kind(3), kind(3)
     first(x), second(x)
-    kernels = [
-        array
-        for layer in (first, second)
-        for path, array in made.arrays(made.named_weights(layer, "")).items()
-        if path.endswith("kernel")
-    ]
-    for index, kernel in enumerate(kernels):
-        for other in kernels[:index]:
-            assert np.abs(kernel - other).max() > 1e-3
+    difference = made.raw(first.kernel).numpy() - made.raw(second.kernel).numpy()
+    assert np.abs(difference).max() > 1e-3
 
 
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (2, 3), (4, 4), (5, 2)])

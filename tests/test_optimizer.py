@@ -1,0 +1,137 @@
+"""Adam and the learning rate against the formulas, over several steps."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests import made, reference
+from tests.tolerances import TOLERANCE
+from ugatit_tf.training.optimizer import Adam, learning_rate
+
+START = {
+    "a2b/stem/kernel": made.numbers(3, 2, seed=1),
+    "a2b/up/0/norm/rho": np.float32([0.0, 0.005, 0.5, 1.0]),
+    "a2b/narrow": np.float32([0.0, 0.005, 0.5, 1.0]),  # no rho, though it looks like one
+}
+RATES = [0.01, 0.02, 0.005, 0.01, 0.003]
+
+
+def gradients_of(index):
+    return {path: made.numbers(*array.shape, seed=10 + index) for path, array in START.items()}
+
+
+@pytest.fixture
+def weights():
+    return {path: tf.Variable(array) for path, array in START.items()}
+
+
+@pytest.mark.parametrize("num_steps", [1, 2, 5])
+def test_adam_matches_the_formula(num_steps, weights, run):
+    optimizer = Adam(weights)
+
+    def update(rate, *gradients):
+        optimizer.apply(dict(zip(START, gradients)), rate)
+        return rate
+
+    for index in range(num_steps):
+        run(update, np.float32(RATES[index]), *gradients_of(index).values())
+    for path, start in START.items():
+        gradients = [gradients_of(index)[path] for index in range(num_steps)]
+        clipped = path.endswith("/rho")
+        expected = reference.adam(start, gradients, RATES[:num_steps], clipped=clipped)
+        np.testing.assert_allclose(weights[path], expected, err_msg=path, **TOLERANCE["update"])
+
+
+def test_the_first_step_is_one_learning_rate_against_the_sign(weights):
+    Adam(weights).apply({path: 3.0 * tf.ones_like(w) for path, w in weights.items()}, tf.constant(0.01))
+    moved = weights["a2b/stem/kernel"] - START["a2b/stem/kernel"]
+    np.testing.assert_allclose(moved, np.full([3, 2], -0.01), rtol=1e-4)
+
+
+def test_epsilon_is_beside_the_root_and_not_corrected():
+    """For a gradient of 1e-8: m = 0.5e-8, sqrt(v) = 3.16e-10, so epsilon rules the divisor."""
+    weight = tf.Variable([0.0])
+    Adam({"w": weight}).apply({"w": tf.constant([1e-8])}, tf.constant(1.0))
+    root = np.sqrt(0.001)
+    expected = -root / 0.5 * 0.5e-8 / (root * 1e-8 + 1e-8)
+    np.testing.assert_allclose(weight, [expected], rtol=1e-4)
+
+
+@pytest.mark.parametrize(("sign", "edge"), [(1, 0), (-1, 1)])
+def test_rho_stops_at_the_edge_and_nothing_else_does(sign, edge, weights):
+    optimizer = Adam(weights)
+    for _ in range(4):
+        gradients = {path: sign * tf.ones_like(w) for path, w in weights.items()}
+        optimizer.apply(gradients, tf.constant(0.3))
+    moved = START["a2b/narrow"] - sign * 1.2
+    np.testing.assert_allclose(weights["a2b/narrow"], moved, rtol=1e-3)
+    np.testing.assert_array_equal(weights["a2b/up/0/norm/rho"], np.full([4], edge, np.float32))
+
+
+def test_a_clipped_rho_comes_back():
+    rho = tf.Variable([0.0])
+    optimizer = Adam({"x/rho": rho})
+    optimizer.apply({"x/rho": tf.constant([1.0])}, tf.constant(0.1))
+    assert rho.numpy() == 0
+    for _ in range(8):
+        optimizer.apply({"x/rho": tf.constant([-1.0])}, tf.constant(0.1))
+    assert rho.numpy() > 0.1
+
+
+def test_the_state_is_everything_that_an_update_changes(weights):
+    optimizer = Adam(weights)
+    state = optimizer.state()
+    assert set(state) == {"beta_1_power", "beta_2_power"} | {
+        f"{slot}/{path}" for slot in "mv" for path in START
+    }
+    before = {name: variable.numpy() for name, variable in state.items()}
+    assert all((array == 0).all() for name, array in before.items() if name[:2] in ("m/", "v/"))
+    optimizer.apply(gradients_of(0), tf.constant(0.01))
+    for name, variable in state.items():
+        assert (variable.numpy() != before[name]).all(), name
+    np.testing.assert_allclose(state["beta_1_power"], 0.25)
+    np.testing.assert_allclose(state["beta_2_power"], 0.998001, rtol=1e-6)
+
+
+def test_an_optimizer_with_the_state_of_another_goes_on_like_it(weights):
+    first = Adam(weights)
+    first.apply(gradients_of(0), tf.constant(0.01))
+    copies = {path: tf.Variable(weight) for path, weight in weights.items()}
+    second = Adam(copies)
+    for name, variable in second.state().items():
+        variable.assign(first.state()[name])
+    for optimizer in (first, second):
+        optimizer.apply(gradients_of(1), tf.constant(0.01))
+    for path in START:
+        np.testing.assert_array_equal(weights[path], copies[path])
+
+
+def test_two_optimizers_share_nothing(weights):
+    first, second = Adam(weights), Adam(weights)
+    first.apply(gradients_of(0), tf.constant(0.01))
+    assert second.beta_1_power.numpy() == 0.5
+    assert all((slot.numpy() == 0).all() for slot in (*second.m.values(), *second.v.values()))
+
+
+def test_the_rate_is_constant_and_then_falls_by_whole_epochs():
+    config = made.tiny_config(epoch=7, iteration=11, decay_epoch=3, lr=0.04)
+    for epoch in range(7):
+        expected = reference.learning_rate(epoch, lr=0.04, num_epochs=7, decay_epoch=3)
+        for step in (0, 1, 10):
+            assert learning_rate(11 * epoch + step, config) == pytest.approx(expected), (epoch, step)
+    assert learning_rate(3 * 11, config) == 0.04  # 4 / 4 of it
+    assert learning_rate(4 * 11, config) == pytest.approx(0.03)
+    assert learning_rate(config.total_steps - 1, config) == pytest.approx(0.01)
+
+
+def test_the_official_schedule_at_its_landmarks():
+    config = made.tiny_config(epoch=100, iteration=10_000, decay_epoch=50, lr=1e-4)
+    landmarks = {0: 1e-4, 499_999: 1e-4, 510_000: 0.98e-4, 750_000: 0.5e-4, 999_999: 0.02e-4}
+    for step, rate in landmarks.items():
+        assert learning_rate(step, config) == pytest.approx(rate), step
+
+
+@pytest.mark.parametrize("options", [{"decay_flag": False}, {"decay_epoch": 7}, {"decay_epoch": 100}])
+def test_the_rate_never_falls_without_decay_or_with_a_late_one(options):
+    config = made.tiny_config(lr=0.04, **options)
+    assert {learning_rate(step, config) for step in range(config.total_steps)} == {0.04}
