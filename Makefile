@@ -14,7 +14,7 @@ CHECK = import sys; sys.exit(not $(OLDEST) <= sys.version_info[:2] <= $(NEWEST))
 DEMO = --dataset demo --light True --img_size 64 --ch 16 --n_res 2 --n_dis 5 \
   --iteration 500 --epoch 6 --decay_epoch 3 --lr 0.0003 --print_freq 500 --save_freq 500
 
-.PHONY: demo test test-slow lint bench
+.PHONY: demo test test-slow lint
 
 demo: $(VENV)/ready
 	$(PYTHON) main.py --phase train $(DEMO)
@@ -30,9 +30,6 @@ test-slow: $(VENV)/ready
 lint: $(VENV)/ready
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
-
-bench: $(VENV)/ready
-	$(PYTHON) -m benchmarks.train_step
 
 $(VENV)/ready: $(REQUIREMENTS) requirements-dev.txt
 	@for python in $(FIND); do \

@@ -52,7 +52,7 @@ def refuse(error, code) -> int:
 @contextlib.contextmanager
 def quiet_start():
     """Holds back what TensorFlow's libraries tell while loading; shows it if loading fails."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # exceptions say what matters
     sys.stderr.flush()
     terminal = os.dup(2)
     with tempfile.TemporaryFile() as told:

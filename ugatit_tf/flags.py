@@ -99,6 +99,16 @@ def wants_help(argv) -> bool:
     return any(word in ("-h", "-help", "--help", "help") for word in argv)
 
 
+class _Boolean(flags.BooleanParser):
+    """absl's own, with a message for people."""
+
+    def parse(self, argument):
+        try:
+            return super().parse(argument)
+        except ValueError:
+            raise ValueError("expected True or False") from None
+
+
 def _defined():
     values = flags.FlagValues()
     values.set_gnu_getopt(True)  # options may follow a stray word, which is then named
@@ -106,7 +116,7 @@ def _defined():
     flags.DEFINE_string("official_checkpoint", None, "prefix to import", flag_values=values)
     for field in dataclasses.fields(Config):
         parser = {
-            bool: flags.BooleanParser,
+            bool: _Boolean,
             int: flags.IntegerParser,
             float: flags.FloatParser,
             str: flags.ArgumentParser,
