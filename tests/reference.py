@@ -99,7 +99,9 @@ def leaky_relu(x):
 
 
 def below(weights, name):
-    return {k[len(name) + 1 :]: np.float64(v) for k, v in weights.items() if k.startswith(f"{name}/")}
+    return {
+        k[len(name) + 1 :]: np.float64(v) for k, v in weights.items() if k.startswith(f"{name}/")
+    }
 
 
 def _conv_of(weights, name, x, **kwargs):
@@ -119,7 +121,9 @@ def generator(weights, x, *, n_res, light, smoothing=True):
     """(image, cam logits, heatmap)."""
 
     def convolved(name, x, **kwargs):
-        return relu(_norm_of(weights, f"{name}/norm", _conv_of(weights, f"{name}/convolution", x, **kwargs)))
+        return relu(
+            _norm_of(weights, f"{name}/norm", _conv_of(weights, f"{name}/convolution", x, **kwargs))
+        )
 
     def dense(name, h):
         return h @ weights[f"{name}/kernel"] + weights[f"{name}/bias"]
@@ -133,8 +137,14 @@ def generator(weights, x, *, n_res, light, smoothing=True):
         h = convolved(f"down/{i}", h, stride=2, padding=1)
     for i in range(n_res):
         name = f"residual/{i}"
-        inner = relu(_norm_of(weights, f"{name}/norm_1", _conv_of(weights, f"{name}/convolution_1", h, padding=1)))
-        h = h + _norm_of(weights, f"{name}/norm_2", _conv_of(weights, f"{name}/convolution_2", inner, padding=1))
+        inner = relu(
+            _norm_of(
+                weights, f"{name}/norm_1", _conv_of(weights, f"{name}/convolution_1", h, padding=1)
+            )
+        )
+        h = h + _norm_of(
+            weights, f"{name}/norm_2", _conv_of(weights, f"{name}/convolution_2", inner, padding=1)
+        )
     h, cam_logit = _cam_of(weights, h, weights["cam/kernel"])
     h = relu(h)
     heatmap = h.sum(-1)
@@ -145,7 +155,9 @@ def generator(weights, x, *, n_res, light, smoothing=True):
     for i in range(n_res):
         h = h + adaptive(f"adaptive/{i}", relu(adaptive(f"adaptive/{i}", h, 1)), 2)
     for i in range(2):
-        h = upsample_convolution(h, weights[f"up/{i}/convolution/kernel"], weights[f"up/{i}/convolution/bias"])
+        h = upsample_convolution(
+            h, weights[f"up/{i}/convolution/kernel"], weights[f"up/{i}/convolution/bias"]
+        )
         h = relu(lin(h, *(weights[f"up/{i}/norm/{part}"] for part in ("rho", "gamma", "beta"))))
     return np.tanh(_conv_of(weights, "to_image", h, padding=3)), cam_logit, heatmap
 
@@ -230,7 +242,11 @@ def l2(kernels):
 def _translate(weights, config):
     return {
         name: lambda x, name=name: generator(
-            below(weights, name), x, n_res=config.n_res, light=config.light, smoothing=config.smoothing
+            below(weights, name),
+            x,
+            n_res=config.n_res,
+            light=config.light,
+            smoothing=config.smoothing,
         )
         for name in ("a2b", "b2a")
     }

@@ -56,7 +56,9 @@ def test_an_adaptive_residual_block_matches_the_formula(smoothing, run):
 
 def test_an_upsample_block_matches_the_formula(run):
     layer, weights = built(layers.UpsampleBlock(5), X)
-    h = reference.upsample_convolution(X, weights["convolution/kernel"], weights["convolution/bias"])
+    h = reference.upsample_convolution(
+        X, weights["convolution/kernel"], weights["convolution/bias"]
+    )
     rho, gamma, beta = (weights[f"norm/{name}"] for name in ("rho", "gamma", "beta"))
     expected = relu(reference.lin(h, rho, gamma, beta))
     assert expected.shape == (2, 12, 8, 5)

@@ -79,7 +79,9 @@ def test_gradients_match_central_differences():
             return sum((out * up).sum() for out, up in zip(outputs, upstream))
 
         expected = reference.numeric_gradient(weighed, arguments[position])
-        np.testing.assert_allclose(gradient, expected, err_msg=f"{position}", **TOLERANCE["gradient"])
+        np.testing.assert_allclose(
+            gradient, expected, err_msg=f"{position}", **TOLERANCE["gradient"]
+        )
 
 
 def test_one_head_serves_both_branches():

@@ -123,7 +123,10 @@ def test_upsampling_of_1_2_by_hand(run):
 @pytest.mark.parametrize(
     ("layer", "formula"),
     [
-        (layers.Convolution(2, 4, stride=2, padding=1), lambda x, k, b: reference.convolution(x, k, b, stride=2, padding=1)),
+        (
+            layers.Convolution(2, 4, stride=2, padding=1),
+            lambda x, k, b: reference.convolution(x, k, b, stride=2, padding=1),
+        ),
         (layers.UpsampleConvolution(2), reference.upsample_convolution),
     ],
     ids=["convolution", "upsampling"],
@@ -142,7 +145,9 @@ def test_gradients_match_central_differences(layer, formula):
     for position, gradient in enumerate(found):
 
         def weighed(value, position=position):
-            return (formula(*arguments[:position], value, *arguments[position + 1 :]) * upstream).sum()
+            return (
+                formula(*arguments[:position], value, *arguments[position + 1 :]) * upstream
+            ).sum()
 
         expected = reference.numeric_gradient(weighed, arguments[position])
         np.testing.assert_allclose(gradient, expected, **TOLERANCE["gradient"])

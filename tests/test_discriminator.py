@@ -41,7 +41,9 @@ def test_a_discriminator_matches_its_twin(n_dis, sn, run):
 def test_how_often_each_network_halves_the_picture(n_dis, local, global_):
     side = smallest_image(n_dis)
     discriminator, weights = built(made.pictures(1, side, side, 3), n_dis=n_dis, ch=1)
-    assert kernels(weights, "local") == [(4, 4, 3 if i == 0 else 2 ** (i - 1), 2**i) for i in range(local)]
+    assert kernels(weights, "local") == [
+        (4, 4, 3 if i == 0 else 2 ** (i - 1), 2**i) for i in range(local)
+    ]
     assert len(kernels(weights, "global")) == global_
 
     size = 2**global_ * 4

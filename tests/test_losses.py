@@ -70,7 +70,9 @@ def test_cross_entropy_of_large_logits_is_finite():
 def test_cam_loss_wants_high_logits_for_the_source_and_low_ones_for_the_rest(run):
     source, other = made.numbers(3, 2, seed=3), made.numbers(3, 2, seed=4)
     expected = reference.cam_loss(np.float64(source), np.float64(other))
-    np.testing.assert_allclose(run(losses.cam_loss, source, other), expected, **TOLERANCE["float32"])
+    np.testing.assert_allclose(
+        run(losses.cam_loss, source, other), expected, **TOLERANCE["float32"]
+    )
     np.testing.assert_allclose(losses.cam_loss(9 * ONES, -9 * ONES), 0.0, atol=1e-3)
     np.testing.assert_allclose(losses.cam_loss(-9 * ONES, 9 * ONES), 18.0, atol=1e-3)
 
@@ -130,7 +132,12 @@ def test_interpolation_goes_from_real_to_fake(run):
     for alpha, expected in ((0, [[1, 2]]), (0.5, [[3, 1]]), (1, [[5, 0]])):
         np.testing.assert_array_equal(run(losses.interpolate, real, fake, alpha=alpha), expected)
     each = np.float32([0, 1]).reshape(2, 1, 1, 1)
-    mixed = run(losses.interpolate, np.zeros([2, 2, 2, 1], np.float32), np.ones([2, 2, 2, 1], np.float32), each)
+    mixed = run(
+        losses.interpolate,
+        np.zeros([2, 2, 2, 1], np.float32),
+        np.ones([2, 2, 2, 1], np.float32),
+        each,
+    )
     np.testing.assert_array_equal(mixed, np.broadcast_to(each, [2, 2, 2, 1]))
 
 

@@ -73,7 +73,8 @@ def test_the_mix_is_chosen_channel_by_channel(run):
     found = run(layer, X, GAMMA, BETA)
     for channel, rho in enumerate(RHO):
         expected = reference.adalin(np.float64(X), GAMMA, BETA, rho=rho, smoothing=False)
-        np.testing.assert_allclose(found[..., channel], expected[..., channel], **TOLERANCE["float32"])
+        both = found[..., channel], expected[..., channel]
+        np.testing.assert_allclose(*both, **TOLERANCE["float32"])
 
 
 def test_a_large_mean_does_not_drown_the_variance(run):
@@ -146,7 +147,9 @@ def test_all_gradients_match_central_differences(case, run):
             return (formula(*changed) * UPSTREAM).sum()
 
         expected = reference.numeric_gradient(weighed, arguments[position])
-        np.testing.assert_allclose(gradient, expected, err_msg=f"{position}", **TOLERANCE["gradient"])
+        np.testing.assert_allclose(
+            gradient, expected, err_msg=f"{position}", **TOLERANCE["gradient"]
+        )
 
 
 def test_the_moments_are_part_of_the_gradient(run):
@@ -188,7 +191,9 @@ def test_weights_start_as_the_paper_says(layer, inputs, start):
     layer(*inputs)
     assert len(layer.trainable_weights) == len(start)
     for name, value in start.items():
-        np.testing.assert_array_equal(made.raw(getattr(layer, name)), np.full([5], value, np.float32))
+        np.testing.assert_array_equal(
+            made.raw(getattr(layer, name)), np.full([5], value, np.float32)
+        )
 
 
 def test_smoothing_leaves_the_stored_rho_alone(run):

@@ -43,7 +43,9 @@ def test_adam_matches_the_formula(num_steps, weights, run):
 
 
 def test_the_first_step_is_one_learning_rate_against_the_sign(weights):
-    Adam(weights).apply({path: 3.0 * tf.ones_like(w) for path, w in weights.items()}, tf.constant(0.01))
+    Adam(weights).apply(
+        {path: 3.0 * tf.ones_like(w) for path, w in weights.items()}, tf.constant(0.01)
+    )
     moved = weights["a2b/stem/kernel"] - START["a2b/stem/kernel"]
     np.testing.assert_allclose(moved, np.full([3, 2], -0.01), rtol=1e-4)
 
@@ -118,7 +120,10 @@ def test_the_rate_is_constant_and_then_falls_by_whole_epochs():
     for epoch in range(7):
         expected = reference.learning_rate(epoch, lr=0.04, num_epochs=7, decay_epoch=3)
         for step in (0, 1, 10):
-            assert learning_rate(11 * epoch + step, config) == pytest.approx(expected), (epoch, step)
+            assert learning_rate(11 * epoch + step, config) == pytest.approx(expected), (
+                epoch,
+                step,
+            )
     assert learning_rate(3 * 11, config) == 0.04  # 4 / 4 of it
     assert learning_rate(4 * 11, config) == pytest.approx(0.03)
     assert learning_rate(config.total_steps - 1, config) == pytest.approx(0.01)
@@ -131,7 +136,9 @@ def test_the_official_schedule_at_its_landmarks():
         assert learning_rate(step, config) == pytest.approx(rate), step
 
 
-@pytest.mark.parametrize("options", [{"decay_flag": False}, {"decay_epoch": 7}, {"decay_epoch": 100}])
+@pytest.mark.parametrize(
+    "options", [{"decay_flag": False}, {"decay_epoch": 7}, {"decay_epoch": 100}]
+)
 def test_the_rate_never_falls_without_decay_or_with_a_late_one(options):
     config = made.tiny_config(lr=0.04, **options)
     assert {learning_rate(step, config) for step in range(config.total_steps)} == {0.04}

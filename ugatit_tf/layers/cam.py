@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from ugatit_tf.layers.convolution import KERNEL_INITIALIZER, add_u, sigma_of
+from ugatit_tf.layers.convolution import add_u, kernel_initializer, sigma_of
 
 
 class Attended(NamedTuple):
@@ -41,7 +41,7 @@ class CAM(tf.keras.layers.Layer):
 
     def build(self, x_shape):
         self.kernel = self.add_weight(
-            name="kernel", shape=[x_shape[-1], 1], initializer=KERNEL_INITIALIZER
+            name="kernel", shape=[x_shape[-1], 1], initializer=kernel_initializer()
         )
         self.bias = self.add_weight(name="bias", shape=[1], initializer="zeros")
         if self.spectral_norm:
@@ -71,7 +71,7 @@ class Mixer(tf.keras.layers.Layer):
     def build(self, x_shape, weight_shape=None):
         channels = x_shape[-1]
         self.kernel = self.add_weight(
-            name="kernel", shape=[1, 1, 2 * channels, channels], initializer=KERNEL_INITIALIZER
+            name="kernel", shape=[1, 1, 2 * channels, channels], initializer=kernel_initializer()
         )
         self.bias = self.add_weight(name="bias", shape=[channels], initializer="zeros")
         super().build(x_shape)

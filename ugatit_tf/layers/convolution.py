@@ -7,8 +7,6 @@ import tensorflow as tf
 
 from ugatit_tf.layers.spectral import spectral_norm
 
-KERNEL_INITIALIZER = tf.keras.initializers.RandomNormal(0.0, 0.02)
-
 # Nearest upsampling by 2 makes a 3-tap filter see each pixel twice. Rows: the two taps of the
 # equal 2-tap filter; columns: the three taps. First for even, then for odd output pixels.
 PHASES = (((1.0, 0.0, 0.0), (0.0, 1.0, 1.0)), ((1.0, 1.0, 0.0), (0.0, 0.0, 1.0)))
@@ -46,7 +44,7 @@ class Convolution(tf.keras.layers.Layer):
         self.kernel = self.add_weight(
             name="kernel",
             shape=[self.kernel_size, self.kernel_size, input_shape[-1], self.channels],
-            initializer=KERNEL_INITIALIZER,
+            initializer=kernel_initializer(),
         )
         self.bias = self.add_weight(name="bias", shape=[self.channels], initializer="zeros")
         if self.spectral_norm:
@@ -100,7 +98,7 @@ class UpsampleConvolution(tf.keras.layers.Layer):
         self.kernel = self.add_weight(
             name="kernel",
             shape=[3, 3, input_shape[-1], self.channels],
-            initializer=KERNEL_INITIALIZER,
+            initializer=kernel_initializer(),
         )
         self.bias = self.add_weight(name="bias", shape=[self.channels], initializer="zeros")
         super().build(input_shape)
@@ -123,6 +121,11 @@ class UpsampleConvolution(tf.keras.layers.Layer):
 
     def get_config(self):
         return {**super().get_config(), "channels": self.channels}
+
+
+def kernel_initializer():
+    """A new one for each weight: an initializer draws the same numbers each time."""
+    return tf.keras.initializers.RandomNormal(0.0, 0.02)
 
 
 def add_u(layer, channels):

@@ -14,7 +14,7 @@ from ugatit_tf.layers.blocks import (
     UpsampleBlock,
 )
 from ugatit_tf.layers.cam import CAM
-from ugatit_tf.layers.convolution import KERNEL_INITIALIZER, Convolution
+from ugatit_tf.layers.convolution import Convolution, kernel_initializer
 
 
 class Translation(NamedTuple):
@@ -97,4 +97,4 @@ class Generator(tf.keras.layers.Layer):
 
 
 def _dense(units, activation=None):
-    return tf.keras.layers.Dense(units, activation, kernel_initializer=KERNEL_INITIALIZER)
+    return tf.keras.layers.Dense(units, activation, kernel_initializer=kernel_initializer())

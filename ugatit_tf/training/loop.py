@@ -4,6 +4,7 @@ import contextlib
 import os
 import signal
 import sys
+import threading
 import time
 
 from tqdm import tqdm
@@ -157,6 +158,9 @@ def _progress(done, total):
 def _stop_asked():
     """Within it SIGINT and SIGTERM only set a mark, so that the step is finished and saved."""
     asked = []
+    if threading.current_thread() is not threading.main_thread():  # Python's rule for handlers
+        yield lambda: False
+        return
     signals = (signal.SIGINT, signal.SIGTERM)
     before = {number: signal.signal(number, lambda *_: asked.append(True)) for number in signals}
     try:

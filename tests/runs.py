@@ -1,0 +1,65 @@
+"""Small datasets and runs on disk, made without training."""
+
+import os
+
+import numpy as np
+
+from tests import made
+from ugatit_tf.networks.model import build_model
+from ugatit_tf.pictures import files
+from ugatit_tf.training import checkpoints
+
+STEP = 3  # of the checkpoint that `make_run` writes
+PARTS = ("trainA", "trainB", "testA", "testB")
+
+
+def config_in(root, **options):
+    """A tiny configuration whose folders are all below `root`."""
+    locations = {
+        f"{name}_dir": str(root / folder)
+        for name, folder in (
+            ("dataset", "dataset"),
+            ("checkpoint", "checkpoint"),
+            ("result", "results"),
+            ("log", "logs"),
+            ("sample", "samples"),
+            ("export", "export"),
+        )
+    }
+    return made.tiny_config(**{"dataset": "tiny", "img_ch": 3, **locations, **options})
+
+
+def write_pictures(folder, names, *, height=10, width=14, seed=0):
+    """Writes pictures of noise, one under each name; returns their paths."""
+    draw = np.random.default_rng(seed)
+    paths = [os.path.join(folder, name) for name in names]
+    for path in paths:
+        files.write(path, draw.integers(0, 256, [height, width, 3], dtype=np.uint8))
+    return paths
+
+
+def write_dataset(folder, parts=PARTS, count=3):
+    for number, part in enumerate(parts):
+        names = [f"{part}_{i}.png" for i in range(count)]
+        write_pictures(os.path.join(folder, part), names, seed=number)
+
+
+def make_run(config):
+    """Writes config.json and a checkpoint with made weights; returns the model."""
+    model = build_model(config)
+    made.fill(model.weights())
+    os.makedirs(config.run_folder)
+    config.save(config.run_folder)
+    checkpoints.save(config.run_folder, STEP, {"weights": model.weights()})
+    return model
+
+
+def bytes_below(folder) -> dict:
+    """Path below `folder` -> content of every file."""
+    found = {}
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            path = os.path.join(parent, name)
+            with open(path, "rb") as file:
+                found[os.path.relpath(path, folder)] = file.read()
+    return found

@@ -1,0 +1,167 @@
+"""A checkpoint is written whole or not at all, and restored whole or not at all."""
+
+import os
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from ugatit_tf.runtime import Failure
+from ugatit_tf.training import checkpoints
+
+
+def state_of(number=0, **extra):
+    """Two groups of variables with numbers that depend on `number`."""
+    draw = np.random.default_rng(number)
+    return {
+        "weights": {
+            "a2b/stem/kernel": tf.Variable(draw.normal(size=[3, 2]).astype(np.float32)),
+            "a2b/stem/bias": tf.Variable(draw.normal(size=[2]).astype(np.float32)),
+            **extra,
+        },
+        "progress": {"steps_done": tf.Variable(number, dtype=tf.int64)},
+    }
+
+
+def arrays(state):
+    return {group: {n: v.numpy() for n, v in named.items()} for group, named in state.items()}
+
+
+def assert_same(state, expected):
+    assert arrays(state).keys() == expected.keys()
+    for group, named in arrays(state).items():
+        assert named.keys() == expected[group].keys()
+        for name, array in named.items():
+            np.testing.assert_array_equal(array, expected[group][name], err_msg=name)
+
+
+def failing(*_, **__):
+    raise OSError("no space left on device")
+
+
+def test_what_is_restored_is_bit_for_bit_what_was_saved(tmp_path):
+    path = checkpoints.save(str(tmp_path), 7, state_of(7))
+    assert path == str(tmp_path / "step_0000007")
+    assert checkpoints.newest(str(tmp_path)) == path
+    fresh = state_of(0)
+    checkpoints.restore(path, fresh)
+    assert_same(fresh, arrays(state_of(7)))
+
+
+def test_the_run_folder_is_made_where_it_is_missing(tmp_path):
+    checkpoints.save(str(tmp_path / "checkpoint" / "new"), 1, state_of())
+    assert os.listdir(tmp_path / "checkpoint" / "new") == ["step_0000001"]
+
+
+def test_the_newest_few_are_kept(tmp_path):
+    for step in (2, 3, 5, 7, 11, 13, 17):
+        checkpoints.save(str(tmp_path), step, state_of(step))
+    assert list(checkpoints.saved(str(tmp_path))) == [5, 7, 11, 13, 17]
+    checkpoints.save(str(tmp_path), 19, state_of(19), keep=2)
+    assert list(checkpoints.saved(str(tmp_path))) == [17, 19]
+    assert sorted(os.listdir(tmp_path)) == ["step_0000017", "step_0000019"]
+
+
+def test_the_order_is_that_of_numbers_beyond_seven_digits(tmp_path):
+    for step in (10_000_000, 9_999_999, 100_000_000):
+        checkpoints.save(str(tmp_path), step, state_of())
+    assert list(checkpoints.saved(str(tmp_path))) == [9_999_999, 10_000_000, 100_000_000]
+    assert checkpoints.newest(str(tmp_path)) == str(tmp_path / "step_100000000")
+
+
+def test_a_step_that_is_saved_already_stays_as_it_is(tmp_path):
+    checkpoints.save(str(tmp_path), 4, state_of(1))
+    path = checkpoints.save(str(tmp_path), 4, state_of(2))
+    fresh = state_of(0)
+    checkpoints.restore(path, fresh)
+    assert_same(fresh, arrays(state_of(1)))
+
+
+def test_only_finished_checkpoints_are_taken_for_one(tmp_path):
+    for name in (".step_0000009.unfinished", "step_12", "step_0000001.old", "my step_0000002"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "config.json").write_text("{}")
+    assert checkpoints.saved(str(tmp_path)) == {}
+    with pytest.raises(Failure, match="No checkpoint in .* Train first"):
+        checkpoints.newest(str(tmp_path))
+
+
+def test_a_run_folder_that_is_not_there_has_no_checkpoint(tmp_path):
+    assert checkpoints.saved(str(tmp_path / "nowhere")) == {}
+    with pytest.raises(Failure, match="No checkpoint in"):
+        checkpoints.newest(str(tmp_path / "nowhere"))
+
+
+@pytest.mark.parametrize(
+    ("where", "name"), [(tf.raw_ops, "SaveV2"), (checkpoints.os, "rename")], ids=["write", "rename"]
+)
+def test_a_write_that_fails_leaves_the_old_ones_and_the_next_one_cleans_up(
+    tmp_path, monkeypatch, where, name
+):
+    for step in (1, 2, 3, 4, 5):
+        checkpoints.save(str(tmp_path), step, state_of(step))
+    with monkeypatch.context() as patch:
+        patch.setattr(where, name, failing)
+        with pytest.raises(OSError, match="no space left"):
+            checkpoints.save(str(tmp_path), 6, state_of(6))
+    assert list(checkpoints.saved(str(tmp_path))) == [1, 2, 3, 4, 5]
+    fresh = state_of(0)
+    checkpoints.restore(checkpoints.newest(str(tmp_path)), fresh)
+    assert_same(fresh, arrays(state_of(5)))
+
+    checkpoints.save(str(tmp_path), 6, state_of(6))
+    assert sorted(os.listdir(tmp_path)) == [f"step_000000{step}" for step in (2, 3, 4, 5, 6)]
+
+
+def refused(path, state):
+    """The message with which a restore is refused; nothing may have changed."""
+    before = arrays(state)
+    with pytest.raises(Failure) as caught:
+        checkpoints.restore(path, state)
+    assert_same(state, before)
+    assert path in str(caught.value)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_a_variable_that_the_checkpoint_lacks_is_named(tmp_path):
+    path = checkpoints.save(str(tmp_path), 1, state_of(1))
+    message = refused(path, state_of(0, rho=tf.Variable([1.0])))
+    assert "another architecture" in message
+    assert "weights/rho" in message
+
+
+def test_a_variable_that_is_left_over_is_named(tmp_path):
+    path = checkpoints.save(str(tmp_path), 1, state_of(1, rho=tf.Variable([1.0])))
+    assert "weights/rho" in refused(path, state_of(0))
+
+
+def test_a_variable_of_another_shape_is_named(tmp_path):
+    path = checkpoints.save(str(tmp_path), 1, state_of(1, rho=tf.Variable([1.0, 2.0])))
+    assert "weights/rho" in refused(path, state_of(0, rho=tf.Variable([[1.0, 2.0]])))
+
+
+@pytest.mark.parametrize("file", ["state.index", "state.data-00000-of-00001"])
+@pytest.mark.parametrize("damage", ["garbage", "cut off", "gone"])
+def test_a_damaged_checkpoint_is_refused_with_what_to_do(tmp_path, file, damage):
+    path = checkpoints.save(str(tmp_path), 1, state_of(1))
+    damaged = tmp_path / "step_0000001" / file
+    if damage == "gone":
+        damaged.unlink()
+    else:
+        data = damaged.read_bytes()
+        damaged.write_bytes(b"garbage" * 9 if damage == "garbage" else data[: len(data) // 2])
+    assert "cannot be read" in refused(path, state_of(0))
+
+
+def test_an_empty_folder_is_refused_with_what_to_do(tmp_path):
+    (tmp_path / "step_0000001").mkdir()
+    message = refused(checkpoints.newest(str(tmp_path)), state_of(0))
+    assert "Remove that folder" in message
+
+
+def test_one_group_can_be_restored_without_the_others(tmp_path):
+    path = checkpoints.save(str(tmp_path), 7, state_of(7))
+    weights = {"weights": state_of(0)["weights"]}
+    checkpoints.restore(path, weights)
+    assert_same(weights, {"weights": arrays(state_of(7))["weights"]})

@@ -1,0 +1,134 @@
+"""The command line holds every option under its official name, default and value form."""
+
+import dataclasses
+
+import pytest
+
+import main
+from ugatit_tf import flags
+from ugatit_tf.config import Config
+
+FIELDS = {field.name: field.default for field in dataclasses.fields(Config)}
+
+# SPEC 11, from the official program's argparse.
+OFFICIAL_DEFAULTS = {
+    "light": False,
+    "dataset": "selfie2anime",
+    "epoch": 100,
+    "iteration": 10000,
+    "batch_size": 1,
+    "print_freq": 1000,
+    "save_freq": 1000,
+    "decay_flag": True,
+    "decay_epoch": 50,
+    "lr": 0.0001,
+    "GP_ld": 10.0,
+    "adv_weight": 1.0,
+    "cycle_weight": 10.0,
+    "identity_weight": 10.0,
+    "cam_weight": 1000.0,
+    "gan_type": "lsgan",
+    "smoothing": True,
+    "ch": 64,
+    "n_res": 4,
+    "n_dis": 6,
+    "n_critic": 1,
+    "sn": True,
+    "img_size": 256,
+    "img_ch": 3,
+    "augment_flag": True,
+    "checkpoint_dir": "checkpoint",
+    "result_dir": "results",
+    "log_dir": "logs",
+    "sample_dir": "samples",
+}
+
+
+@pytest.mark.parametrize(("name", "default"), OFFICIAL_DEFAULTS.items())
+def test_an_official_option_has_its_official_default(name, default):
+    assert FIELDS[name] == default
+    assert type(FIELDS[name]) is type(default)
+
+
+def test_the_official_phase_is_train_unless_another_is_named():
+    assert flags.parse([]).phase == "train"
+    for phase in ("train", "test", "export"):
+        assert flags.parse(["--phase", phase]).phase == phase
+
+
+@pytest.mark.parametrize(("name", "default"), FIELDS.items())
+def test_every_field_of_the_configuration_is_an_option_that_takes_its_default(name, default):
+    for words in ([f"--{name}", str(default)], [f"--{name}={default}"]):
+        given = flags.parse(words).given
+        assert given == {name: default}
+        assert type(given[name]) is type(default)
+
+
+def test_every_option_has_a_help_text_and_no_help_text_is_left_over():
+    assert set(flags.HELP) == set(FIELDS)
+    assert all(text.strip() for text in flags.HELP.values())
+
+
+def test_only_the_options_that_were_named_are_given():
+    assert flags.parse([]).given == {}
+    assert flags.parse(["--ch", "8"]).given == {"ch": 8}
+
+
+@pytest.mark.parametrize(
+    ("words", "given"),
+    [
+        (["--light", "True"], {"light": True}),
+        (["--decay_flag", "False"], {"decay_flag": False}),
+        (["--smoothing=true"], {"smoothing": True}),
+        (["--sn=0"], {"sn": False}),
+        (["--lr", "1e-4"], {"lr": 1e-4}),
+        (["--cam_weight", "1000"], {"cam_weight": 1000.0}),
+        (["--gan_type", "wgan-gp"], {"gan_type": "wgan-gp"}),
+        (["--dataset", "夏 photos"], {"dataset": "夏 photos"}),
+        (["--ch", "4", "--ch", "8"], {"ch": 8}),
+    ],
+)
+def test_an_official_form_of_a_value_is_understood(words, given):
+    assert flags.parse(words).given == given
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["--lihgt", "True"], "lihgt"),
+        (["--nolight"], "nolight"),
+        (["--light", "maybe"], "maybe"),
+        (["--light="], "light"),
+        (["--ch", "many"], "many"),
+        (["--ch", "1.5"], "1.5"),
+        (["--lr", "fast"], "fast"),
+        (["--light"], "light"),
+        (["--phase", "tset"], "tset"),
+        (["extra"], "extra"),
+        (["--ch", "8", "extra", "--light", "True"], "extra"),
+        (["--phase", "import"], "--official_checkpoint"),
+        (["--official_checkpoint", "x"], "--phase import"),
+    ],
+)
+def test_what_is_not_understood_is_refused_in_one_line_that_names_it(words, named):
+    with pytest.raises(flags.UsageError) as caught:
+        flags.parse(words)
+    assert named in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("word", ["--help", "-h"])
+def test_help_lists_every_option_with_its_default_and_exits_with_0(word, capsys):
+    assert main.main([word]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    lines = {line.split()[0]: line for line in out.splitlines() if line.startswith("--")}
+    assert set(lines) == {f"--{name}" for name in (*FIELDS, "phase", "official_checkpoint")}
+    for name, default in FIELDS.items():
+        assert flags.HELP[name] in lines[f"--{name}"]
+        if default != "":
+            assert lines[f"--{name}"].endswith(f"(default {default})")
+
+
+def test_a_dataset_may_be_called_help():
+    assert not flags.wants_help(["--dataset", "help"])

@@ -1,0 +1,162 @@
+"""One table of all layers, and the properties that each must have."""
+
+import inspect
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests import made
+from tests.tolerances import TOLERANCE
+from ugatit_tf import layers
+from ugatit_tf.networks.discriminator import Discriminator, PatchNetwork
+from ugatit_tf.networks.generator import Generator
+
+X = made.pictures(2, 12, 12, 3)
+STYLE = made.numbers(2, 3, seed=1), made.numbers(2, 3, seed=2)
+
+# name -> (class, options that are not the defaults, inputs, shape of the first output)
+TABLE = {
+    "CAM": (layers.CAM, {"spectral_norm": True}, [X], [2, 12, 12, 3]),
+    "LIN": (layers.LIN, {"rho": 0.25, "epsilon": 1e-3}, [X], [2, 12, 12, 3]),
+    "AdaLIN": (
+        layers.AdaLIN,
+        {"rho": 0.5, "smoothing": False, "epsilon": 1e-3},
+        [X, *STYLE],
+        [2, 12, 12, 3],
+    ),
+    "AdaptiveResidualBlock": (
+        layers.AdaptiveResidualBlock,
+        {"channels": 3, "smoothing": False},
+        [X, *STYLE],
+        [2, 12, 12, 3],
+    ),
+    "Convolution": (
+        layers.Convolution,
+        {"channels": 5, "kernel_size": 4, "stride": 2, "padding": 1, "spectral_norm": True},
+        [X],
+        [2, 6, 6, 5],
+    ),
+    "ConvolutionBlock": (
+        layers.ConvolutionBlock,
+        {"channels": 5, "kernel_size": 3, "stride": 2, "padding": 1},
+        [X],
+        [2, 6, 6, 5],
+    ),
+    "InstanceNormalization": (layers.InstanceNormalization, {"epsilon": 1e-3}, [X], [2, 12, 12, 3]),
+    "ResidualBlock": (layers.ResidualBlock, {"channels": 3}, [X], [2, 12, 12, 3]),
+    "UpsampleBlock": (layers.UpsampleBlock, {"channels": 5}, [X], [2, 24, 24, 5]),
+    "UpsampleConvolution": (layers.UpsampleConvolution, {"channels": 5}, [X], [2, 24, 24, 5]),
+    "PatchNetwork": (
+        PatchNetwork,
+        {"ch": 2, "depth": 1, "spectral_norm": False},
+        [X],
+        [2, 3, 3, 1],
+    ),
+    "Discriminator": (Discriminator, {"ch": 2, "n_dis": 3, "sn": False}, [X], [2, 6, 6, 1]),
+    "Generator": (
+        Generator,
+        {"ch": 1, "n_res": 2, "img_ch": 1, "light": True, "smoothing": False},
+        [X[..., :1]],
+        [2, 12, 12, 1],
+    ),
+}
+each_layer = pytest.mark.parametrize("name", TABLE)
+
+
+def built(name):
+    kind, options, inputs, _ = TABLE[name]
+    layer = kind(**options)
+    layer(*inputs)
+    return layer, made.filled(layer), inputs
+
+
+def test_every_public_layer_is_in_the_table():
+    public = {name for name, value in vars(layers).items() if inspect.isclass(value)}
+    assert public == set(layers.__all__)
+    assert public <= set(TABLE)
+    assert all(TABLE[name][0] is getattr(layers, name) for name in public)
+
+
+@each_layer
+def test_the_output_has_its_shape(name):
+    layer, _, inputs = built(name)
+    assert tf.nest.flatten(layer(*inputs))[0].shape == TABLE[name][3]
+
+
+@each_layer
+def test_a_graph_computes_what_eager_mode_does(name):
+    layer, _, inputs = built(name)
+    inputs = [tf.constant(x) for x in inputs]
+    outputs = zip(tf.nest.flatten(layer(*inputs)), tf.nest.flatten(tf.function(layer)(*inputs)))
+    for eager, graph in outputs:
+        np.testing.assert_allclose(eager, graph, **TOLERANCE["float32"])
+
+
+@each_layer
+def test_a_config_makes_the_same_layer_again(name):
+    layer, weights, inputs = built(name)
+    config = layer.get_config()
+    again = type(layer).from_config(config)
+    assert again.get_config() == config
+    again(*inputs)
+    twins = made.named_weights(again, "")
+    assert {path[1:] for path in twins} == set(weights)
+    for path, weight in twins.items():
+        weight.assign(weights[path[1:]])
+    for first, second in zip(tf.nest.flatten(layer(*inputs)), tf.nest.flatten(again(*inputs))):
+        np.testing.assert_array_equal(first, second)
+
+
+@each_layer
+def test_a_config_holds_every_option(name):
+    kind, options, _, _ = TABLE[name]
+    config = kind(**options).get_config()
+    assert {option: config[option] for option in options} == options
+    arguments = {
+        argument.name
+        for owner in kind.__mro__
+        if owner.__module__.startswith("ugatit_tf") and "__init__" in vars(owner)
+        for argument in inspect.signature(owner.__init__).parameters.values()
+        if argument.kind is not argument.VAR_KEYWORD and argument.name != "self"
+    }
+    assert arguments == set(options), "the table must set every option"
+
+
+@each_layer
+def test_every_weight_has_a_path_and_a_finite_gradient(name):
+    layer, weights, inputs = built(name)
+    assert len(weights) == len(layer.weights)
+    with tf.GradientTape() as tape:
+        outputs = tf.nest.flatten(layer(*inputs))
+        value = sum(tf.reduce_sum(out * made.numbers(*out.shape, seed=9)) for out in outputs)
+    variables = made.named_weights(layer, "")
+    trained = {path: v for path, v in variables.items() if not path.endswith("/u")}
+    assert len(trained) == len(layer.trainable_weights)
+    for path, gradient in zip(trained, tape.gradient(value, list(trained.values()))):
+        assert gradient is not None, path
+        assert np.isfinite(gradient).all(), path
+
+
+@each_layer
+def test_samples_do_not_see_each_other(name):
+    layer, _, inputs = built(name)
+    whole = tf.nest.flatten(layer(*inputs))
+    for index in range(2):
+        part = tf.nest.flatten(layer(*(x[index : index + 1] for x in inputs)))
+        for together, alone in zip(whole, part):
+            np.testing.assert_allclose(together[index], alone[0], **TOLERANCE["float32"])
+
+
+@each_layer
+def test_weights_survive_a_checkpoint(name, tmp_path):
+    """By the paths, for Keras 3 hides layers in lists from `tf.train.Checkpoint(layer=layer)`."""
+    layer, weights, inputs = built(name)
+    variables = made.named_weights(layer, "")
+    prefix = tf.train.Checkpoint(weights=variables).write(str(tmp_path / "layer"))
+    for variable in variables.values():
+        variable.assign(tf.zeros_like(variable))
+    tf.train.Checkpoint(weights=variables).read(prefix).assert_consumed()
+    for path, array in made.arrays(made.named_weights(layer, "")).items():
+        np.testing.assert_array_equal(array, weights[path[1:]], err_msg=path)
+    layer(*inputs)

@@ -1,0 +1,271 @@
+"""Which picture comes when, and what becomes of it, is a pure function of (seed, sample)."""
+
+import itertools
+import logging
+import os
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests import made, runs
+from tests.tolerances import TOLERANCE
+from ugatit_tf.data import pipeline
+from ugatit_tf.pictures import files
+from ugatit_tf.runtime import Failure
+
+STEP = 10  # grey levels between the flat pictures, so that each tells its own number
+RAMP = np.repeat(np.linspace(20, 230, 8).astype(np.uint8)[None, :, None], 8, 0)  # dark to light
+
+
+def config(**options):
+    return made.tiny_config(**{"img_ch": 3, **options})
+
+
+def flat_pictures(folder, count):
+    paths = [str(folder / f"{number}.png") for number in range(count)]
+    for number, path in enumerate(paths):
+        files.write(path, np.full([4, 6, 3], STEP * number, np.uint8))
+    return paths
+
+
+@pytest.fixture
+def flat(tmp_path):
+    """Paths of 7 and of 5 pictures of one colour each."""
+    return flat_pictures(tmp_path / "A", 7), flat_pictures(tmp_path / "B", 5)
+
+
+def numbers_of(dataset, steps):
+    """Which pictures came: int [steps, 2, batch_size]."""
+    pairs = list(dataset.take(steps).as_numpy_iterator())
+    levels = (np.array(pairs)[:, :, :, 0, 0, 0] + 1) * 127.5
+    return np.rint(levels / STEP).astype(int)
+
+
+def witness_resize(image, size):
+    """Bilinear at half-pixel centres, without antialiasing, in float64."""
+    for axis in (0, 1):
+        length = image.shape[axis]
+        places = np.clip((np.arange(size) + 0.5) * length / size - 0.5, 0, length - 1)
+        low = np.floor(places).astype(int)
+        high = np.minimum(low + 1, length - 1)
+        part = (places - low).reshape([-1, 1, 1] if axis == 0 else [1, -1, 1])
+        image = np.take(image, low, axis) * (1 - part) + np.take(image, high, axis) * part
+    return image
+
+
+def test_each_pass_visits_every_picture_once_in_an_order_of_its_own(flat):
+    came = numbers_of(pipeline.batches(*flat, config()), 70)[:, :, 0]
+    for domain, count in ((0, 7), (1, 5)):
+        passes = came[:, domain].reshape(-1, count)
+        np.testing.assert_array_equal(np.sort(passes), [list(range(count))] * len(passes))
+        assert len(set(map(tuple, passes))) > len(passes) // 2
+
+
+def test_a_pass_ends_within_a_batch_without_losing_a_picture(flat):
+    came = numbers_of(pipeline.batches(*flat, config(batch_size=3)), 35)
+    for domain, count in ((0, 7), (1, 5)):
+        passes = came[:, domain].reshape(-1, count)
+        np.testing.assert_array_equal(np.sort(passes), [list(range(count))] * len(passes))
+
+
+def test_domains_of_one_size_are_paired_anew_in_each_pass(tmp_path):
+    paths = flat_pictures(tmp_path / "A", 6), flat_pictures(tmp_path / "B", 6)
+    came = numbers_of(pipeline.batches(*paths, config()), 240)[:, :, 0]
+    pairs = set(map(tuple, came))
+    assert len(pairs) == 36
+    assert len(set(map(tuple, came[:6]))) == 6
+
+
+@pytest.mark.parametrize("batch_size", [1, 2])
+@pytest.mark.parametrize("first_step", [1, 4, 11])
+def test_starting_at_a_step_equals_skipping_those_before_it(tmp_path, batch_size, first_step):
+    paths = [
+        runs.write_pictures(str(tmp_path / "A"), ["1.png", "2.png", "3.png"], seed=1),
+        runs.write_pictures(str(tmp_path / "B"), ["1.png", "2.png"], seed=2),
+    ]
+    options = config(batch_size=batch_size)
+    whole = pipeline.batches(*paths, options).skip(first_step).take(5)
+    later = pipeline.batches(*paths, options, first_step=first_step).take(5)
+    for expected, found in zip(whole.as_numpy_iterator(), later.as_numpy_iterator()):
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_the_seed_decides_order_and_look(tmp_path):
+    names = [f"{i}.png" for i in range(5)]
+    paths = [runs.write_pictures(str(tmp_path / side), names) for side in "AB"]
+
+    def first(seed):
+        return np.array(list(pipeline.batches(*paths, config(seed=seed)).take(9)))
+
+    np.testing.assert_array_equal(first(3), first(3))
+    assert np.any(first(3) != first(4))
+
+
+def test_about_half_of_the_samples_are_flipped_in_each_domain_for_itself(tmp_path):
+    path = str(tmp_path / "ramp.png")
+    files.write(path, np.repeat(RAMP, 3, -1))
+    dataset = pipeline.batches([path], [path], config()).take(400)
+    images = np.array(list(dataset.as_numpy_iterator()))
+    flipped = images[:, :, 0, 0, 0, 0] > images[:, :, 0, 0, -1, 0]  # [400, 2]
+    assert np.all(np.abs(flipped.mean(0) - 0.5) < 0.1)  # four standard deviations
+    assert abs(flipped.all(1).mean() - 0.25) < 0.09
+
+
+def test_augmentation_is_a_random_crop_of_the_enlarged_and_perhaps_flipped_picture():
+    image = made.pictures(32, 32, 3)
+    candidates = {
+        (flipped, top, left): witness_resize(image[:, ::-1] if flipped else image, 36)[
+            top : top + 32, left : left + 32
+        ]
+        for flipped, top, left in itertools.product((False, True), range(5), range(5))
+    }
+    augment = tf.function(pipeline.augment)
+    found = []
+    for number in range(60):
+        result = augment(tf.constant(image), tf.constant([11, number])).numpy()
+        fitting = [
+            case
+            for case, expected in candidates.items()
+            if np.allclose(result, expected, **TOLERANCE["float32"])
+        ]
+        assert len(fitting) == 1, number
+        found += fitting
+    flips, tops, lefts = map(set, zip(*found))
+    assert flips == {False, True}
+    assert tops == lefts == set(range(5))
+
+
+def test_augmentation_is_a_pure_function_of_its_seed(run):
+    image = made.pictures(8, 8, 3)
+    first = run(pipeline.augment, image, np.array([3, 5], np.int32))
+    tf.random.set_seed(1)
+    np.testing.assert_array_equal(run(pipeline.augment, image, np.array([3, 5], np.int32)), first)
+
+
+def test_a_picture_of_256_is_enlarged_to_286():
+    assert round(256 * pipeline.ENLARGED) == 286
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        ([10, 50], [10, 20, 40, 50]),  # larger: at -1/4 (the edge), 1/4, 3/4, 5/4 (the edge)
+        ([0, 8, 16, 40, 80, 80, 120, 200], [4, 28, 80, 160]),  # half: between two neighbours
+        # a third: only the middle one of three; antialiasing would mix in the others
+        ([0, 30, 255, 255, 60, 255, 255, 90, 0, 255, 120, 0], [30, 60, 90, 120]),
+    ],
+)
+def test_resizing_takes_the_neighbours_of_half_pixel_centres_and_no_others(row, expected):
+    image = np.repeat(np.array(row, np.uint8)[None, :, None], 4, 0)
+    for turned in (False, True):
+        given = image.transpose(1, 0, 2) if turned else image
+        result = pipeline.resized(tf.constant(given), 4).numpy()[..., 0]
+        result = (result.T if turned else result) * 127.5 + 127.5
+        np.testing.assert_allclose(result, [expected] * 4, atol=1e-4)
+
+
+@pytest.mark.parametrize(("height", "width"), [(8, 8), (5, 13), (21, 6)])
+def test_a_file_becomes_a_square_in_minus_one_to_one(tmp_path, height, width):
+    (path,) = runs.write_pictures(str(tmp_path), ["a.png"], height=height, width=width)
+    expected = witness_resize(files.read(path).astype(float), 8) / 127.5 - 1
+    image = pipeline.load(path, size=8, channels=3)
+    assert image.dtype == tf.float32
+    np.testing.assert_allclose(image.numpy(), expected, **TOLERANCE["float32"])
+
+
+def test_without_augmentation_batches_hold_the_plain_pictures(tmp_path):
+    paths = runs.write_pictures(str(tmp_path), ["1.png", "2.png", "3.png"])
+    plain = [pipeline.load(path, size=8, channels=3).numpy() for path in paths]
+    dataset = pipeline.batches(paths, paths[:1], config(augment_flag=False)).take(3)
+    for real_a, real_b in dataset.as_numpy_iterator():
+        assert sum(np.array_equal(real_a[0], image) for image in plain) == 1
+        np.testing.assert_array_equal(real_b[0], plain[0])
+
+
+@pytest.mark.parametrize("batch_size", [1, 2])
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("augment_flag", [False, True])
+def test_a_batch_has_its_shape_before_and_after_it_is_computed(
+    flat, batch_size, channels, augment_flag
+):
+    options = config(batch_size=batch_size, img_ch=channels, augment_flag=augment_flag)
+    dataset = pipeline.batches(*flat, options)
+    shape = [batch_size, 8, 8, channels]
+    for images, spec in zip(next(iter(dataset)), dataset.element_spec):
+        assert images.shape == shape
+        assert spec.shape.as_list()[1:] == shape[1:]
+        assert images.dtype == tf.float32
+        assert np.abs(images).max() <= 1
+
+
+def test_one_channel_is_the_brightness(tmp_path):
+    path = str(tmp_path / "red.png")
+    files.write(path, np.full([4, 4, 3], (255, 0, 0), np.uint8))
+    image = pipeline.load(path, size=8, channels=1)
+    np.testing.assert_allclose(image, np.full([8, 8, 1], 76 / 127.5 - 1), atol=1e-6)  # 0.299 * 255
+
+
+def test_files_that_cannot_be_read_are_named_in_one_warning_and_left_out(tmp_path, caplog):
+    good = runs.write_pictures(str(tmp_path), ["b.png", "a.png"])
+    (tmp_path / "empty.png").write_bytes(b"")
+    (tmp_path / "page.jpg").write_bytes(b"<html>not found</html>")
+    (tmp_path / "folder.png").mkdir()
+    with caplog.at_level(logging.WARNING):
+        assert pipeline.pictures_in(str(tmp_path)) == sorted(good)
+    assert len(caplog.records) == 1
+    message = caplog.records[0].getMessage()
+    assert f"3 of 5 files in {tmp_path} cannot be read and are left out" in message
+    for name in ("empty.png", "page.jpg", "folder.png"):
+        assert message.count(name) == 1
+    assert "a.png" not in message
+
+
+def test_a_warning_stays_readable_however_many_files_it_is_about(tmp_path, caplog):
+    runs.write_pictures(str(tmp_path), ["good.png"])
+    for number in range(60):
+        (tmp_path / f"bad_{number:02d}.jpg").write_bytes(b"")
+    pipeline.pictures_in(str(tmp_path))
+    (record,) = caplog.records
+    assert record.getMessage().count("bad_") == 50
+    assert record.getMessage().endswith("and 10 more")
+
+
+def test_a_folder_of_good_pictures_warns_of_nothing(tmp_path, caplog):
+    paths = runs.write_pictures(str(tmp_path), ["1.png", "2.jpg"])
+    assert pipeline.pictures_in(str(tmp_path)) == paths
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, r"No folder .*trainA.* Expected pictures in dataset/NAME/trainA"),
+        ({}, r"No readable picture in .*trainA"),
+        ({"only.png": b"text"}, r"No readable picture in .*trainA"),
+    ],
+)
+def test_a_folder_without_a_picture_is_a_failure_that_says_what_is_expected(
+    tmp_path, content, message
+):
+    folder = tmp_path / "trainA"
+    if content is not None:
+        folder.mkdir()
+        for name, data in content.items():
+            (folder / name).write_bytes(data)
+    with pytest.raises(Failure, match=message):
+        pipeline.pictures_in(str(folder))
+
+
+def test_file_names_may_be_in_any_script_and_hold_anything(tmp_path):
+    names = ["été 夏.png", "имя с пробелом.png", "صورة.png", "😀 100%.png", "#a?b&c=d.png"]
+    names.append(os.fsdecode(b"latin-1 \xe9.png"))
+    folder = str(tmp_path / "my photos, 2024")
+    paths = flat_pictures(tmp_path, len(names))
+    os.mkdir(folder)
+    for path, name in zip(paths, names):
+        os.rename(path, os.path.join(folder, name))
+    found = pipeline.pictures_in(folder)
+    assert sorted(map(os.path.basename, found)) == sorted(names)
+    came = numbers_of(pipeline.batches(found, found, config()), len(names))
+    assert set(came[:, 0, 0]) == set(range(len(names)))
