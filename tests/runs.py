@@ -8,6 +8,7 @@ from tests import made
 from ugatit_tf.networks.model import build_model
 from ugatit_tf.pictures import files
 from ugatit_tf.training import checkpoints
+from ugatit_tf.training.step import Trainer
 
 STEP = 3  # of the checkpoint that `make_run` writes
 PARTS = ("trainA", "trainB", "testA", "testB")
@@ -47,10 +48,12 @@ def write_dataset(folder, parts=PARTS, count=3):
 def make_run(config):
     """Writes config.json and a checkpoint with made weights; returns the model."""
     model = build_model(config)
+    trainer = Trainer(model, config)
     made.fill(model.weights())
+    trainer.steps_done.assign(STEP)
     os.makedirs(config.run_folder)
     config.save(config.run_folder)
-    checkpoints.save(config.run_folder, STEP, {"weights": model.weights()})
+    checkpoints.save(config.run_folder, STEP, trainer.state())
     return model
 
 

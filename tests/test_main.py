@@ -245,8 +245,12 @@ def test_an_interrupt_ends_without_a_traceback(with_run, capsys, monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(phases, "test", interrupted)
-    assert main.main([*RUN, "test"]) == 130
-    assert "Traceback" not in capsys.readouterr().err
+    try:
+        code = main.main([*RUN, "test"])
+    except KeyboardInterrupt:  # let through, it would end pytest instead of failing this test
+        code = None
+    assert code == 130
+    assert capsys.readouterr().err.count("\n") <= 1
 
 
 def official_arrays():

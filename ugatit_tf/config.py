@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import os
 
 GAN_TYPES = ("gan", "lsgan", "wgan-gp", "wgan-lp", "dragan", "hinge")
@@ -95,8 +96,8 @@ class Config:
                 raise ConfigError(
                     f"--{name} must be at least {smallest}. Received: {getattr(self, name)}"
                 )
-        if not self.lr > 0:
-            raise ConfigError(f"--lr must be above 0. Received: {self.lr}")
+        if not 0 < self.lr < math.inf:
+            raise ConfigError(f"--lr must be above 0 and finite. Received: {self.lr}")
         if self.img_ch not in (1, 3):
             raise ConfigError(f"--img_ch must be 1 (grey) or 3 (RGB). Received: {self.img_ch}")
         if self.gan_type not in GAN_TYPES:
@@ -105,7 +106,7 @@ class Config:
             )
 
     def _check_size(self):
-        smallest = smallest_image(self.n_dis)
+        smallest = -(-smallest_image(self.n_dis) // 4) * 4  # the next multiple of 4
         if self.img_size < smallest:
             raise ConfigError(
                 f"--img_size {self.img_size} is too small for --n_dis {self.n_dis}: the global "
@@ -191,12 +192,13 @@ def resolve(given) -> Config:
     Raises:
         ConfigError: an architecture option was named that differs from the run's own.
     """
-    asked = Config(**given)
-    path = os.path.join(asked.run_folder, CONFIG_FILE)
+    place = {name: given[name] for name in ("dataset", "run", "checkpoint_dir") if name in given}
+    folder = Config(**place).run_folder
+    path = os.path.join(folder, CONFIG_FILE)
     if not os.path.exists(path):
-        return asked
+        return Config(**given)
     recorded = options(path)
-    check_architecture(given, Config(**recorded).architecture(), asked.run_folder)
+    check_architecture(given, Config(**recorded).architecture(), folder)
     return Config(**{**recorded, **given})
 
 

@@ -78,6 +78,7 @@ def one_sided(norm):
     return tf.reduce_mean(tf.square(tf.nn.relu(norm - 1.0)))
 
 
+TINY = 1e-30  # the root of an exact 0 would have an infinite gradient
 PENALTY = {"wgan-gp": two_sided, "wgan-lp": one_sided, "dragan": two_sided}
 
 
@@ -98,8 +99,8 @@ def gradient_penalty(outputs_of, images, shape_of_norm):
         sums = [tf.reduce_sum(output) for output in outputs_of(images)]
     total = 0.0
     for value in sums:
-        slope = tape.gradient(value, images)
-        total += shape_of_norm(tf.sqrt(tf.reduce_sum(tf.square(slope), [1, 2, 3])))
+        squared = tf.reduce_sum(tf.square(tape.gradient(value, images)), [1, 2, 3])  # [B]
+        total += shape_of_norm(tf.sqrt(tf.maximum(squared, TINY)))
     return total
 
 

@@ -67,4 +67,5 @@ def learning_rate(step, config) -> float:
     epoch = step // config.iteration
     if not config.decay_flag or epoch < config.decay_epoch:
         return config.lr
-    return config.lr * (config.epoch - epoch) / (config.epoch - config.decay_epoch)
+    left = max(0, config.epoch - epoch)  # 0 only for a step beyond the last
+    return config.lr * left / max(1, config.epoch - config.decay_epoch)

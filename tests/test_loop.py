@@ -1,0 +1,342 @@
+"""A run does everything at its time, stops cleanly, and goes on as if it never had stopped.
+
+Tracing the training step takes most of the time of a tiny run, so all runs here share one
+traced `Trainer`, which each of them gets with the weights and counters of a new one. A state
+that a checkpoint forgets would leak from run to run, and the runs would differ.
+"""
+
+import contextlib
+import io
+import os
+import signal
+import types
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests import runs
+from ugatit_tf.pictures import files
+from ugatit_tf.runtime import Failure
+from ugatit_tf.training import checkpoints, loop
+from ugatit_tf.training.step import Trainer
+
+# Every period another prime, so that no one of them can stand in for another.
+PERIODS = {"save_freq": 3, "print_freq": 5, "iteration": 7, "summary_freq": 11, "epoch": 2}
+SAVED = [3, 6, 7, 9, 12, 14]  # each third step, the end of each epoch
+SAMPLES = [0, 5, 10, 14]
+SUMMARIES = [11, 14]
+
+OFFICIAL_TAGS = ["Generator_loss", "Discriminator_loss", "D_A_loss", "D_B_loss"] + [
+    f"G_{side}_{part}" for side in "AB" for part in ("loss", "gan", "cycle", "identity", "cam")
+]
+
+
+class Clock:
+    """One second passes in each step and nothing in between."""
+
+    def __init__(self):
+        self.now = 100.0
+
+    def perf_counter(self):
+        return self.now
+
+
+@pytest.fixture(scope="module")
+def start():
+    """start(config, before_step) trains and returns what was printed.
+
+    `before_step(number)` is called before each step, counted from 1.
+    """
+    shared, clock, hook = [], Clock(), []
+
+    def trainer_of(model, config):
+        if not shared:
+            shared.append(Trainer(model, config))
+            fresh.update(values(shared[0].state()))
+        (trainer,) = shared
+        trainer.config = config
+        assign(
+            trainer.state(), {**fresh, "weights": values({"weights": model.weights()})["weights"]}
+        )
+        return types.SimpleNamespace(
+            model=trainer.model,
+            state=trainer.state,
+            steps_done=trainer.steps_done,
+            step=lambda real_a, real_b: step(trainer, real_a, real_b),
+        )
+
+    def step(trainer, real_a, real_b):
+        hook[-1](int(trainer.steps_done) + 1)
+        clock.now += 1.0
+        return trainer.step(real_a, real_b)
+
+    def started(config, before_step=lambda number: None):
+        hook.append(before_step)
+        told = io.StringIO()
+        with contextlib.redirect_stdout(told), contextlib.redirect_stderr(io.StringIO()):
+            loop.train(config)
+        return told.getvalue()
+
+    fresh = {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "Trainer", trainer_of)
+        patch.setattr(loop, "time", clock)
+        yield started
+
+
+def values(state):
+    return {group: {n: v.numpy() for n, v in named.items()} for group, named in state.items()}
+
+
+def assign(state, arrays):
+    for group, named in state.items():
+        for name, variable in named.items():
+            variable.assign(arrays[group][name])
+
+
+def below(folder):
+    return sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+
+
+@pytest.fixture(scope="module")
+def straight(start, tmp_path_factory):
+    """A run from the first step to the last, and what it had saved before each step."""
+    root = tmp_path_factory.mktemp("straight")
+    runs.write_dataset(root / "dataset" / "tiny", ("trainA", "trainB"))
+    config = runs.config_in(root, **PERIODS)
+    seen = {}
+
+    def look(number):
+        seen[number] = {
+            "saved": list(checkpoints.saved(config.run_folder)),
+            "samples": below(root / "samples" / "tiny"),
+            "others": below(root),
+        }
+
+    told = start(config, look)
+    return types.SimpleNamespace(root=root, config=config, told=told, seen=seen)
+
+
+@pytest.fixture(scope="module")
+def interrupted(start, tmp_path_factory):
+    """The same run, asked to stop in step 4 and in step 8, and started again each time.
+
+    It is meant to have one epoch at first, and a second one only after that.
+    """
+    root = tmp_path_factory.mktemp("interrupted")
+    runs.write_dataset(root / "dataset" / "tiny", ("trainA", "trainB"))
+    config = runs.config_in(root, **PERIODS)
+    handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+
+    def ask(number, at):
+        return lambda done: os.kill(os.getpid(), number) if done == at else None
+
+    pieces = []
+    for epoch, before_step in (
+        (1, ask(signal.SIGINT, 4)),
+        (1, lambda number: None),
+        (2, ask(signal.SIGTERM, 8)),
+        (2, lambda number: None),
+    ):
+        told = start(runs.config_in(root, **{**PERIODS, "epoch": epoch}), before_step)
+        pieces.append((told, list(checkpoints.saved(config.run_folder))))
+    after = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    return types.SimpleNamespace(
+        root=root, config=config, pieces=pieces, handlers=handlers, after=after
+    )
+
+
+def events(config):
+    """[(step, tag, kind, array or None)] of all event files of a run, in the order of writing."""
+    folder = os.path.join(config.log_dir, config.run_name)
+    found = []
+    for name in below(folder):
+        for record in tf.data.TFRecordDataset(os.path.join(folder, name)):
+            event = tf.compat.v1.Event.FromString(record.numpy())
+            found += [
+                (event.step, v.tag, v.metadata.plugin_data.plugin_name, tf.make_ndarray(v.tensor))
+                for v in event.summary.value
+            ]
+    return found
+
+
+def scalars(config):
+    """tag -> {step: number}"""
+    found = {}
+    for step, tag, kind, array in events(config):
+        if kind == "scalars":
+            assert step not in found.setdefault(tag, {}), (tag, step)
+            found[tag][step] = float(array)
+    return found
+
+
+def restored(config, step):
+    reader = tf.train.load_checkpoint(
+        os.path.join(config.run_folder, checkpoints.folder_name(step), checkpoints.FILE)
+    )
+    return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
+
+
+def sample_names(steps):
+    return sorted(["reals.png", *(f"step_{step:07d}.png" for step in steps)])
+
+
+def test_reals_and_first_fakes_are_there_before_the_first_step(straight):
+    assert straight.seen[1]["samples"] == ["reals.png", "step_0000000.png"]
+    assert straight.seen[1]["saved"] == []
+
+
+def test_nothing_is_written_outside_the_folders_of_the_run(straight):
+    assert below(straight.root) == ["checkpoint", "dataset", "logs", "samples"]
+
+
+def test_every_step_is_done_once(straight):
+    assert list(straight.seen) == list(range(1, 15))
+
+
+def test_checkpoints_come_at_their_period_and_at_the_end_of_each_epoch(straight):
+    for number, seen in straight.seen.items():
+        assert seen["saved"] == [step for step in SAVED if step < number][-5:], number
+    assert list(checkpoints.saved(straight.config.run_folder)) == SAVED[-5:]
+
+
+def test_samples_come_at_their_period_and_at_the_end(straight):
+    for number, seen in straight.seen.items():
+        assert seen["samples"] == sample_names(s for s in SAMPLES if s < number), number
+    assert below(straight.root / "samples" / "tiny") == sample_names(SAMPLES)
+
+
+def test_a_sample_is_a_sheet_of_three_pictures_of_each_domain_and_changes(straight):
+    folder = straight.root / "samples" / "tiny"
+    first, *_, last = (files.read(folder / f"step_{step:07d}.png") for step in SAMPLES)
+    assert first.shape == last.shape
+    assert first.shape[0] > 6 * 8
+    assert first.shape[1] > 7 * 8
+    assert np.any(first != last)
+
+
+def test_summaries_come_at_their_period_and_at_the_end(straight):
+    for tag, numbers in scalars(straight.config).items():
+        assert list(numbers) == SUMMARIES, tag
+
+
+def test_every_official_scalar_is_there_and_finite(straight):
+    found = scalars(straight.config)
+    assert [tag for tag in OFFICIAL_TAGS if tag not in found] == []
+    for tag in OFFICIAL_TAGS:
+        assert np.all(np.isfinite(list(found[tag].values()))), tag
+    for side in "AB":
+        for step in SUMMARIES:
+            parts = (found[f"G_{side}_{p}"][step] for p in ("gan", "cycle", "identity", "cam"))
+            assert sum(parts) == pytest.approx(found[f"G_{side}_loss"][step], rel=1e-5)
+
+
+def test_every_rho_has_its_histogram_and_statistics(straight):
+    weights = restored(straight.config, 14)
+    rhos = [name for name in weights if name.startswith("weights/") and name.endswith("/rho")]
+    paths = [name[len("weights/") :] for name in rhos]
+    assert len(paths) == 2 * (2 + 2)  # a generator has one adaptive block, two upsamplings
+    histograms = {tag for _, tag, kind, _ in events(straight.config) if kind == "histograms"}
+    assert histograms == set(paths)
+    found = scalars(straight.config)
+    for path in paths:
+        rho = weights[f"weights/{path}"]
+        for name, number in (("min", rho.min()), ("max", rho.max()), ("mean", rho.mean())):
+            assert found[f"{path}_{name}"][14] == pytest.approx(number, rel=1e-6), path
+
+
+def test_learning_rate_and_seconds_per_step_are_told(straight):
+    found = scalars(straight.config)
+    assert found["learning_rate"] == pytest.approx({11: 1e-4, 14: 1e-4})
+    assert found["seconds_per_step"] == pytest.approx({11: 1.0, 14: 1.0})
+
+
+def test_sample_pictures_are_in_tensorboard(straight):
+    steps = [step for step, tag, kind, _ in events(straight.config) if kind == "images"]
+    assert steps == SAMPLES
+
+
+def test_the_configuration_is_saved_beside_the_checkpoints(straight):
+    assert os.path.isfile(os.path.join(straight.config.run_folder, "config.json"))
+
+
+def test_the_same_command_again_says_that_all_is_done_and_changes_nothing(straight, start):
+    before = runs.bytes_below(straight.root)
+    told = start(straight.config, lambda number: pytest.fail("a step was done"))
+    assert "All 14 steps are done" in told
+    assert "--epoch" in told
+    assert runs.bytes_below(straight.root) == before
+
+
+def test_a_signal_lets_the_step_finish_and_saves_it(interrupted):
+    (told, saved), _, (told_later, saved_later), _ = interrupted.pieces
+    assert saved == [3, 4]
+    assert "Stopped and saved after step 4. The same command goes on." in told
+    assert saved_later == [3, 4, 6, 7, 8]
+    assert "Stopped and saved after step 8" in told_later
+
+
+def test_signals_mean_again_what_they_meant_before(interrupted):
+    assert interrupted.after == interrupted.handlers
+
+
+def test_a_run_goes_on_from_its_newest_checkpoint(interrupted):
+    told = [piece[0] for piece in interrupted.pieces]
+    assert "Going on" not in told[0]
+    assert "step_0000004" in told[1].split("Going on from ")[1].splitlines()[0]
+    assert "step_0000007" in told[2].split("Going on from ")[1].splitlines()[0]
+    assert "step_0000008" in told[3].split("Going on from ")[1].splitlines()[0]
+    assert interrupted.pieces[3][1][-1] == 14
+
+
+def test_stopping_and_going_on_equals_running_through_bit_for_bit(straight, interrupted):
+    expected, found = restored(straight.config, 14), restored(interrupted.config, 14)
+    assert found.keys() == expected.keys()
+    assert {name.split("/")[0] for name in found} == {
+        "weights",
+        "generator_optimizer",
+        "discriminator_optimizer",
+        "progress",
+    }
+    different = [n for n in expected if not np.array_equal(found[n], expected[n])]
+    assert different == []
+
+
+def test_a_run_that_goes_on_shows_the_same_samples(straight, interrupted):
+    for step in (10, 14):
+        name = os.path.join("samples", "tiny", f"step_{step:07d}.png")
+        expected = files.read(straight.root / name)
+        np.testing.assert_array_equal(files.read(interrupted.root / name), expected)
+
+
+def test_weights_move_and_optimizers_count(straight):
+    early, late = restored(straight.config, 9), restored(straight.config, 14)
+    assert early["progress/steps_done"] == 9
+    assert late["progress/steps_done"] == 14
+    still = [
+        name
+        for name in late
+        if name.endswith("/kernel") and np.array_equal(early[name], late[name])
+    ]
+    assert still == []
+    for optimizer in ("generator_optimizer", "discriminator_optimizer"):
+        power = late[f"{optimizer}/beta_1_power"]
+        assert power == pytest.approx(0.5**15)  # TensorFlow's starts at beta
+
+
+@pytest.mark.parametrize("missing", ["trainA", "trainB"])
+def test_a_missing_training_folder_fails_before_anything_is_written(start, tmp_path, missing):
+    parts = {"trainA", "trainB"} - {missing}
+    runs.write_dataset(tmp_path / "dataset" / "tiny", sorted(parts))
+    with pytest.raises(Failure, match=missing):
+        start(runs.config_in(tmp_path))
+    assert below(tmp_path) == ["dataset"]
+
+
+@pytest.mark.parametrize(
+    ("done", "every", "expected"),
+    [(1, 3, False), (3, 3, True), (4, 3, False), (6, 3, True), (10, 3, True), (9, 10, False)],
+)
+def test_it_is_time_each_period_and_at_the_end(done, every, expected):
+    assert loop.is_time(done, every, total=10) is expected

@@ -1,0 +1,185 @@
+"""The test phase: every picture, both directions, nothing overwritten, one page of all."""
+
+import os
+import re
+import types
+import urllib.parse
+
+import numpy as np
+import pytest
+
+from tests import runs
+from ugatit_tf.data import pipeline
+from ugatit_tf.pictures import files, panels
+from ugatit_tf.runtime import Failure
+from ugatit_tf.translation import translate
+
+TEST_A = ["face.png", "twin.jpg", "twin.png", "夏 photo.webp"]
+TEST_B = ["<b> & co.png", "face.png"]
+WRITTEN_A = ["face.png", "twin.jpg.png", "twin.png.png", "夏 photo.png"]
+
+
+@pytest.fixture(scope="module")
+def tested(tmp_path_factory):
+    """A run, the result of its test phase, and the model."""
+    root = tmp_path_factory.mktemp("tested")
+    config = runs.config_in(root)
+    for seed, (part, names) in enumerate((("testA", TEST_A), ("testB", TEST_B))):
+        runs.write_pictures(root / "dataset" / "tiny" / part, names, seed=seed)
+    model = runs.make_run(config)
+    report = translate.test(config)
+    return types.SimpleNamespace(
+        root=root, config=config, model=model, report=report, folder=os.path.dirname(report)
+    )
+
+
+def names_in(*parts):
+    return sorted(os.listdir(os.path.join(*parts)))
+
+
+def source(config, part, name):
+    path = os.path.join(config.dataset_folder, part, name)
+    return pipeline.load(path, size=config.img_size, channels=config.img_ch).numpy()
+
+
+def assert_levels(image, expected):
+    """Equal but for the rounding of half a level."""
+    assert image.shape == expected.shape
+    assert np.abs(image.astype(int) - expected).max() <= 1
+
+
+def test_results_are_below_the_name_of_the_run_and_of_the_checkpoint(tested):
+    assert tested.folder == str(tested.root / "results" / "tiny" / "step_0000003")
+    assert names_in(tested.folder) == ["a2b", "a2b_attention", "b2a", "b2a_attention", "index.html"]
+
+
+def test_each_direction_has_its_folders_and_its_own_names(tested):
+    for folder in ("a2b", "a2b_attention"):
+        assert names_in(tested.folder, folder) == WRITTEN_A
+    for folder in ("b2a", "b2a_attention"):
+        assert names_in(tested.folder, folder) == TEST_B
+
+
+@pytest.mark.parametrize(("direction", "part"), [("a2b", "testA"), ("b2a", "testB")])
+def test_a_picture_is_what_the_model_makes_of_it(tested, direction, part):
+    image = source(tested.config, part, "face.png")
+    out = getattr(tested.model, direction)(image[None])
+    expected = files.to_uint8(out.image[0].numpy())
+    assert_levels(files.read(os.path.join(tested.folder, direction, "face.png")), expected)
+    attention = panels.overlay(files.to_uint8(image), out.heatmap[0].numpy())
+    found = files.read(os.path.join(tested.folder, f"{direction}_attention", "face.png"))
+    assert_levels(found, attention)
+
+
+def test_pictures_of_one_name_in_both_domains_have_each_their_result(tested):
+    there, back = (files.read(os.path.join(tested.folder, d, "face.png")) for d in ("a2b", "b2a"))
+    assert np.any(there != back)
+
+
+def test_pictures_of_one_stem_have_each_their_result(tested):
+    for name in ("twin.jpg", "twin.png"):
+        out = tested.model.a2b(source(tested.config, "testA", name)[None])
+        found = files.read(os.path.join(tested.folder, "a2b", f"{name}.png"))
+        assert_levels(found, files.to_uint8(out.image[0].numpy()))
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["horse.jpg"], ["horse.png"]),
+        (["in/horse.jpg", "in/cat.jpg", "in/cat.png"], ["horse.png", "cat.jpg.png", "cat.png.png"]),
+        (["a.b.jpg", "a.c.jpg", "no_suffix"], ["a.b.png", "a.c.png", "no_suffix.png"]),
+        (["Cat.jpg", "cat.png"], ["Cat.jpg.png", "cat.png.png"]),  # one file on some disks
+    ],
+)
+def test_a_translation_is_called_as_its_source(names, expected):
+    assert translate.output_names(names) == expected
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["a.jpg", "a.png", "a.jpg.png"],
+        ["a.jpg", "a.jpg.png", "a.png"],
+        ["a.jpg", "a.png", "A.JPG.gif", "a.jpg.png.bmp", "a.png.jpg"],
+        ["a", "a.png", "a.png.png", "a.png.png.png"],
+    ],
+)
+def test_no_two_translations_have_one_name(names):
+    given = {name.lower() for name in translate.output_names(names)}
+    assert len(given) == len(names)
+    assert all(name.endswith(".png") for name in given)
+
+
+def test_the_page_shows_every_picture_with_its_four_images(tested):
+    with open(tested.report, encoding="utf-8") as file:
+        page = file.read()
+    for name in (*TEST_A, "face.png", "&lt;b&gt; &amp; co.png"):
+        assert f'data-name="{name}"' in page
+    assert "6 results" in page
+    assert page.count("<img src=") == 6 * 4
+    for title in ("Input", "Attention", "Output", "Reconstruction"):
+        assert page.count(f"<figcaption>{title}</figcaption>") == 6
+    assert page.count('data-direction="A to B"') == 4
+    assert page.count('data-direction="B to A"') == 2
+    assert "step_0000003" in page
+
+
+def test_the_page_needs_nothing_but_itself_and_its_links_lead_to_the_pictures(tested):
+    with open(tested.report, encoding="utf-8") as file:
+        page = file.read()
+    assert "http://" not in page
+    assert "https://" not in page
+    links = re.findall(r'<a href="\./([^"]+)"', page)
+    assert len(links) == 6
+    for link in links:
+        assert os.path.isfile(os.path.join(tested.folder, urllib.parse.unquote(link)))
+
+
+def test_a_second_run_has_a_folder_of_its_own_and_leaves_the_first(tested):
+    before = runs.bytes_below(tested.folder)
+    again = translate.test(tested.config)
+    assert again == os.path.join(f"{tested.folder}_2", "index.html")
+    assert runs.bytes_below(tested.folder) == before
+    found = runs.bytes_below(os.path.dirname(again))
+    assert found.keys() == before.keys()
+    assert all(found[name] == data for name, data in before.items() if name.endswith(".png"))
+
+
+def test_one_missing_test_folder_is_no_obstacle_and_grey_stays_grey(tmp_path):
+    config = runs.config_in(tmp_path, img_ch=1)
+    runs.write_pictures(tmp_path / "dataset" / "tiny" / "testB", ["a.png", "b.png"])
+    model = runs.make_run(config)
+    folder = os.path.dirname(translate.test(config))
+    assert names_in(folder) == ["b2a", "b2a_attention", "index.html"]
+    image = files.read(os.path.join(folder, "b2a", "a.png"))
+    np.testing.assert_array_equal(image, np.repeat(image[:, :, :1], 3, -1))
+    out = model.b2a(source(config, "testB", "a.png")[None])
+    assert_levels(image[:, :, :1], files.to_uint8(out.image[0].numpy()))
+    attention = files.read(os.path.join(folder, "b2a_attention", "a.png"))
+    assert np.any(attention[..., 0] != attention[..., 2])
+
+
+def test_without_test_folders_nothing_is_written(tmp_path):
+    config = runs.config_in(tmp_path)
+    with pytest.raises(Failure, match="Neither testA nor testB in .*tiny"):
+        translate.test(config)
+    assert os.listdir(tmp_path) == []
+
+
+def test_without_a_checkpoint_nothing_is_translated(tmp_path):
+    config = runs.config_in(tmp_path)
+    runs.write_dataset(tmp_path / "dataset" / "tiny", ("testA", "testB"))
+    with pytest.raises(Failure, match="No checkpoint in .*tiny"):
+        translate.test(config)
+    assert os.listdir(tmp_path) == ["dataset"]
+
+
+def test_a_test_folder_without_a_readable_picture_fails_before_anything_is_written(tested):
+    config = runs.config_in(tested.root, dataset="empty")
+    config = type(config)(**{**vars(config), "run": "tiny"})
+    os.makedirs(os.path.join(config.dataset_folder, "testA"))
+    before = runs.bytes_below(tested.root)
+    with pytest.raises(Failure, match="No readable picture in .*testA"):
+        translate.test(config)
+    assert runs.bytes_below(tested.root) == before
