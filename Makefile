@@ -12,7 +12,8 @@ FIND ?= python3 python3.11 python3.12 python3.10 python3.13 python3.9 python
 CHECK = import sys; sys.exit(not $(OLDEST) <= sys.version_info[:2] <= $(NEWEST))
 
 DEMO = --dataset demo --light True --img_size 64 --ch 16 --n_res 2 --n_dis 5 \
-  --iteration 500 --epoch 6 --decay_epoch 3 --lr 0.0003 --print_freq 500 --save_freq 500
+  --iteration 500 --epoch 8 --decay_epoch 4 --lr 0.0004 --cam_weight 100 \
+  --cycle_weight 20 --print_freq 500 --save_freq 500
 
 .PHONY: demo test test-slow lint
 

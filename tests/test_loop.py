@@ -111,7 +111,6 @@ def straight(start, tmp_path_factory):
         seen[number] = {
             "saved": list(checkpoints.saved(config.run_folder)),
             "samples": below(root / "samples" / "tiny"),
-            "others": below(root),
         }
 
     told = start(config, look)

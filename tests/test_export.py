@@ -1,0 +1,282 @@
+"""An export computes what the model does, from and to bytes, with TensorFlow alone."""
+
+import os
+import types
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests import made, runs
+from ugatit_tf import phases
+from ugatit_tf.data import pipeline
+from ugatit_tf.interchange import export
+from ugatit_tf.networks.model import build_model
+from ugatit_tf.pictures import files
+from ugatit_tf.runtime import Failure
+
+
+def levels(*shape, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
+
+
+def exported_in(folder, **options):
+    """Exports a2b of a model; returns config, generator, the largest difference and `loaded`."""
+    config = runs.config_in(folder, **options)
+    model = build_model(config)
+    made.fill(model.weights())
+    path = os.path.join(config.export_dir, "tiny", "a2b")
+    difference = export.export(model.a2b, config, path)
+    return types.SimpleNamespace(
+        config=config,
+        generator=model.a2b,
+        difference=difference,
+        path=path,
+        loaded=tf.saved_model.load(path),
+    )
+
+
+@pytest.fixture(scope="module")
+def light(tmp_path_factory):
+    return exported_in(tmp_path_factory.mktemp("light"), light=True)
+
+
+@pytest.fixture(scope="module")
+def full(tmp_path_factory):
+    return exported_in(tmp_path_factory.mktemp("full"), light=False, img_ch=1)
+
+
+@pytest.fixture(params=["light", "full"])
+def either(request):
+    return request.getfixturevalue(request.param)
+
+
+def serve(case, images):
+    signature = case.loaded.signatures["serving_default"]
+    return {name: value.numpy() for name, value in signature(images=tf.constant(images)).items()}
+
+
+def assert_levels(images, expected):
+    assert images.dtype == np.uint8
+    assert images.shape == expected.shape
+    assert np.abs(images.astype(int) - expected).max() <= 1
+
+
+def translated(case, images):
+    """What the Keras model makes of uint8 images, and its heatmaps."""
+    out = case.generator(tf.constant(files.to_float(images)))
+    return files.to_uint8(out.image.numpy()), out.heatmap.numpy()
+
+
+def test_a_process_with_tensorflow_alone_finds_no_difference_over_one_level(either):
+    assert 0 <= either.difference <= 1
+
+
+def test_the_folder_holds_the_export_and_no_scraps(either):
+    assert os.listdir(os.path.dirname(either.path)) == ["a2b"]
+    assert os.path.isfile(os.path.join(either.path, "saved_model.pb"))
+
+
+def test_the_signatures_have_their_names_types_and_shapes(either):
+    size, channels = either.config.img_size, either.config.img_ch
+    side = None if either.config.light else size
+    assert set(either.loaded.signatures) == {"serving_default", "encoded"}
+
+    serving = either.loaded.signatures["serving_default"]
+    (given,) = serving.structured_input_signature[1].values()
+    assert (given.name, given.dtype) == ("images", tf.uint8)
+    assert given.shape.as_list() == [None, side, side, channels]
+    assert {name: t.dtype for name, t in serving.structured_outputs.items()} == {
+        "images": tf.uint8,
+        "heatmap": tf.float32,
+    }
+
+    encoded = either.loaded.signatures["encoded"]
+    (given,) = encoded.structured_input_signature[1].values()
+    assert (given.name, given.dtype, given.shape.as_list()) == ("encoded", tf.string, [None])
+    assert {name: t.dtype for name, t in encoded.structured_outputs.items()} == {
+        "encoded": tf.string
+    }
+
+
+@pytest.mark.parametrize("number", [1, 2, 5])
+def test_any_number_of_images_becomes_what_the_model_makes_of_them(either, number):
+    size, channels = either.config.img_size, either.config.img_ch
+    images = levels(number, size, size, channels)
+    expected, _ = translated(either, images)
+    assert_levels(serve(either, images)["images"], expected)
+
+
+@pytest.mark.parametrize(("height", "width"), [(8, 12), (12, 8), (16, 44), (64, 20)])
+def test_the_light_model_takes_any_size_in_multiples_of_4(light, height, width):
+    images = levels(2, height, width, 3)
+    expected, _ = translated(light, images)
+    out = serve(light, images)
+    assert_levels(out["images"], expected)
+    assert out["heatmap"].shape == (2, height, width)
+
+
+def test_the_full_model_takes_its_own_size_only(full):
+    with pytest.raises((ValueError, TypeError, tf.errors.InvalidArgumentError)):
+        serve(full, levels(1, 12, 12, 1))
+
+
+def test_the_heatmap_is_that_of_the_model_between_0_and_1(either):
+    size, channels = either.config.img_size, either.config.img_ch
+    images = levels(3, size, size, channels)
+    heatmap = serve(either, images)["heatmap"]
+    assert heatmap.dtype == np.float32
+    assert heatmap.shape == (3, size, size)
+    np.testing.assert_array_equal(heatmap.min((1, 2)), [0, 0, 0])
+    np.testing.assert_allclose(heatmap.max((1, 2)), [1, 1, 1], rtol=1e-6)
+    assert heatmap.max() <= 1
+    _, expected = translated(either, images)
+    for ours, theirs in zip(heatmap, expected):
+        enlarged = tf.image.resize(theirs[..., None], [size, size]).numpy()[..., 0]
+        scaled = (enlarged - enlarged.min()) / (enlarged.max() - enlarged.min())
+        np.testing.assert_allclose(ours, scaled, atol=1e-4)
+
+
+def test_a_heatmap_without_contrast_is_0_and_not_nan(light):
+    config = light.config
+
+    def constant(images):
+        heatmap = tf.fill([tf.shape(images)[0], 2, 2], 3.0)
+        return types.SimpleNamespace(image=images, heatmap=heatmap)
+
+    out = export.Translator(constant, config).translate(tf.constant(levels(2, 8, 8, 3)))
+    np.testing.assert_array_equal(out["heatmap"], np.zeros([2, 8, 8]))
+
+
+def test_levels_are_kept_by_a_generator_that_changes_nothing(light):
+    def same(images):
+        return types.SimpleNamespace(image=images, heatmap=images[..., 0])
+
+    images = np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1).repeat(3, -1)
+    out = export.Translator(same, light.config).translate(tf.constant(images))
+    np.testing.assert_array_equal(out["images"], images)
+
+
+def test_encoded_pictures_of_any_size_become_what_the_test_phase_makes(either, tmp_path):
+    size, channels = either.config.img_size, either.config.img_ch
+    paths = [
+        *runs.write_pictures(tmp_path, ["wide.png"], height=10, width=31, seed=1),
+        *runs.write_pictures(tmp_path, ["tall.bmp"], height=21, width=6, seed=2),
+        *runs.write_pictures(tmp_path, ["small.png"], height=3, width=3, seed=3),
+    ]
+    if channels == 1:  # TensorFlow's BMP decoder has no grey, its brightness rounds otherwise
+        paths = []
+        for number, shape in enumerate([(10, 31), (21, 6), (3, 3)]):
+            paths.append(str(tmp_path / f"grey_{number}.png"))
+            files.write(paths[-1], levels(*shape, seed=number))
+    encoded = [open_bytes(path) for path in paths]
+    out = either.loaded.signatures["encoded"](encoded=tf.constant(encoded))["encoded"]
+    assert out.shape == [3]
+    for path, data in zip(paths, out.numpy()):
+        assert data.startswith(b"\x89PNG")
+        (tmp_path / "result.png").write_bytes(data)
+        source = pipeline.load(path, size=size, channels=channels)
+        expected = files.to_uint8(either.generator(source[None]).image[0].numpy())
+        assert_levels(files.read(tmp_path / "result.png", channels=channels), expected)
+
+
+@pytest.mark.parametrize("mode", ["grey", "transparent"])
+def test_encoded_pictures_are_seen_as_the_test_phase_sees_them(light, tmp_path, mode):
+    pixels = levels(8, 8, 4) if mode == "transparent" else levels(8, 8)
+    path = str(tmp_path / "picture.png")
+    with open(path, "wb") as file:
+        file.write(tf.io.encode_png(pixels.reshape(8, 8, -1)).numpy())
+    out = light.loaded.signatures["encoded"](encoded=tf.constant([open_bytes(path)]))
+    (tmp_path / "result.png").write_bytes(out["encoded"][0].numpy())
+    source = pipeline.load(path, size=8, channels=3)
+    expected = files.to_uint8(light.generator(source[None]).image[0].numpy())
+    assert np.abs(files.read(tmp_path / "result.png").astype(int) - expected).max() <= 2
+
+
+def open_bytes(path):
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def test_a_difference_over_a_level_fails_and_leaves_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(export, "_difference", lambda *_: 2.0)
+    config = runs.config_in(tmp_path)
+    folder = tmp_path / "export" / "tiny" / "a2b"
+    with pytest.raises(Failure, match="differs from the original by 2 levels of 255"):
+        export.export(linear(), config, str(folder))
+    assert os.listdir(tmp_path / "export" / "tiny") == []
+
+
+def test_an_export_that_cannot_be_loaded_fails_with_the_reason_and_leaves_nothing(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(export, "USE_ALONE", "raise SystemExit('no kernel for this machine')")
+    config = runs.config_in(tmp_path)
+    with pytest.raises(Failure, match="TensorFlow alone: no kernel for this machine"):
+        export.export(linear(), config, str(tmp_path / "export" / "a2b"))
+    assert os.listdir(tmp_path / "export") == []
+
+
+def test_a_folder_that_is_there_is_never_overwritten(light):
+    before = runs.bytes_below(light.path)
+    with pytest.raises(Failure, match="exists. Remove it, or choose another --export_dir"):
+        export.export(light.generator, light.config, light.path)
+    assert runs.bytes_below(light.path) == before
+
+
+def test_the_phase_writes_both_directions_and_never_into_a_folder_that_exists(
+    tmp_path, monkeypatch, capsys
+):
+    config = runs.config_in(tmp_path)
+    model = runs.make_run(config)
+    written = []
+
+    def write(generator, config, folder):
+        written.append((folder, [w.numpy() for w in generator.weights]))
+        os.mkdir(folder)
+        return 0.5
+
+    monkeypatch.setattr(phases.saved_model, "export", write)
+    phases.export(config)
+    phases.export(config)
+    folder = os.path.join(config.export_dir, "tiny", "step_0000003")
+    assert [path for path, _ in written] == [
+        os.path.join(parent, direction)
+        for parent in (folder, f"{folder}_2")
+        for direction in ("a2b", "b2a")
+    ]
+    for (_, found), generator in zip(written, (model.a2b, model.b2a)):
+        for array, weight in zip(found, generator.weights):
+            np.testing.assert_array_equal(array, weight.numpy())
+    assert capsys.readouterr().out.count("largest difference from the original 0.5") == 4
+
+
+def test_the_phase_leaves_nothing_where_one_direction_fails(tmp_path, monkeypatch):
+    config = runs.config_in(tmp_path)
+    runs.make_run(config)
+
+    def fail_at_b2a(generator, config, folder):
+        if folder.endswith("b2a"):
+            raise Failure("differs")
+        os.mkdir(folder)
+        return 0.0
+
+    monkeypatch.setattr(phases.saved_model, "export", fail_at_b2a)
+    with pytest.raises(Failure, match="differs"):
+        phases.export(config)
+    assert runs.bytes_below(config.export_dir) == {}
+    assert os.listdir(os.path.join(config.export_dir, "tiny")) == []
+
+
+def linear():
+    """A generator of one weight, which is quick to export."""
+
+    class Linear(tf.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = tf.Variable(0.5)
+
+        def __call__(self, images):
+            return types.SimpleNamespace(image=self.weight * images, heatmap=images[..., 0])
+
+    return Linear()
