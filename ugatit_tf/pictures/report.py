@@ -47,7 +47,11 @@ header { display: flex; flex-wrap: wrap; gap: .1rem .9rem; align-items: baseline
 h2 { margin: 0; font-size: 1.05rem; }
 a { color: var(--accent); }
 .pictures { display: grid; gap: .75rem; margin-top: .6rem;
-  grid-template-columns: repeat(auto-fill, minmax(min(46%, 15.5rem), 1fr)); }
+  grid-template-columns: repeat(2, minmax(0, 1fr)); }
+@media (min-width: 44rem) {
+  .pictures { grid-template-columns: none; grid-auto-flow: column;
+    grid-auto-columns: minmax(0, 16rem); }
+}
 figure { margin: 0; max-width: 16rem; }
 figure img { display: block; width: 100%; height: auto; border-radius: .4rem; }
 .live figure img { cursor: zoom-in; }
