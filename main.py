@@ -23,11 +23,17 @@ def main(argv) -> int:
         return run(command, config)
     except (flags.UsageError, ConfigError) as error:
         return refuse(error, 2)
+    except OSError as error:  # a config.json that cannot be opened
+        return refuse(error, 1)
+    except KeyboardInterrupt:
+        return refuse("interrupted", 130)
 
 
 def run(command, config) -> int:
     logging.basicConfig(format="%(levelname)s: %(message)s")
     with quiet_start():
+        import tensorflow as tf
+
         from ugatit_tf import phases
         from ugatit_tf.runtime import Failure
 
@@ -41,6 +47,8 @@ def run(command, config) -> int:
         programs[command.phase]()
     except (Failure, OSError) as error:
         return refuse(error, 1)
+    except tf.errors.OpError as error:  # e.g. a picture that was removed while training
+        return refuse(error.message.splitlines()[0], 1)
     return 0
 
 

@@ -92,10 +92,9 @@ class Config:
             "n_dis": 2,
         }
         for name, smallest in at_least.items():
-            if not getattr(self, name) >= smallest:  # "not >=" also refuses NaN
-                raise ConfigError(
-                    f"--{name} must be at least {smallest}. Received: {getattr(self, name)}"
-                )
+            value = getattr(self, name)
+            if not smallest <= value < math.inf:  # "not" also refuses NaN
+                raise ConfigError(f"--{name} must be at least {smallest}. Received: {value}")
         if not 0 < self.lr < math.inf:
             raise ConfigError(f"--lr must be above 0 and finite. Received: {self.lr}")
         if self.img_ch not in (1, 3):

@@ -96,7 +96,7 @@ def usage() -> str:
 
 
 def wants_help(argv) -> bool:
-    return any(word in ("-h", "-help", "--help", "help") for word in argv)
+    return any(word in ("-h", "-help", "--help") for word in argv)
 
 
 class _Boolean(flags.BooleanParser):

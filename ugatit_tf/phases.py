@@ -93,20 +93,22 @@ def _draw_built_in(config):
 
 def _tell_how_far(config, results):
     """Measures on the drawn faces what a translation must change: eyes and shading."""
-    real = {side: _pictures(os.path.join(config.dataset_folder, f"test{side}")) for side in "AB"}
-    fake = {
-        "A": _pictures(os.path.join(results, "b2a")),
-        "B": _pictures(os.path.join(results, "a2b")),
-    }
-    for source, target in ("AB", "BA"):
-        moved = [
-            demo.moved(measure(real[source]), measure(fake[target]), measure(real[target]))
-            for measure in (demo.eye_area, demo.shading)
-        ]
-        print(
-            f"{source} to {target}: eye area went {moved[0]:.0f}% of the way to {target}'s mean, "
-            f"shading {moved[1]:.0f}%"
+    for source, target, direction in (("A", "B", "a2b"), ("B", "A", "b2a")):
+        folders = (
+            os.path.join(config.dataset_folder, f"test{source}"),
+            os.path.join(results, direction),
+            os.path.join(config.dataset_folder, f"test{target}"),
         )
+        if all(map(os.path.isdir, folders)):
+            before, after, aim = map(_pictures, folders)
+            eyes, shading = (
+                demo.moved(measure(before), measure(after), measure(aim))
+                for measure in (demo.eye_area, demo.shading)
+            )
+            print(
+                f"{source} to {target}: eye area went {eyes:.0f}% of the way to {target}'s mean, "
+                f"shading {shading:.0f}%"
+            )
 
 
 def _pictures(folder):

@@ -66,8 +66,9 @@ class Translator(tf.Module):
         return {"encoded": tf.map_fn(tf.io.encode_png, out, fn_output_signature=tf.string)}
 
     def _decoded(self, file):
-        image = tf.io.decode_image(file, self.channels, expand_animations=False)
-        return tf.ensure_shape(resized(image, self.size), [self.size, self.size, self.channels])
+        image = tf.io.decode_image(file, expand_animations=False)
+        image = resized(_on_white(image, self.channels), self.size)
+        return tf.ensure_shape(image, [self.size, self.size, self.channels])
 
 
 def export(generator, config, folder) -> float:
@@ -123,6 +124,18 @@ def _difference(translator, written, config, scratch):
         raise Failure("The exported model's heatmap leaves [0, 1].")
     expected = translator.translate(tf.constant(picture))["images"].numpy()
     return float(np.max(np.abs(np.float32(loaded["images"]) - np.float32(expected))))
+
+
+def _on_white(image, channels):
+    """uint8 [h, w, 1 to 4] to `channels`; white shows through where it is transparent."""
+    count = tf.shape(image)[-1]  # 2 and 4 end in alpha
+    colour = tf.cast(image[..., : count - 1 + count % 2], tf.float32)
+    alpha = tf.cast(image[..., -1:], tf.float32) / 255.0
+    colour = tf.cond(count % 2 == 0, lambda: 255.0 + (colour - 255.0) * alpha, lambda: colour)
+    colour = colour * tf.ones([3])  # grey to RGB
+    if channels == 1:
+        colour = tf.reduce_sum(colour * [0.299, 0.587, 0.114], -1, keepdims=True)
+    return tf.round(colour)
 
 
 def _to_uint8(images):

@@ -95,7 +95,11 @@ def restore(model, prefix, optimizers=None):
 def read(prefix) -> dict:
     """name -> array of every variable in the checkpoint at `prefix`."""
     reader = _reader(prefix)
-    return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
+    try:
+        return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
+    except (ValueError, IndexError, tf.errors.OpError) as error:  # IndexError: cut off
+        reason = str(error).splitlines()[0]
+        raise MappingError(f"The checkpoint {prefix} cannot be read: {reason}") from None
 
 
 def architecture(prefix) -> dict:

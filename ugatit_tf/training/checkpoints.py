@@ -31,7 +31,8 @@ def saved(run_folder) -> dict:
         return {}
     matches = (NAME.fullmatch(name) for name in os.listdir(run_folder))
     steps = sorted((int(match.group(1)), match.group()) for match in matches if match)
-    return {step: os.path.join(run_folder, name) for step, name in steps}
+    paths = {step: os.path.join(run_folder, name) for step, name in steps}
+    return {step: path for step, path in paths.items() if os.path.isdir(path)}
 
 
 def newest(run_folder) -> str:
@@ -102,7 +103,7 @@ def restore(path, state):
                 f"belongs to another run."
             )
         tensors = {name: reader.get_tensor(name) for name in variables}
-    except (ValueError, tf.errors.OpError) as error:
+    except (ValueError, IndexError, tf.errors.OpError) as error:  # IndexError: cut off
         raise Failure(
             f"The checkpoint {path} cannot be read: {str(error).splitlines()[0]}. Remove that "
             f"folder to go on from the one before."

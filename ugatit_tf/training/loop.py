@@ -39,7 +39,6 @@ def train(config):
     if done >= config.total_steps:
         print(f"All {done} steps are done. A larger --epoch or --iteration goes on.")
         return
-    config.save(config.run_folder)
     shown = _pictures_to_show(config, paths_a, paths_b)
     summaries = Summaries(os.path.join(config.log_dir, config.run_name))
     if done == 0:
@@ -61,7 +60,7 @@ def _run(trainer, config, dataset, done, shown, summaries, stop_asked):
     total = config.total_steps
     print("Building the training graph; the first step takes longer.", flush=True)
     with _progress(done, total) as bar:
-        began = time.perf_counter()
+        began, timed_from = time.perf_counter(), done
         for real_a, real_b in dataset:
             losses = trainer.step(real_a, real_b)
             done += 1
@@ -70,13 +69,13 @@ def _run(trainer, config, dataset, done, shown, summaries, stop_asked):
             bar.update()
             stopping = stop_asked()
             if is_time(done, config.summary_freq, total):
-                seconds = (time.perf_counter() - began) / config.summary_freq
+                seconds = (time.perf_counter() - began) / (done - timed_from)
                 _write_scalars(trainer, config, losses, seconds, summaries, done)
-                began = time.perf_counter()
+                began, timed_from = time.perf_counter(), done
             if is_time(done, config.print_freq, total):
                 _write_sample(trainer, config, shown, summaries, done)
             if stopping or is_time(done, config.save_freq, total) or done % config.iteration == 0:
-                checkpoints.save(config.run_folder, done, trainer.state())
+                _save(trainer, config, done)
             if stopping or done == total:
                 return done
     return done
@@ -90,6 +89,12 @@ def _resume(trainer, config):
         checkpoints.restore(path, trainer.state())
         print(f"Going on from {path}")
     return int(trainer.steps_done.numpy())
+
+
+def _save(trainer, config, done):
+    """The options go with each checkpoint: until there is one, a run can be any other."""
+    config.save(config.run_folder)
+    checkpoints.save(config.run_folder, done, trainer.state())
 
 
 def _pictures_to_show(config, paths_a, paths_b):
@@ -156,15 +161,29 @@ def _progress(done, total):
 
 @contextlib.contextmanager
 def _stop_asked():
-    """Within it SIGINT and SIGTERM only set a mark, so that the step is finished and saved."""
+    """Within it SIGINT and SIGTERM set a mark, so that the step is finished and saved.
+
+    The second signal does what it does elsewhere.
+    """
     asked = []
     if threading.current_thread() is not threading.main_thread():  # Python's rule for handlers
         yield lambda: False
         return
     signals = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.signal(number, lambda *_: asked.append(True)) for number in signals}
+    before = {number: signal.getsignal(number) for number in signals}
+
+    def restore():
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    def ask(*_):
+        asked.append(True)
+        restore()
+        print("\nFinishing this step, then saving.", flush=True)
+
+    for number in signals:
+        signal.signal(number, ask)
     try:
         yield lambda: bool(asked)
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        restore()

@@ -1,5 +1,7 @@
 """What TensorBoard shows: losses under their official tags, rho, the learning rate, pictures."""
 
+import os
+
 import tensorflow as tf
 
 
@@ -7,6 +9,7 @@ class Summaries:
     """Writes TensorBoard summaries of one run into `folder`."""
 
     def __init__(self, folder):
+        os.makedirs(folder, exist_ok=True)  # an OSError, where TensorFlow has errors of its own
         self.writer = tf.summary.create_file_writer(folder)
 
     def scalars(self, step, values):

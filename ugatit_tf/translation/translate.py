@@ -1,5 +1,7 @@
 """Pictures in, pictures out: both directions of a trained run over its test folders."""
 
+import collections
+import itertools
 import os
 
 import tensorflow as tf
@@ -85,11 +87,16 @@ def output_names(paths) -> list:
     ['horse.png', 'cat.jpg.png', 'cat.png.png']
     """
     names = [os.path.basename(path) for path in paths]
-    stems = [os.path.splitext(name)[0].lower() for name in names]
-    return [
-        f"{name if stems.count(stem) > 1 else os.path.splitext(name)[0]}.png"
-        for name, stem in zip(names, stems)
-    ]
+    stems = [os.path.splitext(name)[0] for name in names]
+    shared = collections.Counter(stem.lower() for stem in stems)
+    taken, found = set(), []
+    for name, stem in zip(names, stems):
+        base = name if shared[stem.lower()] > 1 else stem
+        tries = itertools.chain([base], (f"{base}_{number}" for number in itertools.count(2)))
+        chosen = next(one for one in tries if one.lower() not in taken)
+        taken.add(chosen.lower())
+        found.append(f"{chosen}.png")
+    return found
 
 
 def _translated(model, config, direction, paths, folder):
