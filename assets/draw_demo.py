@@ -1,0 +1,39 @@
+"""Puts translations of the built-in faces side by side for the README.
+
+    python -m assets.draw_demo dataset/demo results/demo/step_0004000
+
+writes assets/demo.png from what `make demo` left.
+"""
+
+import pathlib
+import sys
+
+from ugatit_tf.pictures import files, panels
+
+HERE = pathlib.Path(__file__).parent
+SHOWN = {  # direction, domain of the input, test pictures that are shown
+    "a2b": ("A", (2, 5, 8, 11)),
+    "b2a": ("B", (1, 3, 6, 9)),
+}
+
+
+def draw(dataset, results, path):
+    dataset, results = pathlib.Path(dataset), pathlib.Path(results)
+    columns = []
+    for direction, (domain, numbers) in SHOWN.items():
+        for number in numbers:
+            name = f"face_{number:05d}.png"
+            folders = (
+                dataset / f"test{domain}",
+                results / f"{direction}_attention",
+                results / direction,
+            )
+            columns.append([files.read(folder / name) for folder in folders])
+    rows = [list(row) for row in zip(*columns)]
+    titles = ["A to B"] * len(SHOWN["a2b"][1]) + ["B to A"] * len(SHOWN["b2a"][1])
+    sheet = panels.grid(rows, column_titles=titles, row_titles=["Input", "Attention", "Output"])
+    files.write(path, sheet)
+
+
+if __name__ == "__main__":
+    draw(*sys.argv[1:3], HERE / "demo.png")
