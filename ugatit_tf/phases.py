@@ -4,6 +4,7 @@ import os
 import shutil
 
 import numpy as np
+import tensorflow as tf
 
 from ugatit_tf.config import Config, check_architecture
 from ugatit_tf.data import demo
@@ -20,6 +21,9 @@ BUILT_IN = "demo"  # the dataset that is drawn where it is missing
 
 
 def train(config):
+    # This rewriting of graphs gives up on ours with a line that looks like an error; without it
+    # a step takes the same time.
+    tf.config.optimizer.set_experimental_options({"remapping": False})
     _draw_built_in(config)
     loop.train(config)
     print(f"Checkpoints: {config.run_folder}")
