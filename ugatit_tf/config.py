@@ -15,6 +15,7 @@ LOCATIONS = (
     "export_dir",
 )
 CONFIG_FILE = "config.json"
+ABOUT = "about"  # the key of what is no option: versions, dataset, changes
 
 
 class ConfigError(ValueError):
@@ -52,6 +53,7 @@ class Config:
     augment_flag: bool = True  # flip, enlarge, crop
 
     gan_type: str = "lsgan"  # one of GAN_TYPES
+    ema: float = 0.0  # decay of the generators' moving average, e.g. 0.999; 0 keeps none
     GP_ld: float = 10.0  # gradient penalty, for wgan-gp, wgan-lp and dragan
     adv_weight: float = 1.0  # lambda_1 to lambda_4 of the paper, section 2.2
     cycle_weight: float = 10.0
@@ -97,6 +99,8 @@ class Config:
                 raise ConfigError(f"--{name} must be at least {smallest}. Received: {value}")
         if not 0 < self.lr < math.inf:
             raise ConfigError(f"--lr must be above 0 and finite. Received: {self.lr}")
+        if not 0 <= self.ema < 1:
+            raise ConfigError(f"--ema must be at least 0 and below 1. Received: {self.ema}")
         if self.img_ch not in (1, 3):
             raise ConfigError(f"--img_ch must be 1 (grey) or 3 (RGB). Received: {self.img_ch}")
         if self.gan_type not in GAN_TYPES:
@@ -143,9 +147,15 @@ class Config:
             names.append("img_size")
         return {name: getattr(self, name) for name in names}
 
-    def save(self, folder):
-        """Writes config.json into `folder`, whole or not at all. Locations are left out."""
+    def save(self, folder, about=None):
+        """Writes config.json into `folder`, whole or not at all. Locations are left out.
+
+        Args:
+            about: dict. What else is known of the run; see `training.history`.
+        """
         options = {k: v for k, v in dataclasses.asdict(self).items() if k not in LOCATIONS}
+        if about:
+            options[ABOUT] = about
         path = os.path.join(folder, CONFIG_FILE)
         beside = f"{path}.{os.getpid()}.tmp"
         with open(beside, "w", encoding="utf-8") as file:
@@ -175,11 +185,22 @@ def options(path) -> dict:
         raise ConfigError(f"{path} is not valid JSON: {error}") from None
     if not isinstance(found, dict):
         raise ConfigError(f"{path} must hold one JSON object with option names as keys.")
+    found.pop(ABOUT, None)
     known = {field.name for field in dataclasses.fields(Config)}
     unknown = sorted(set(found) - known)
     if unknown:
         raise ConfigError(f"{path} holds options that do not exist: {', '.join(unknown)}")
     return found
+
+
+def about(run_folder) -> tuple:
+    """(options, what else is known) of the run in `run_folder`; both empty if there is none."""
+    path = os.path.join(run_folder, CONFIG_FILE)
+    if not os.path.exists(path):
+        return {}, {}
+    with open(path, encoding="utf-8") as file:
+        found = json.load(file)
+    return options(path), found.get(ABOUT, {})
 
 
 def resolve(given) -> Config:

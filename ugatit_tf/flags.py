@@ -32,6 +32,7 @@ HELP = {
     "decay_epoch": "the epoch from which the learning rate falls",
     "n_critic": "discriminator updates for each generator update",
     "augment_flag": "flip, enlarge, crop",
+    "ema": "decay of a moving average of the generators, e.g. 0.999, which test and export use",
     "gan_type": "one of " + ", ".join(GAN_TYPES),
     "GP_ld": "weight of the gradient penalty (wgan-gp, wgan-lp, dragan)",
     "adv_weight": "weight of the adversarial loss",

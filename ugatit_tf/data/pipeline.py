@@ -82,13 +82,10 @@ def resized(image, size):
 def _domain(paths, config, name, first_sample):
     count = len(paths)
     table = tf.constant([os.fsencode(path) for path in paths])
-    order = seed_of(config.seed, "order", name)
     look = seed_of(config.seed, "augmentation", name)
 
     def picture(sample):
-        number, position = sample // count, sample % count
-        seed = tf.stack([order[0], order[1] + tf.cast(number, tf.int32)])
-        index = tf.random.experimental.index_shuffle(position, seed, count - 1)
+        index = picture_index(sample, count, config.seed, name)
         image = tf.numpy_function(_reader(config.img_ch), [table[index]], tf.uint8)
         image = tf.ensure_shape(image, [None, None, config.img_ch])
         image = resized(image, config.img_size)
@@ -99,6 +96,31 @@ def _domain(paths, config, name, first_sample):
     samples = tf.data.Dataset.range(first_sample, tf.int64.max)
     images = samples.map(picture, num_parallel_calls=tf.data.AUTOTUNE)
     return images.batch(config.batch_size, drop_remainder=True)
+
+
+def picture_index(sample, count, seed, domain):
+    """Which of `count` pictures sample number `sample` is: each once in every pass.
+
+    Args:
+        sample: int64 tensor or number, counted from 0 over the whole run.
+        domain: "A" or "B"; they are shuffled independently.
+    """
+    first, second = seed_of(seed, "order", domain)
+    sample = tf.cast(sample, tf.int64)
+    seed = tf.stack([first, second + tf.cast(sample // count, tf.int32)])
+    return tf.random.experimental.index_shuffle(sample % count, seed, count - 1)
+
+
+def names_of_step(paths_a, paths_b, config, step):
+    """The names of the pictures in the batches of step `step`, counted from 0."""
+    samples = range(step * config.batch_size, (step + 1) * config.batch_size)
+    return [
+        os.path.join(
+            *paths[int(picture_index(sample, len(paths), config.seed, domain))].split(os.sep)[-2:]
+        )
+        for domain, paths in (("A", paths_a), ("B", paths_b))
+        for sample in samples
+    ]
 
 
 def augment(image, seed):

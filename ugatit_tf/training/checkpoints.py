@@ -64,16 +64,15 @@ def save(run_folder, step, state, *, keep=KEPT) -> str:
         os.makedirs(run_folder, exist_ok=True)
         _remove_unfinished(run_folder)
         beside = os.path.join(run_folder, f".{folder_name(step)}.unfinished")
-        os.makedirs(beside)
-        variables = _flat(state)
-        tf.raw_ops.SaveV2(
-            prefix=os.path.join(beside, FILE),
-            tensor_names=list(variables),
-            shape_and_slices=[""] * len(variables),
-            tensors=[variable.read_value() for variable in variables.values()],
-        )
-        _sync(beside)
-        os.rename(beside, path)
+        try:
+            _write(beside, _flat(state))
+            os.rename(beside, path)
+        except (OSError, tf.errors.OpError) as error:
+            shutil.rmtree(beside, ignore_errors=True)
+            raise Failure(
+                f"The checkpoint of step {step} could not be written: {str(error).splitlines()[0]}"
+                f". Those before it in {run_folder} are kept. Is the disk full?"
+            ) from None
     for old in list(saved(run_folder).values())[:-keep]:
         shutil.rmtree(old)
     return path
@@ -110,6 +109,23 @@ def restore(path, state):
         ) from None
     for name, variable in variables.items():
         variable.assign(tensors[name])
+
+
+def groups(path) -> set:
+    """The names of the groups in the checkpoint at `path`."""
+    names = tf.train.load_checkpoint(os.path.join(path, FILE)).get_variable_to_shape_map()
+    return {name.split("/")[0] for name in names}
+
+
+def _write(folder, variables):
+    os.makedirs(folder)
+    tf.raw_ops.SaveV2(
+        prefix=os.path.join(folder, FILE),
+        tensor_names=list(variables),
+        shape_and_slices=[""] * len(variables),
+        tensors=[variable.read_value() for variable in variables.values()],
+    )
+    _sync(folder)
 
 
 def _flat(state):

@@ -18,25 +18,26 @@ COLUMNS = (
 
 
 def sheet(model, reals_a, reals_b):
-    """One picture with a row for every image, uint8 [height, width, 3].
+    """A row for every image: what goes in, what comes out, and where attention is.
 
     Args:
         reals_a, reals_b: lists of float32 [size, size, img_ch] in [-1, 1].
+
+    Returns:
+        (uint8 [height, width, 3], (translations of reals_a, of reals_b) in [-1, 1]).
     """
     sides = (
         ("A to B", reals_a, model.a2b, model.b2a, model.discriminator_b),
         ("B to A", reals_b, model.b2a, model.a2b, model.discriminator_a),
     )
-    rows = [
-        (title, _row(real, there, back, judge))
-        for title, reals, there, back, judge in sides
-        for real in reals
-    ]
-    return panels.grid(
-        [tiles for _, tiles in rows],
-        column_titles=COLUMNS,
-        row_titles=[title for title, _ in rows],
-    )
+    rows, titles, translations = [], [], []
+    for title, reals, there, back, judge in sides:
+        batches = [tf.convert_to_tensor(real)[None] for real in reals]
+        fakes = [there(batch) for batch in batches]
+        rows += [_row(batch, fake, back, judge) for batch, fake in zip(batches, fakes)]
+        titles += [title] * len(reals)
+        translations.append([fake.image[0].numpy() for fake in fakes])
+    return panels.grid(rows, column_titles=COLUMNS, row_titles=titles), translations
 
 
 def reals(batch_a, batch_b):
@@ -45,10 +46,8 @@ def reals(batch_a, batch_b):
     return panels.grid(rows, row_titles=["A", "B"])
 
 
-def _row(real, there, back, judge):
+def _row(batch, translated, back, judge):
     """The tiles of one image. Identity is the picture through the other generator."""
-    batch = tf.convert_to_tensor(real)[None]
-    translated = there(batch)
     local, global_ = judge(translated.image)
     source, fake = _image(batch), _image(translated.image)
     return [

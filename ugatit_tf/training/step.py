@@ -47,6 +47,7 @@ class Trainer:
         discriminator = _trainable(model.discriminator_weights())
         self.generator_optimizer = Adam(generator)
         self.discriminator_optimizer = Adam(discriminator)
+        self.average = _copies(generator) if config.ema else {}
         self.steps_done = tf.Variable(0, dtype=tf.int64)
         self.num_traces = 0
         self._networks = self._traced_networks()
@@ -62,7 +63,8 @@ class Trainer:
 
         Returns:
             dict official tag -> scalar tensor. The discriminators' losses are those before
-            their update; the generators' (where they are updated) those after it.
+            their update; the generators' (where they are updated) those after it. And
+            "finite": whether all losses and gradients were.
         """
         index = int(self.steps_done.numpy())
         rate = tf.constant(learning_rate(index, self.config), tf.float32)
@@ -84,8 +86,7 @@ class Trainer:
             self.model.a2b, self.model.b2a, self.model.discriminator_a, self.model.discriminator_b
         )
         with _watching(self.generator_optimizer) as tape:
-            a2b = _halves(networks.a2b, real_a, real_b)
-            b2a = _halves(networks.b2a, real_b, real_a)
+            a2b, b2a = self._translate(networks, real_a, real_b)
             generator = self._generator_losses(networks, real_a, real_b, a2b, b2a)
         gradients = _gradients(tape, generator["Generator_loss"], self.generator_optimizer)
         fakes = b2a.first.image, a2b.first.image
@@ -105,22 +106,29 @@ class Trainer:
             "generator_optimizer": self.generator_optimizer.state(),
             "discriminator_optimizer": self.discriminator_optimizer.state(),
             "progress": {"steps_done": self.steps_done},
+            **({"average": self.average} if self.average else {}),
         }
+
+    def start_average(self):
+        """Lets the moving average, if one is kept, be the weights of now."""
+        for path, average in self.average.items():
+            average.assign(self.generator_optimizer.weights[path])
 
     def _iteration(self, real_a, real_b, rate, alpha, eps):
         self.num_traces += 1  # Python runs only while tracing
         networks = self._networks
         with _watching(self.generator_optimizer) as tape:
-            a2b = _halves(networks.a2b, real_a, real_b)
-            b2a = _halves(networks.b2a, real_b, real_a)
+            a2b, b2a = self._translate(networks, real_a, real_b)
             with tape.stop_recording():
                 fakes = b2a.first.image, a2b.first.image
                 scalars = self._update_discriminators(real_a, real_b, *fakes, rate, alpha, eps)
             parts = self._generator_losses(networks, real_a, real_b, a2b, b2a)
         gradients = _gradients(tape, parts["Generator_loss"], self.generator_optimizer)
         self.generator_optimizer.apply(gradients, rate)
+        self._update_average()
         self.steps_done.assign_add(1)
-        return {**scalars, **parts}
+        finite = tf.logical_and(scalars["finite"], _finite(parts, gradients))
+        return {**scalars, **parts, "finite": finite}
 
     def _iteration_without_generators(self, real_a, real_b, rate, alpha, eps):
         self.num_traces += 1
@@ -136,7 +144,23 @@ class Trainer:
             )
         gradients = _gradients(tape, parts["Discriminator_loss"], self.discriminator_optimizer)
         self.discriminator_optimizer.apply(gradients, rate)
-        return parts
+        return {**parts, "finite": _finite(parts, gradients)}
+
+    def _translate(self, networks, real_a, real_b):
+        """Translations and, if a loss needs it, identities: the halves of one larger batch.
+
+        Returns:
+            (of a2b: real_a and real_b, of b2a: real_b and real_a), `Halves` each.
+        """
+        if self.config.identity_weight or self.config.cam_weight:
+            return _halves(networks.a2b, real_a, real_b), _halves(networks.b2a, real_b, real_a)
+        return Halves(networks.a2b(real_a), None), Halves(networks.b2a(real_b), None)
+
+    def _update_average(self):
+        """average = ema * average + (1 - ema) * weight."""
+        for path, average in self.average.items():
+            weight = self.generator_optimizer.weights[path]
+            average.assign_sub((1.0 - self.config.ema) * (average - weight))
 
     def _discriminator_losses(self, networks, real_a, real_b, fake_a, fake_b, *, alpha, eps):
         config, model = self.config, self.model
@@ -186,14 +210,18 @@ class Trainer:
         }
         parts, total = {}, 0.0
         for side, (judged, cycled, source, translated, target) in sides.items():
-            same = translated.second.image
+            of_source, of_target = translated
             weighted = {
                 "gan": config.adv_weight * sum(map(self.generator_loss, _logits(judged))),
                 "cycle": config.cycle_weight * losses.l1(cycled, source),
-                "identity": config.identity_weight * losses.l1(same, target),
-                "cam": config.cam_weight
-                * losses.cam_loss(translated.first.cam_logit, translated.second.cam_logit),
+                "identity": tf.constant(0.0),
+                "cam": tf.constant(0.0),
             }
+            if config.identity_weight:
+                weighted["identity"] = config.identity_weight * losses.l1(of_target.image, target)
+            if config.cam_weight:
+                told_apart = losses.cam_loss(of_source.cam_logit, of_target.cam_logit)
+                weighted["cam"] = config.cam_weight * told_apart
             loss = sum(weighted.values())
             parts[f"{side}_loss"] = loss
             parts.update({f"{side}_{name}": value for name, value in weighted.items()})
@@ -239,6 +267,17 @@ def _halves(network, first, second):
         tf.nest.map_structure(lambda x: x[:size], output),
         tf.nest.map_structure(lambda x: x[size:], output),
     )
+
+
+def _finite(parts, gradients):
+    """Whether all losses and all gradients are finite numbers."""
+    # The sum of squares is one pass without a copy, and it is finite only if all terms are.
+    sums = [tf.nn.l2_loss(gradient) for gradient in gradients.values()]
+    return tf.reduce_all(tf.math.is_finite(tf.stack([*parts.values(), *sums])))
+
+
+def _copies(weights):
+    return {path: tf.Variable(weight) for path, weight in weights.items()}
 
 
 def _logits(judgements):

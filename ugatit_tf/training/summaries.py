@@ -4,6 +4,28 @@ import os
 
 import tensorflow as tf
 
+PARTS = {
+    "gan": "adv_weight",
+    "cycle": "cycle_weight",
+    "identity": "identity_weight",
+    "cam": "cam_weight",
+}
+SIDES = {"G_A": "b2a", "G_B": "a2b"}  # the official name of a side is the domain it makes
+
+
+def readable(losses, config):
+    """The generators' parts under readable tags, without their weights.
+
+    `a2b/cycle` is the mean difference of pictures in [-1, 1] after there and back; the
+    official tag `G_B_cycle` is that times `cycle_weight`.
+    """
+    return {
+        f"{direction}/{part}": losses[f"{side}_{part}"] / getattr(config, weight)
+        for side, direction in SIDES.items()
+        for part, weight in PARTS.items()
+        if f"{side}_{part}" in losses and getattr(config, weight)
+    }
+
 
 class Summaries:
     """Writes TensorBoard summaries of one run into `folder`."""

@@ -20,12 +20,17 @@ DIRECTIONS = {"a2b": ("testA", "A to B"), "b2a": ("testB", "B to A")}
 def load_newest(config):
     """(model, path of the checkpoint) with the newest weights of the run.
 
+    The generators have their moving average, where the run keeps one (`--ema`).
+
     Raises:
         Failure: there is no checkpoint, or it cannot be used.
     """
     path = checkpoints.newest(config.run_folder)
     model = build_model(config)
     checkpoints.restore(path, {"weights": model.weights()})
+    if "average" in checkpoints.groups(path):
+        weights = model.generator_weights()
+        checkpoints.restore(path, {"average": weights})
     return model, path
 
 

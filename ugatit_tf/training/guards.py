@@ -1,0 +1,116 @@
+"""What stops a run that has gone wrong, and what warns of one that is going wrong."""
+
+import contextlib
+import logging
+import os
+
+import numpy as np
+import tensorflow as tf
+
+from ugatit_tf.runtime import Failure
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+
+LOG = logging.getLogger(__name__)
+LOCK = ".lock"
+WON = 0.02  # a discriminator's loss below this tells real from fake without doubt ...
+WON_FOR = 20  # ... and this many summaries in a row are no accident
+BOUNDED = ("lsgan", "gan", "dragan", "hinge")  # losses that are at least 0
+COLLAPSED = 1 / 127.5  # mean difference of translations that look alike: one level of 255
+SMALLER = (
+    "Use --light True, a smaller --img_size, --ch or --batch_size, or fewer --n_res; the weights "
+    "of the full model alone take 11 GB with their optimizers."
+)
+
+
+@contextlib.contextmanager
+def only_one(run_folder):
+    """Holds the run folder for this process. It is free again when the process ends, however.
+
+    Raises:
+        Failure: another process trains in it.
+    """
+    with open(os.path.join(run_folder, LOCK), "w") as lock:
+        try:
+            if fcntl:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Failure(
+                f"Another process is training in {run_folder}. Wait for it, stop it, or start "
+                f"another run with --run NAME."
+            ) from None
+        yield
+
+
+@contextlib.contextmanager
+def memory_explained():
+    """Turns TensorFlow's out-of-memory error into one that says which options help."""
+    try:
+        yield
+    except (tf.errors.ResourceExhaustedError, MemoryError):
+        raise Failure(f"The memory is not enough for these options. {SMALLER}") from None
+
+
+def check_finite(step, scalars, pictures):
+    """Stops the run where a loss or a gradient is infinite or not a number.
+
+    Args:
+        scalars: what `Trainer.step` returned.
+        pictures: function () -> the names of the pictures of this step.
+
+    Raises:
+        Failure: names the losses and the pictures.
+    """
+    if bool(scalars["finite"]):
+        return
+    bad = sorted(tag for tag, value in scalars.items() if not np.isfinite(float(value)))
+    what = ", ".join(bad) if bad else "a gradient, though all losses are finite"
+    raise Failure(
+        f"Step {step}: not a finite number: {what}. Pictures: {', '.join(pictures())}. Nothing "
+        f"of this step was saved; the newest checkpoint is good. Try a smaller --lr; if it "
+        f"happens at the same step again, look at these pictures."
+    )
+
+
+class Watch:
+    """Warns once of a discriminator that has won and of a generator that has collapsed."""
+
+    def __init__(self, gan_type):
+        self.bounded = gan_type in BOUNDED
+        self.low = {"D_A_loss": 0, "D_B_loss": 0}
+        self.warned = set()
+
+    def losses(self, step, scalars):
+        """Looks at the losses of a summary."""
+        for tag in self.low if self.bounded else ():
+            self.low[tag] = self.low[tag] + 1 if float(scalars[tag]) < WON else 0
+            if self.low[tag] >= WON_FOR:
+                self._warn(
+                    tag,
+                    f"Step {step}: {tag} has been below {WON} for {WON_FOR} summaries: this "
+                    f"discriminator always tells real from fake, and its generator learns no "
+                    f"more from it. Try more or more varied pictures, --augment_flag True, "
+                    f"--sn True, or a smaller --lr.",
+                )
+
+    def translations(self, step, sources, images):
+        """Looks at what different pictures became: lists of arrays in [-1, 1]."""
+        if len(images) > 1 and _spread(images) < COLLAPSED <= _spread(sources):
+            self._warn(
+                "collapsed",
+                f"Step {step}: different pictures are translated into the same one. If this "
+                f"lasts, start again with a smaller --lr, or with a larger --cycle_weight.",
+            )
+
+    def _warn(self, what, message):
+        if what not in self.warned:
+            self.warned.add(what)
+            LOG.warning(message)
+
+
+def _spread(images):
+    """The mean difference between neighbours in the list."""
+    return np.mean([np.mean(np.abs(x - y)) for x, y in zip(images, images[1:])])
