@@ -1,9 +1,11 @@
-"""python main.py --dataset NAME --phase {train,test,export,import}; see --help.
+"""python main.py --dataset NAME --phase {train,test,export,import,doctor}; see --help.
 
 Exit codes: 0 done, 1 could not be done, 2 the command line cannot be understood.
 """
 
 import contextlib
+import dataclasses
+import json
 import logging
 import os
 import sys
@@ -20,10 +22,13 @@ def main(argv) -> int:
     try:
         command = flags.parse(argv)
         config = None if command.phase == "import" else resolve(command.given)
+        if command.dry_run and config:
+            print(json.dumps(dataclasses.asdict(config), indent=2))
+            return 0
         return run(command, config)
     except (flags.UsageError, ConfigError) as error:
         return refuse(error, 2)
-    except OSError as error:  # a config.json that cannot be opened
+    except OSError as error:  # a config.json or a --config that cannot be opened
         return refuse(error, 1)
     except KeyboardInterrupt:
         return refuse("interrupted", 130)
@@ -41,6 +46,7 @@ def run(command, config) -> int:
         "train": lambda: phases.train(config),
         "test": lambda: phases.test(config),
         "export": lambda: phases.export(config),
+        "doctor": lambda: phases.examine(config),
         "import": lambda: phases.import_official(command.given, command.official_checkpoint),
     }
     try:

@@ -117,13 +117,16 @@ def test_what_is_not_understood_is_refused_in_one_line_that_names_it(words, name
     assert "\n" not in str(caught.value)
 
 
+MORE = ("official_checkpoint", "config", "preset", "dry_run")
+
+
 @pytest.mark.parametrize("word", ["--help", "-h"])
 def test_help_lists_every_option_with_its_default_and_exits_with_0(word, capsys):
     assert main.main([word]) == 0
     out, err = capsys.readouterr()
     assert err == ""
     lines = {line.split()[0]: line for line in out.splitlines() if line.startswith("--")}
-    assert set(lines) == {f"--{name}" for name in (*FIELDS, "phase", "official_checkpoint")}
+    assert set(lines) == {f"--{name}" for name in (*FIELDS, "phase", *MORE)}
     for name, default in FIELDS.items():
         assert flags.HELP[name] in lines[f"--{name}"]
         if default != "":

@@ -16,6 +16,7 @@ import pytest
 import tensorflow as tf
 
 from tests import runs
+from ugatit_tf.data import pipeline
 from ugatit_tf.pictures import files
 from ugatit_tf.runtime import Failure
 from ugatit_tf.training import checkpoints, loop
@@ -63,6 +64,7 @@ def start():
             model=trainer.model,
             state=trainer.state,
             steps_done=trainer.steps_done,
+            start_average=trainer.start_average,
             step=lambda real_a, real_b: step(trainer, real_a, real_b),
         )
 
@@ -75,7 +77,8 @@ def start():
         hook.append(before_step)
         told = io.StringIO()
         with contextlib.redirect_stdout(told), contextlib.redirect_stderr(io.StringIO()):
-            loop.train(config)
+            parts = (os.path.join(config.dataset_folder, part) for part in ("trainA", "trainB"))
+            loop.train(config, *map(pipeline.pictures_in, parts))
         return told.getvalue()
 
     fresh = {}

@@ -285,7 +285,13 @@ def test_train_test_export_and_import_work_one_after_the_other():
     demo.write_dataset("dataset/demo", size=8, train=3, test=2)
     options = ["--dataset", "demo", *TINY[2:]]
     assert "2 + 2" not in program(*options, "--save_freq", "2")
-    assert sorted(os.listdir("checkpoint/demo")) == ["config.json", "step_0000002", "step_0000003"]
+    assert sorted(os.listdir("checkpoint/demo")) == [
+        ".lock",
+        "config.json",
+        "history.jsonl",
+        "step_0000002",
+        "step_0000003",
+    ]
 
     assert "All 3 steps are done" in program(*options)
     assert "Going on from" in program("--dataset", "demo", "--epoch", "2")

@@ -165,7 +165,8 @@ def test_every_weight_but_u_has_a_gradient():
 @pytest.mark.parametrize("gan_type", GAN_TYPES)
 def test_a_step_with_any_loss_is_finite(gan_type, untraced):
     trainer = trainer_of(gan_type=gan_type)
-    scalars = trainer.step(*BATCH)
+    scalars = dict(trainer.step(*BATCH))
+    assert bool(scalars.pop("finite"))
     assert set(scalars) == DISCRIMINATOR_TAGS | GENERATOR_TAGS
     for tag, value in scalars.items():
         assert value.shape == [], tag
@@ -182,7 +183,8 @@ def test_all_change_in_a_full_step_and_only_discriminators_between(two_to_one):
         of_generators = {name for name in moved if name.startswith(generator_names)}
         full = index % 2 == 0
         assert bool(of_generators) == full, index
-        assert set(scalars[index]) == DISCRIMINATOR_TAGS | (GENERATOR_TAGS if full else set())
+        tags = DISCRIMINATOR_TAGS | (GENERATOR_TAGS if full else set())
+        assert set(scalars[index]) == tags | {"finite"}
         assert "progress/steps_done" in moved
         powers = {
             f"{kind}_optimizer/beta_{i}_power"
@@ -307,3 +309,51 @@ def test_given_noise_is_used_instead_of_drawn_noise():
 
     assert loss(alpha=0.0) == pytest.approx(loss(alpha=0.0, eps=0.9), rel=1e-6)
     assert loss(alpha=1.0, eps=0.1) != pytest.approx(loss(alpha=1.0, eps=0.9), rel=1e-6)
+
+
+def test_a_weight_that_is_not_a_number_shows_in_the_same_step(untraced):
+    trainer = trainer_of()
+    bias = trainer.model.weights()["a2b/to_image/bias"]
+    bias.assign(np.full(bias.shape, np.nan))
+    assert not bool(trainer.step(*BATCH)["finite"])
+
+
+def test_a_moving_average_follows_the_generators_and_starts_at_their_weights(untraced):
+    trainer = trainer_of(ema=0.75)
+    before = {path: w.numpy() for path, w in trainer.generator_optimizer.weights.items()}
+    assert set(trainer.state()["average"]) == set(before)
+    trainer.step(*BATCH)
+    for path, weight in trainer.generator_optimizer.weights.items():
+        expected = 0.75 * before[path] + 0.25 * weight.numpy()
+        np.testing.assert_allclose(trainer.average[path].numpy(), expected, atol=1e-7)
+    trainer.start_average()
+    for path, weight in trainer.generator_optimizer.weights.items():
+        np.testing.assert_array_equal(trainer.average[path].numpy(), weight.numpy())
+
+
+def test_without_a_moving_average_none_is_kept(untraced):
+    assert "average" not in trainer_of().state()
+
+
+@pytest.mark.parametrize(
+    ("weights", "calls"),
+    [({}, [2, 2, 1, 1]), ({"identity_weight": 0.0, "cam_weight": 0.0}, [1, 1, 1, 1])],
+    ids=["both", "none"],
+)
+def test_losses_without_weight_do_not_cost_a_pass(untraced, weights, calls):
+    trainer = trainer_of(**weights)
+    sizes = []
+
+    def counted(network):
+        def call(images):
+            sizes.append(int(images.shape[0]))
+            return network(images)
+
+        return call
+
+    networks = trainer._networks
+    trainer._networks = networks._replace(a2b=counted(networks.a2b), b2a=counted(networks.b2a))
+    scalars = trainer.step(BATCH[0][:1], BATCH[1][:1])
+    assert sizes == calls
+    assert (float(scalars["G_A_identity"]) == 0.0) == bool(weights)
+    assert (float(scalars["G_B_cam"]) == 0.0) == bool(weights)

@@ -2,7 +2,7 @@
 
 import importlib
 
-__version__ = "0.1.0"
+from ugatit_tf.config import VERSION as __version__  # noqa: F401, N811
 
 HOMES = {"Config": "ugatit_tf.config", "build_model": "ugatit_tf.networks.model"}
 __all__ = sorted(HOMES)

@@ -5,6 +5,7 @@ import json
 import math
 import os
 
+VERSION = "0.1.0"
 GAN_TYPES = ("gan", "lsgan", "wgan-gp", "wgan-lp", "dragan", "hinge")
 LOCATIONS = (
     "dataset_dir",
@@ -14,6 +15,10 @@ LOCATIONS = (
     "sample_dir",
     "export_dir",
 )
+PRESETS = {  # loss weights for a kind of task; docs/training.md has the reasons
+    "portrait": {"cycle_weight": 10.0, "identity_weight": 10.0, "cam_weight": 1000.0},
+    "texture": {"cycle_weight": 20.0, "identity_weight": 10.0, "cam_weight": 100.0},
+}
 CONFIG_FILE = "config.json"
 ABOUT = "about"  # the key of what is no option: versions, dataset, changes
 

@@ -8,9 +8,9 @@ import dataclasses
 
 from absl import flags
 
-from ugatit_tf.config import GAN_TYPES, Config
+from ugatit_tf.config import GAN_TYPES, PRESETS, Config, options
 
-PHASES = ("train", "test", "export", "import")
+PHASES = ("train", "test", "export", "import", "doctor")
 HELP = {
     "dataset": "name of the folder below --dataset_dir with trainA, trainB, testA and testB; "
     "'demo' is drawn by the program",
@@ -51,6 +51,14 @@ HELP = {
 }
 
 
+MORE = {  # not options of a run
+    "--official_checkpoint": "for --phase import: the official checkpoint's PREFIX",
+    "--config": "a JSON file of options, e.g. another run's config.json; the command line wins",
+    "--preset": "loss weights for a kind of task: " + " or ".join(PRESETS),
+    "--dry_run": "True prints the options that a run would have, and stops",
+}
+
+
 class UsageError(ValueError):
     """The command line cannot be understood. The message is one line."""
 
@@ -60,8 +68,9 @@ class Command:
     """What the command line says."""
 
     phase: str
-    given: dict  # the options of Config that were named
+    given: dict  # the options of Config that were named, here, in --config or by --preset
     official_checkpoint: str
+    dry_run: bool
 
 
 def parse(argv) -> Command:
@@ -69,6 +78,8 @@ def parse(argv) -> Command:
 
     Raises:
         UsageError: an unknown option, a value that does not fit, or a word without an option.
+        ConfigError: the file of --config does not hold options.
+        OSError: it cannot be read.
     """
     values = _defined()
     try:
@@ -82,8 +93,11 @@ def parse(argv) -> Command:
         raise UsageError("--phase import needs --official_checkpoint PREFIX.")
     if values.phase != "import" and values.official_checkpoint:
         raise UsageError("--official_checkpoint belongs to --phase import.")
-    given = {name: values[name].value for name in HELP if values[name].present}
-    return Command(values.phase, given, values.official_checkpoint or "")
+    named = {name: values[name].value for name in HELP if values[name].present}
+    preset = PRESETS[values.preset] if values.preset else {}
+    in_file = options(values.config) if values.config else {}
+    given = {**preset, **in_file, **named}  # the command line wins
+    return Command(values.phase, given, values.official_checkpoint or "", values.dry_run)
 
 
 def usage() -> str:
@@ -92,7 +106,7 @@ def usage() -> str:
     for field in dataclasses.fields(Config):
         default = f" (default {field.default})" if field.default != "" else ""
         lines.append(f"--{field.name:16} {HELP[field.name]}{default}")
-    lines.append("--official_checkpoint  for --phase import: the official checkpoint's PREFIX")
+    lines += [f"{name:18} {text}" for name, text in MORE.items()]
     return "usage: python main.py --dataset NAME [--option value ...]\n\n" + "\n".join(lines)
 
 
@@ -115,6 +129,10 @@ def _defined():
     values.set_gnu_getopt(True)  # options may follow a stray word, which is then named
     flags.DEFINE_enum("phase", "train", PHASES, "what to do", flag_values=values)
     flags.DEFINE_string("official_checkpoint", None, "prefix to import", flag_values=values)
+    flags.DEFINE_string("config", None, "JSON file of options", flag_values=values)
+    flags.DEFINE_enum("preset", None, list(PRESETS), "loss weights", flag_values=values)
+    serializer = flags.ArgumentSerializer()
+    flags.DEFINE(_Boolean(), "dry_run", False, "only print", values, serializer=serializer)
     for field in dataclasses.fields(Config):
         parser = {
             bool: _Boolean,
@@ -122,7 +140,6 @@ def _defined():
             float: flags.FloatParser,
             str: flags.ArgumentParser,
         }[type(field.default)]()
-        serializer = flags.ArgumentSerializer()
         flags.DEFINE(
             parser, field.name, field.default, HELP[field.name], values, serializer=serializer
         )

@@ -1,4 +1,4 @@
-"""What `--phase` runs: train, test, export, import. Each takes a Config and prints its results."""
+"""What `--phase` runs. Each program takes a Config, prints its results, and writes files."""
 
 import os
 import shutil
@@ -6,8 +6,9 @@ import shutil
 import numpy as np
 import tensorflow as tf
 
+from ugatit_tf import runtime
 from ugatit_tf.config import Config, check_architecture
-from ugatit_tf.data import demo
+from ugatit_tf.data import demo, doctor
 from ugatit_tf.interchange import export as saved_model
 from ugatit_tf.interchange import official_tf
 from ugatit_tf.networks.model import build_model
@@ -25,10 +26,21 @@ def train(config):
     # a step takes the same time.
     tf.config.optimizer.set_experimental_options({"remapping": False})
     _draw_built_in(config)
-    loop.train(config)
+    report = doctor.check(config)
+    _refuse(report)
+    print("\n".join(report.lines()), flush=True)
+    loop.train(config, *(report.parts[part].paths for part in doctor.TRAIN))
     print(f"Checkpoints: {config.run_folder}")
     print(f"Samples:     {os.path.join(config.sample_dir, config.run_name)}")
     print(f"TensorBoard: tensorboard --logdir {config.log_dir}")
+
+
+def examine(config):
+    """The report of `--phase doctor`: this computer, and the dataset."""
+    _draw_built_in(config)
+    report = doctor.check(config)
+    print("\n".join([*runtime.environment(), *report.lines()]))
+    _refuse(report)
 
 
 def test(config):
@@ -87,6 +99,11 @@ def import_official(given, prefix):
             shutil.rmtree(config.run_folder, ignore_errors=True)
         raise
     print(f"Imported step {step} into {path}")
+
+
+def _refuse(report):
+    if report.errors:
+        raise Failure(report.errors[0])
 
 
 def _draw_built_in(config):

@@ -1,12 +1,38 @@
 """What differs between the two Keras generations, deterministic randomness, and failure."""
 
+import os
+import platform
 import zlib
 
+import numpy as np
 import tensorflow as tf
 
 
 class Failure(RuntimeError):  # noqa: N818
     """Something that a person can set right. The message says what happened and what to do."""
+
+
+def environment() -> list:
+    """Lines that say what this computer has: versions, devices, and the precision fast here."""
+    gpus = tf.config.list_physical_devices("GPU")
+    names = [tf.config.experimental.get_device_details(g).get("device_name", "GPU") for g in gpus]
+    fast = "bfloat16" if {"avx512_bf16", "amx_bf16"} & set(_cpu_features()) else "float32"
+    return [
+        f"Python {platform.python_version()}, TensorFlow {tf.__version__}, "
+        f"Keras {tf.keras.__version__}, NumPy {np.__version__}",
+        f"CPU: {os.cpu_count()} cores; its fastest precision for matrix products is {fast} "
+        f"(this program trains in float32)",
+        f"GPU: {', '.join(names) if names else 'none that TensorFlow can use'}",
+    ]
+
+
+def _cpu_features():
+    """The words of the processor's feature list, where Linux tells them."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            return next((line.split() for line in file if line.startswith("flags")), [])
+    except OSError:
+        return []
 
 
 def raw(variable):

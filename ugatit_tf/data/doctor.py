@@ -7,6 +7,7 @@ a checkpoint and of the memory follow from the options alone, so nothing is buil
 import dataclasses
 import hashlib
 import itertools
+import math
 import os
 import pathlib
 import shutil
@@ -17,23 +18,23 @@ from ugatit_tf.config import smallest_image
 from ugatit_tf.pictures import files
 
 TRAIN, TEST = ("trainA", "trainB"), ("testA", "testB")
-GLANCE = 64  # side in pixels to which a JPEG is decoded here
-DENSEST = 256  # about as many pixels of a side are looked at
+GLANCE = 64  # side in pixels to which a JPEG is decoded; of others, four times as many count
 FLAT = 2.0  # a standard deviation below this many of 255 levels is almost one colour
-UNEQUAL = 4  # times as many pictures in one domain as in the other
-MUCH_SMALLER = 0.5  # of img_size, the shorter side
-FEW = 100
-SOME = 500
-MANY = 1000
-MOST_NAMED = 50  # broken files in one warning
-MOST_SHOWN = 5  # of anything else
+UNEQUAL, MUCH_SMALLER = 4, 0.5  # pictures of one domain to the other; a side to img_size
+MOST_BROKEN, MOST_NAMED = 50, 5  # files in one warning; of anything else
+EXPECT = (  # below this many pictures in a domain
+    (100, "warnings", "expect overfitting, output that is memorized rather than translated. "
+     "Add pictures, keep --augment_flag True and stop early."),
+    (500, "warnings", "this can work for narrow domains; the paper's smallest had 400, of one "
+     "painter. Add pictures if yours vary, and compare samples to see when to stop."),
+    (1000, "notes", "fine; the paper used 400 to 6452 in each domain."),
+)  # fmt: skip
 
 CHECKPOINTS = 6  # five are kept while the next one is written
-COPIES_SAVED = 3  # a weight and its two moments in Adam
-BYTES = 4  # of one number in float32
+SAVED_PER_WEIGHT = 12  # bytes: the weight and its two moments in Adam, in float32
+MEMORY_PER_WEIGHT = 32  # bytes: these, the gradient, and as much again in passing
+MEMORY_PER_PIXEL = 480  # bytes for each channel of the first layer, for the backward pass
 MEMORY_BASE = 1.1e9
-MEMORY_PER_WEIGHT = 32  # weight, moments, gradient, and as much again in passing
-MEMORY_PER_PIXEL = 480  # and per channel of the first layer: what the backward pass keeps
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,8 +53,8 @@ class Part:
     """One folder of a dataset: its readable pictures by name, and the files refused."""
 
     folder: str
-    pictures: list = dataclasses.field(default_factory=list)  # of Picture
-    refused: list = dataclasses.field(default_factory=list)  # of (name, reason)
+    pictures: list  # of Picture
+    refused: list  # of (name, reason)
 
     @property
     def paths(self) -> list:
@@ -61,13 +62,13 @@ class Part:
 
     @property
     def smallest(self):
-        """(height, width) of the picture with the shortest side; None where there is none."""
-        return min((p.size for p in self.pictures), key=lambda s: (min(s), max(s)), default=None)
+        """(height, width) of the picture with the shortest side; None if there is none."""
+        return min((p.size for p in self.pictures), key=sorted, default=None)
 
     @property
     def largest(self):
-        """(height, width) of the picture with the most pixels; None where there is none."""
-        return max((p.size for p in self.pictures), key=lambda s: s[0] * s[1], default=None)
+        """(height, width) of the picture with the most pixels; None if there is none."""
+        return max((p.size for p in self.pictures), key=math.prod, default=None)
 
     @property
     def duplicates(self) -> list:
@@ -85,11 +86,8 @@ class Part:
     @property
     def fingerprint(self) -> str:
         """sha256 of names and contents; times and folders do not matter."""
-        whole = hashlib.sha256()
-        for picture in sorted(self.pictures, key=lambda p: os.fsencode(p.name)):
-            facts = b"\0%d\0%s\0" % (picture.num_bytes, picture.digest.encode())
-            whole.update(os.fsencode(picture.name) + facts)
-        return whole.hexdigest()
+        ordered = sorted((os.fsencode(p.name), p.num_bytes, p.digest) for p in self.pictures)
+        return hashlib.sha256(repr(ordered).encode()).hexdigest()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,10 +108,7 @@ class Report:
 
 def examine(folder) -> Part:
     """Looks at every file directly in `folder`; where there is none, a Part without pictures."""
-    try:
-        names = sorted(os.listdir(folder))
-    except (FileNotFoundError, NotADirectoryError):
-        names = []
+    names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         found = list(pool.map(_look, itertools.repeat(folder), names))
     pictures = [picture for picture in found if isinstance(picture, Picture)]
@@ -123,31 +118,25 @@ def examine(folder) -> Part:
 def check(config) -> Report:
     """Examines the dataset of `config`, and whether disk and memory suffice to train on it."""
     parts = {name: examine(os.path.join(config.dataset_folder, name)) for name in TRAIN + TEST}
-    warnings, notes = diagnose(parts, config)
-    for problems, facts in (_disk(config), _memory(config)):
-        warnings += problems
-        notes += facts
-    return Report(parts, _missing(parts), warnings, notes)
+    return diagnose(parts, config)
 
 
-def diagnose(parts, config):
-    """(warnings, notes) about the pictures in `parts`; each says what to do."""
-    warnings = []
-    for name, part in parts.items():
-        warnings += _broken(name, part) + _doubled(name, part) + _empty(name, part)
-        warnings += _tiny(name, part, config)
-    for pair in (*itertools.product(TRAIN, TEST), TRAIN):
-        warnings += _shared(parts, *pair)
+def diagnose(parts, config) -> Report:
+    """What `check` says about `parts`, which were examined before."""
     counts = {name: len(parts[name].pictures) for name in TRAIN}
-    if min(counts.values()) == 0:
-        return warnings, []
-    few, notes = _too_few(counts)
-    return warnings + _unequal(counts) + few, notes
+    told = {"errors": list(_missing(parts)), "warnings": [], "notes": []}
+    for name, part in parts.items():
+        told["warnings"] += _flaws(name, part, config)
+    for pair in (*itertools.product(TRAIN, TEST), TRAIN):
+        told["warnings"] += _shared(parts, *pair)
+    for kind, sentence in (*_quantity(counts), _disk(config), _memory(config)):
+        told[kind].append(sentence)
+    return Report(parts, **told)
 
 
 def checkpoint_bytes(config) -> int:
     """What one checkpoint takes on disk: every weight and its two moments, in float32."""
-    return COPIES_SAVED * BYTES * num_weights(config)
+    return SAVED_PER_WEIGHT * num_weights(config)
 
 
 def free_bytes(path) -> int:
@@ -160,245 +149,146 @@ def free_bytes(path) -> int:
 def memory_bytes(config) -> int:
     """About how much memory training takes at its peak.
 
-    An estimate: three constants fitted to three measurements of the light model on a
-    processor with 2 cores, in float32 at batch 1 (ch 64: 7.5 GB at 256 pixels and 6.0 GB at
-    128; ch 16: 1.5 GB at 128). Gradient penalties, more residual blocks and other devices
-    take more or less than it says.
+    An estimate: three constants fitted to the light model on 2 cores, float32, batch 1 (ch 64:
+    7.5 GB at 256 pixels, 6.0 GB at 128; ch 16: 1.5 GB at 128); the full one (ch 32, 128 pixels:
+    3.3 GB) then is within 6%. Gradient penalties, other depths and devices differ.
     """
-    values = config.batch_size * config.img_size**2 * config.ch
-    weights = MEMORY_PER_WEIGHT * num_weights(config)
-    return int(MEMORY_BASE + weights + MEMORY_PER_PIXEL * values)
+    pixels = MEMORY_PER_PIXEL * config.batch_size * config.img_size**2 * config.ch
+    return int(MEMORY_BASE + MEMORY_PER_WEIGHT * num_weights(config) + pixels)
 
 
 def available_bytes():
     """How much memory is free for a new program; None where the system does not say."""
     try:
-        with open("/proc/meminfo", encoding="ascii") as file:
-            sizes = dict(line.split(":", 1) for line in file)
-        return int(sizes["MemAvailable"].split()[0]) * 1024
-    except (OSError, KeyError, ValueError):
+        told = pathlib.Path("/proc/meminfo").read_text(encoding="ascii")
+        return int(told.split("MemAvailable:")[1].split()[0]) * 1024
+    except (OSError, IndexError, ValueError):
         return None
 
 
 def num_weights(config) -> int:
     """How many numbers the four networks hold, the spectral states included."""
-    depths = (max(0, config.n_dis - 4), config.n_dis - 2)
-    return 2 * (_generator_weights(config) + sum(_patch_weights(config, d) for d in depths))
-
-
-def _generator_weights(config):
-    ch, wide = config.ch, 4 * config.ch
+    ch, wide, img_ch = config.ch, 4 * config.ch, config.img_ch
     places = 1 if config.light else (config.img_size // 4) ** 2  # that the MLP sees
-    stem = _layer(7, config.img_ch, ch) + _layer(3, ch, 2 * ch) + _layer(3, 2 * ch, wide)
-    stem += 2 * (ch + 2 * ch + wide)  # gamma, beta
-    blocks = 2 * config.n_res * (2 * _layer(3, wide, wide) + 3 * wide)  # gamma, beta; rho
-    attention = _layer(1, wide, 1) + _layer(1, 2 * wide, wide)
-    mlp = _layer(1, places * wide, wide) + 3 * _layer(1, wide, wide)
-    up = _layer(3, wide, 2 * ch) + _layer(3, 2 * ch, ch) + _layer(7, ch, config.img_ch)
-    up += 3 * (2 * ch + ch)  # gamma, beta, rho
-    return stem + blocks + attention + mlp + up
-
-
-def _patch_weights(config, depth):
-    channels = [config.img_ch, *(config.ch * 2**i for i in range(depth + 2))]
-    last = channels[-1]
-    convolutions = sum(_layer(4, *pair) for pair in zip(channels, channels[1:]))
-    states = sum(channels[1:]) + 2 if config.sn else 0  # u, one for each output
-    heads = _layer(1, last, 1) + _layer(1, 2 * last, last) + _layer(4, last, 1)
-    return convolutions + heads + states
-
-
-def _layer(side, before, after):
-    return side * side * before * after + after
+    layers = [(7, img_ch, ch), (3, ch, 2 * ch), (3, 2 * ch, wide)]  # side, before, after
+    layers += 4 * config.n_res * [(3, wide, wide)]
+    layers += [(1, wide, 1), (1, 2 * wide, wide), (1, places * wide, wide)]
+    layers += 3 * [(1, wide, wide)] + [(3, wide, 2 * ch), (3, 2 * ch, ch), (7, ch, img_ch)]
+    others = 2 * 7 * ch + 6 * config.n_res * wide + 3 * 3 * ch  # gamma, beta, rho
+    for depth in (max(0, config.n_dis - 4), config.n_dis - 2):
+        *_, last = channels = [img_ch, *(ch * 2**i for i in range(depth + 2))]
+        layers += [(4, *pair) for pair in zip(channels, channels[1:])]
+        layers += [(1, last, 1), (1, 2 * last, last), (4, last, 1)]
+        others += sum(channels[1:]) + 2 if config.sn else 0  # u, one for each output
+    return 2 * (others + sum(side**2 * before * after + after for side, before, after in layers))
 
 
 def _look(folder, name):
     """A `Picture`, or (name, reason) where the file is none."""
-    path = os.path.join(folder, name)
+    path = pathlib.Path(folder, name)
     try:
         pixels = files.read(path, shrink_to=GLANCE)
-        with open(path, "rb") as file:
-            start = file.read(2)
-            digest = hashlib.sha256(start)
-            while block := file.read(1 << 20):
-                digest.update(block)
-            num_bytes = file.tell()
-        jpeg = start == b"\xff\xd8"  # the only format that is read smaller than it is
+        content = path.read_bytes()
+        jpeg = content[:2] == b"\xff\xd8"  # the only format that is read smaller than it is
         size = files.size(path) if jpeg else pixels.shape[:2]
     except files.UnreadablePicture as error:
         return name, error.reason
-    except OSError as error:  # gone, or its disk is failing
+    except OSError as error:  # gone by now, or its disk is failing
         return name, str(error.strerror or error).lower()
-    step = max(1, min(pixels.shape[:2]) // DENSEST)
+    step = max(1, min(pixels.shape[:2]) // (4 * GLANCE))
     deviation = float(pixels[::step, ::step].std((0, 1)).max())
-    return Picture(name, tuple(size), num_bytes, digest.hexdigest(), deviation)
+    return Picture(name, size, len(content), hashlib.sha256(content).hexdigest(), deviation)
 
 
 def _missing(parts):
-    told = []
-    for part in (parts[name] for name in TRAIN):
-        if not os.path.isdir(part.folder):
-            told.append(
-                f"There is no folder {shown(part.folder)}. Training needs pictures in "
-                f"dataset/NAME/trainA and trainB; --dataset demo draws its own."
-            )
-        elif not part.pictures:
-            told.append(
-                f"No readable picture in {shown(part.folder)}. Put JPEG, PNG, WebP, BMP, GIF or "
-                f"TIFF files directly into it."
-            )
-    return told
+    for folder in (parts[name].folder for name in TRAIN if not parts[name].pictures):
+        what = "No readable picture in" if os.path.isdir(folder) else "There is no folder"
+        told = f"{what} {shown(folder)}. Training needs JPEG, PNG, WebP, BMP, GIF or TIFF files in"
+        yield f"{told} dataset/NAME/trainA and trainB; --dataset demo draws its own."
 
 
-def _broken(name, part):
-    if not part.refused:
-        return []
-    count = len(part.refused) + len(part.pictures)
-    named = _some((f"{shown(file)} ({why})" for file, why in part.refused), MOST_NAMED)
-    return [
-        f"{len(part.refused)} of {count} files in {name} cannot be read and are left out: "
-        f"{named}. Replace or remove them."
-    ]
-
-
-def _doubled(name, part):
-    groups = part.duplicates
-    if not groups:
-        return []
-    copies = sum(len(group) - 1 for group in groups)
-    named = _some((" = ".join(map(shown, group[:MOST_SHOWN])) for group in groups), MOST_SHOWN)
-    return [
-        f"{_things(copies, 'file')} in {name} duplicate others: {named}. They are seen more "
-        f"often than the rest; keep one of each."
-    ]
-
-
-def _empty(name, part):
-    if not part.near_empty:
-        return []
-    return [
-        f"{_things(len(part.near_empty), 'picture')} in {name} show almost one colour: "
-        f"{_some(map(shown, part.near_empty), MOST_SHOWN)}. Look at them, and remove what is "
-        f"empty."
-    ]
-
-
-def _tiny(name, part, config):
-    tiny = [p for p in part.pictures if min(p.size) < MUCH_SMALLER * config.img_size]
-    if not tiny:
-        return []
-    smallest = -(-smallest_image(config.n_dis) // 4) * 4
-    usual = statistics.median(min(p.size) for p in part.pictures)
-    better = max(smallest, int(usual) // 4 * 4)
-    instead = f", or train with --img_size {better}" if better < config.img_size else ""
-    return [
-        f"{len(tiny)} of {_things(len(part.pictures), 'picture')} in {name} are much smaller than "
-        f"--img_size {config.img_size} (the smallest has {_size(part.smallest)} pixels) and will "
-        f"be enlarged, which looks blurred. Use larger pictures{instead}."
-    ]
+def _flaws(name, part, config):
+    count, refused = len(part.pictures), len(part.refused)
+    if refused:
+        named = _some([f"{shown(file)} ({why})" for file, why in part.refused], MOST_BROKEN)
+        told = f"{refused} of {refused + count} files in {name} cannot be read"
+        yield f"{told} and are left out: {named}. Replace or remove them."
+    if part.duplicates:
+        groups = [" = ".join(map(shown, group[:MOST_NAMED])) for group in part.duplicates]
+        told = f"{name} holds files with the same content: {_some(groups)}. They are seen more"
+        yield f"{told} often than the rest; keep one of each."
+    if part.near_empty:
+        named = _some([shown(file) for file in part.near_empty])
+        told = f"{len(part.near_empty)} of {count} pictures in {name} are almost of one colour"
+        yield f"{told}: {named}. Look at them, and remove what is empty."
+    sides = [min(picture.size) for picture in part.pictures]
+    tiny = sum(side < MUCH_SMALLER * config.img_size for side in sides)
+    if tiny:
+        usual = max(int(statistics.median(sides)), smallest_image(config.n_dis) + 3) // 4 * 4
+        instead = f", or train with --img_size {usual}" if usual < config.img_size else ""
+        told = f"{tiny} of {count} pictures in {name} are much smaller than --img_size "
+        told += f"{config.img_size} (the smallest is {_size(part.smallest)}) and will be enlarged"
+        yield f"{told}, which looks blurred. Use larger pictures{instead}."
 
 
 def _shared(parts, one, other):
     digests = {picture.digest for picture in parts[other].pictures}
-    both = [picture.name for picture in parts[one].pictures if picture.digest in digests]
-    if not both:
-        return []
-    why = "A picture belongs to one domain only; sort them."
-    if other in TEST:
-        why = "A test on pictures seen in training shows nothing; remove them from one side."
-    return [
-        f"{_things(len(both), 'picture')} of {one} are also in {other}: "
-        f"{_some(map(shown, both), MOST_SHOWN)}. {why}"
-    ]
+    both = [shown(picture.name) for picture in parts[one].pictures if picture.digest in digests]
+    if both:
+        why = "A picture belongs to one domain only; sort them."
+        if other in TEST:
+            why = "A test on what was trained on proves nothing; remove them from one side."
+        yield f"{other} holds {len(both)} of the pictures in {one}: {_some(both)}. {why}"
 
 
-def _unequal(counts):
-    (few, less), (many, more) = sorted(counts.items(), key=lambda item: item[1])[:2]
-    if more <= UNEQUAL * less:
-        return []
-    return [
-        f"{many} has {more / less:.1f} times as many pictures as {few} ({more} and {less}). Each "
-        f"step takes one of each, so those of {few} come round as much more often and may be "
-        f"learned by heart; add pictures to {few} if you can."
-    ]
-
-
-def _too_few(counts):
-    """(warnings, notes) on how much so many training pictures can teach."""
-
-    def those(low, high):
-        found = {name: count for name, count in counts.items() if low <= count < high}
-        verb = "has" if len(found) == 1 else "have"
-        numbers = " and ".join(map(str, found.values()))
-        return found and f"{' and '.join(found)} {verb} fewer than {high} pictures ({numbers})"
-
-    warnings, notes = [], []
-    if few := those(1, FEW):
-        warnings.append(
-            f"{few}: the networks overfit, expect output that is memorized rather than "
-            f"translated. Add pictures, keep --augment_flag True and stop early."
-        )
-    if some := those(FEW, SOME):
-        warnings.append(
-            f"{some}: that works for narrow domains (the paper's smallest had 400, of one "
-            f"painter). Add pictures if yours vary a lot, and compare samples to see when to stop."
-        )
-    if many := those(SOME, MANY):
-        notes.append(f"{many}: that is fine, the paper used 400 to 6452 for each domain.")
-    return warnings, notes
+def _quantity(counts):
+    """(kind, sentence) on what so many training pictures can teach."""
+    low = 1
+    for high, kind, expect in EXPECT:
+        found = [f"{name} ({count})" for name, count in counts.items() if low <= count < high]
+        if found:
+            yield kind, f"Below {high} pictures in {' and '.join(found)}: {expect}"
+        low = high
+    (less, few), (more, many) = sorted((count, name) for name, count in counts.items())
+    if more > UNEQUAL * less > 0:
+        told = f"{many} has {more / less:.1f} times as many pictures as {few} ({more}, {less}). "
+        told += f"A step takes one of each, so those of {few} come round as much more often and "
+        yield "warnings", f"{told}may be learned by heart; add pictures to {few} if you can."
 
 
 def _disk(config):
-    """(warnings, notes) about room for the checkpoints that are not there yet."""
     one, free = checkpoint_bytes(config), free_bytes(config.run_folder)
-    there = len(list(pathlib.Path(config.run_folder).glob("step_*")))
-    more = max(1, CHECKPOINTS - there)
-    need = (
-        f"One checkpoint takes {_amount(one)}; {_amount(one * more)} are needed for {more} more "
-        f"in {shown(config.run_folder)}, {_amount(free)} are free"
-    )
-    if free >= one * more:
-        return [], [f"{need}."]
+    more = max(1, CHECKPOINTS - len(list(pathlib.Path(config.run_folder).glob("step_*"))))
+    told = f"A checkpoint takes {_amount(one)}; {more} more in {shown(config.run_folder)} take "
+    told += f"{_amount(one * more)}, and {_amount(free)} are free."
     smaller = "a smaller --ch" if config.light else "--light True or a smaller --ch"
-    return [f"{need}. Free some, use another --checkpoint_dir, or {smaller}."], []
+    helps = f"Free some, use another --checkpoint_dir, or {smaller}."
+    return ("notes", told) if free >= one * more else ("warnings", f"{told} {helps}")
 
 
 def _memory(config):
-    """(warnings, notes) about memory for training."""
     need, there = memory_bytes(config), available_bytes()
-    takes = f"Training will take about {_amount(need)} of memory (an estimate)"
-    if there is None:
-        return [], [f"{takes}."]
-    takes += f"; {_amount(there)} are available"
-    if need <= there:
-        return [], [f"{takes}."]
-    helps = [] if config.light else ["--light True"]
-    helps += ["a smaller --batch_size"] if config.batch_size > 1 else []
-    helps += ["a smaller --img_size", "a smaller --ch"]
-    return [f"{takes}. What helps: {', '.join(helps)}; closing other programs."], []
+    told = f"Training takes about {_amount(need)} of memory (an estimate)"
+    told += "." if there is None else f", and {_amount(there)} are available."
+    helps = "--light True, " * (not config.light) + "a smaller --img_size or --ch"
+    helps += " or --batch_size" * (config.batch_size > 1)
+    enough = there is None or need <= there
+    return ("notes", told) if enough else ("warnings", f"{told} What helps: {helps}.")
 
 
 def _summary(part):
     if not part.pictures:
         return "no pictures"
-    sizes = _size(part.smallest)
-    if part.smallest != part.largest:
-        sizes += f" to {_size(part.largest)}"
-    return f"{_things(len(part.pictures), 'picture')}, {sizes} pixels"
+    sizes = dict.fromkeys([_size(part.smallest), _size(part.largest)])  # one, or from and to
+    return f"{len(part.pictures)} pictures, {' to '.join(sizes)} pixels"
 
 
 def _size(size):
     return f"{size[1]} x {size[0]}"  # width first, as people say it
 
 
-def _things(count, noun):
-    return f"{count} {noun}{'' if count == 1 else 's'}"
-
-
-def _some(names, most):
-    names = list(names)
-    more = f", and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
+def _some(names, most=MOST_NAMED):
+    return ", ".join(names[:most]) + f", and {len(names) - most} more" * (len(names) > most)
 
 
 def _amount(num_bytes):
@@ -406,9 +296,5 @@ def _amount(num_bytes):
 
 
 def shown(name) -> str:
-    """A file's name as any terminal can show it: what is no text is escaped.
-
-    >>> shown("a\\nb")
-    'a\\\\nb'
-    """
+    """A file's name as any terminal can show it: line breaks and what is no text, escaped."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)

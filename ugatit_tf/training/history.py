@@ -9,8 +9,7 @@ import subprocess
 
 import tensorflow as tf
 
-import ugatit_tf
-from ugatit_tf.config import LOCATIONS
+from ugatit_tf.config import LOCATIONS, VERSION
 
 FILE = "history.jsonl"
 
@@ -30,7 +29,7 @@ def about(config, paths_a, paths_b, before, step) -> dict:
     ]
     return {
         "versions": {
-            "ugatit_tf": ugatit_tf.__version__,
+            "ugatit_tf": VERSION,
             "tensorflow": tf.__version__,
             "python": platform.python_version(),
         },

@@ -24,18 +24,17 @@ REALS = 8  # training images of each domain that are shown before step 1
 SECONDS_BETWEEN_LINES = 30  # of progress where the output is not a terminal
 
 
-def train(config):
+def train(config, paths_a, paths_b):
     """Trains the run that `config` describes, from its newest checkpoint if there is one.
 
+    Args:
+        paths_a, paths_b: lists of the readable pictures of both domains.
+
     Raises:
-        Failure: the dataset or the checkpoint cannot be used, another process trains the same
+        Failure: the checkpoint cannot be used, another process trains the same
             run, the losses are no longer finite, or the disk or the memory is full.
     """
-    paths = [
-        pipeline.pictures_in(os.path.join(config.dataset_folder, part))
-        for part in ("trainA", "trainB")
-    ]
-    print(f"{config.run_name}: {len(paths[0])} + {len(paths[1])} training pictures", flush=True)
+    paths = paths_a, paths_b
     os.makedirs(config.run_folder, exist_ok=True)
     with guards.only_one(config.run_folder), guards.memory_explained():
         trainer = Trainer(build_model(config), config)
@@ -70,6 +69,7 @@ class Run:
         self.watch = guards.Watch(config.gan_type)
         self.about = history.about(config, *paths, options_of(config.run_folder), done)
         history.cut(config.run_folder, done)
+        self.summaries.text(done)
         if done == 0:
             self._write_reals()
             self._write_sample(0)

@@ -27,12 +27,33 @@ def readable(losses, config):
     }
 
 
+HEALTHY = """
+What to look for (lsgan; from the run of `make demo`, 64 px, 4000 steps):
+
+- `D_A_loss`, `D_B_loss`: between 1 and 2.5 throughout. Both near 0 for long: that discriminator
+  has won. Exactly 2 for long: it learns nothing.
+- `a2b/cycle`, `b2a/cycle`, `a2b/identity`, `b2a/identity`: mean differences of pictures in
+  [-1, 1]. They start near 0.5 and fall to 0.1 to 0.2, fast at first, then slowly.
+- `a2b/cam`, `b2a/cam`: start at 1.4 (the two domains look alike to it) and fall towards 0.
+- The official tags `G_A_...` and `G_B_...` are the same numbers times their weights, so
+  `Generator_loss` is mostly 1000 times the class activation loss, and above 1000 at first.
+- `rho`: 1 is instance, 0 is layer normalization. It starts at 1 in the adaptive blocks and at 0
+  in the upsampling blocks, and spreads.
+- The losses never settle, because both sides learn. Judge by the pictures under `samples`.
+"""
+
+
 class Summaries:
     """Writes TensorBoard summaries of one run into `folder`."""
 
     def __init__(self, folder):
         os.makedirs(folder, exist_ok=True)  # an OSError, where TensorFlow has errors of its own
         self.writer = tf.summary.create_file_writer(folder)
+
+    def text(self, step):
+        """What healthy curves look like."""
+        with self.writer.as_default(step):
+            tf.summary.text("how to read this", HEALTHY)
 
     def scalars(self, step, values):
         """Args: values: dict tag -> number."""

@@ -1,0 +1,312 @@
+"""What is in a dataset and wrong with it, and how much disk and memory training takes."""
+
+import os
+
+import numpy as np
+import pytest
+
+from tests import made, runs
+from ugatit_tf.config import Config
+from ugatit_tf.data import doctor
+from ugatit_tf.networks.model import build_model
+from ugatit_tf.pictures import files
+
+GIGA = 1e9
+ARCHITECTURES = [
+    {},
+    {"light": False, "img_size": 12},
+    {"light": False, "n_res": 2, "n_dis": 5, "img_size": 48, "img_ch": 3, "ch": 3},
+    {"sn": False, "n_dis": 3, "img_size": 12},
+]
+
+
+@pytest.fixture
+def config(tmp_path):
+    """A configuration with a dataset of three good pictures in each part."""
+    config = runs.config_in(tmp_path)
+    runs.write_dataset(config.dataset_folder)
+    return config
+
+
+def folder_of(config, part):
+    return os.path.join(config.dataset_folder, part)
+
+
+def copy(source, target):
+    with open(source, "rb") as old, open(target, "wb") as new:
+        new.write(old.read())
+
+
+def told(sentences, *words):
+    """Whether exactly one sentence holds all `words`."""
+    return sum(all(word in sentence for word in words) for sentence in sentences) == 1
+
+
+def parts_of(**counts):
+    """Parts with so many different good pictures, without files."""
+    counts = {**dict.fromkeys(runs.PARTS, 0), **counts}
+    return {
+        part: doctor.Part(part, [picture(f"{part} {i}") for i in range(count)], [])
+        for part, count in counts.items()
+    }
+
+
+def picture(name, size=(64, 64), **facts):
+    return doctor.Picture(name, size, **{"num_bytes": 1, "digest": name, "deviation": 50, **facts})
+
+
+def test_a_good_dataset_has_no_flaw_but_its_number_of_pictures(config):
+    report = doctor.check(config)
+    assert list(report.parts) == list(runs.PARTS)
+    assert report.errors == []
+    assert len(report.warnings) == 1
+    assert told(report.warnings, "Below 100", "trainA (3) and trainB (3)", "memorized")
+    assert report.lines()[0] == "trainA: 3 pictures, 14 x 10 pixels"
+
+
+def test_a_part_knows_its_pictures_and_their_sizes(tmp_path):
+    paths = runs.write_pictures(str(tmp_path), ["b.png", "d.bmp"], height=10, width=14)
+    paths += runs.write_pictures(str(tmp_path), ["a.jpg"], height=300, width=200)
+    paths += runs.write_pictures(str(tmp_path), ["c.webp"], height=9, width=400)
+    part = doctor.examine(tmp_path)
+    assert part.paths == sorted(paths)
+    assert (part.smallest, part.largest) == ((9, 400), (300, 200))
+    assert (part.refused, part.near_empty) == ([], [])
+
+
+@pytest.mark.parametrize("kind", ["missing", "a file"])
+def test_no_folder_is_a_part_without_pictures(tmp_path, kind):
+    if kind == "a file":
+        (tmp_path / "trainA").write_text("text")
+    part = doctor.examine(tmp_path / "trainA")
+    assert (part.paths, part.refused, part.smallest, part.largest) == ([], [], None, None)
+
+
+@pytest.mark.parametrize(("make", "keyword"), [(False, "no folder"), (True, "No readable")])
+def test_a_part_without_pictures_is_an_error_in_training_only(tmp_path, make, keyword):
+    config = runs.config_in(tmp_path)
+    runs.write_dataset(config.dataset_folder, parts=["trainB"])
+    if make:
+        os.mkdir(folder_of(config, "trainA"))
+    report = doctor.check(config)
+    assert len(report.errors) == 1
+    assert told(report.errors, keyword, folder_of(config, "trainA"), "dataset/NAME/trainA")
+    assert f"Error: {report.errors[0]}" in report.lines()
+
+
+def test_broken_files_are_named_with_the_reason_and_at_most_fifty(config):
+    folder = folder_of(config, "trainB")
+    for number in range(60):
+        open(os.path.join(folder, f"bad_{number:02d}.jpg"), "wb").close()
+    report = doctor.check(config)
+    assert report.parts["trainB"].refused[0] == ("bad_00.jpg", "the file is empty")
+    (warning,) = (w for w in report.warnings if "cannot be read" in w)
+    assert "60 of 63 files in trainB" in warning
+    assert warning.count("bad_") == 50
+    assert "and 10 more" in warning
+
+
+def test_a_picture_cut_off_is_broken(config):
+    (path,) = runs.write_pictures(folder_of(config, "trainA"), ["cut.png"], height=64, width=64)
+    os.truncate(path, os.path.getsize(path) // 2)
+    assert told(doctor.check(config).warnings, "1 of 4 files in trainA", "cut.png", "cut off")
+
+
+def test_duplicates_are_told_by_content(config):
+    folder = folder_of(config, "trainA")
+    copy(os.path.join(folder, "trainA_1.png"), os.path.join(folder, "other.jpg"))
+    report = doctor.check(config)
+    assert report.parts["trainA"].duplicates == [["other.jpg", "trainA_1.png"]]
+    assert told(report.warnings, "trainA", "same content", "other.jpg = trainA_1.png")
+    assert not told(report.warnings, "trainB", "same content")
+
+
+@pytest.mark.parametrize("colour", [(0, 0, 0), (255, 255, 255), (250, 10, 40)])
+def test_a_picture_of_one_colour_is_near_empty(config, colour):
+    draw = np.random.default_rng(0)
+    pixels = np.clip(np.array(colour) + draw.integers(-2, 3, [40, 50, 1]), 0, 255)
+    files.write(os.path.join(folder_of(config, "testA"), "flat.png"), pixels.astype(np.uint8))
+    report = doctor.check(config)
+    assert report.parts["testA"].near_empty == ["flat.png"]
+    assert told(report.warnings, "1 of 4 pictures in testA", "one colour", "flat.png")
+
+
+def test_a_thin_drawing_in_a_large_picture_is_not_empty(tmp_path):
+    pixels = np.full([1000, 1500, 3], 255, np.uint8)
+    pixels[::100] = 0
+    files.write(tmp_path / "drawing.png", pixels)
+    assert doctor.examine(tmp_path).near_empty == []
+
+
+@pytest.mark.parametrize("test", ["testA", "testB"])
+def test_training_pictures_in_the_test_set_are_told(config, test):
+    copy(
+        os.path.join(folder_of(config, "trainA"), "trainA_2.png"),
+        os.path.join(folder_of(config, test), "again.png"),
+    )
+    warnings = doctor.check(config).warnings
+    assert told(warnings, f"{test} holds 1 of the pictures in trainA: trainA_2.png", "proves")
+    assert len(warnings) == 2  # and too few
+
+
+def test_a_picture_in_both_domains_is_told(config):
+    copy(
+        os.path.join(folder_of(config, "trainA"), "trainA_2.png"),
+        os.path.join(folder_of(config, "trainB"), "again.png"),
+    )
+    assert told(doctor.check(config).warnings, "trainB holds 1", "one domain only")
+
+
+@pytest.mark.parametrize(
+    ("counts", "unequal"), [((500, 2000), False), ((500, 2001), True), ((2100, 500), True)]
+)
+def test_unequal_domains_are_told_from_four_times_on(counts, unequal):
+    report = doctor.diagnose(parts_of(trainA=counts[0], trainB=counts[1]), made.tiny_config())
+    assert told(report.warnings, "times as many", "add pictures") == unequal
+
+
+@pytest.mark.parametrize(
+    ("count", "kind", "keywords"),
+    [
+        (99, "warnings", ("Below 100", "memorized")),
+        (100, "warnings", ("Below 500", "narrow")),
+        (499, "warnings", ("Below 500", "narrow")),
+        (500, "notes", ("Below 1000", "fine")),
+        (999, "notes", ("Below 1000", "fine")),
+        (1000, "notes", ()),
+    ],
+)
+def test_what_to_expect_of_so_many_pictures(count, kind, keywords):
+    report = doctor.diagnose(parts_of(trainA=count, trainB=count), made.tiny_config())
+    found = [s for s in report.warnings + report.notes if s.startswith("Below")]
+    assert len(found) == bool(keywords)
+    if keywords:
+        assert told(getattr(report, kind), *keywords, f"trainA ({count})")
+
+
+@pytest.mark.parametrize(
+    ("side", "usual", "keyword"),
+    [(31, 41, "--img_size 40."), (31, 70, "larger pictures."), (3, 3, "--img_size 8.")],
+)
+def test_pictures_to_be_enlarged_are_told_with_a_size_that_fits(side, usual, keyword):
+    parts = parts_of(trainA=2, trainB=2)
+    sizes = [(90, side), *[(usual, usual)] * 4]
+    parts["trainA"] = doctor.Part("x", [picture(str(i), size) for i, size in enumerate(sizes)], [])
+    report = doctor.diagnose(parts, made.tiny_config(img_size=64))
+    assert told(report.warnings, "of 5 pictures in trainA", f"{side} x", "enlarged", keyword)
+    assert not told(report.warnings, "trainB", "enlarged")
+
+
+def test_a_picture_of_half_the_size_is_not_told():
+    parts = parts_of(trainA=1, trainB=1)
+    parts["trainA"] = doctor.Part("x", [picture("x", (32, 32))], [])
+    assert not told(doctor.diagnose(parts, made.tiny_config(img_size=64)).warnings, "enlarged")
+
+
+def test_names_may_be_in_any_script_and_the_report_can_be_printed_anywhere(config):
+    names = ["été 夏.png", "имя с пробелом.png", "صورة.png", "😀 100%.png", "two\nlines.png"]
+    names.append(os.fsdecode(b"latin-1 \xe9.png"))
+    folder = folder_of(config, "trainA")
+    for name in names:
+        runs.write_pictures(folder, ["same.png"], seed=9)
+        os.rename(os.path.join(folder, "same.png"), os.path.join(folder, name))
+    report = doctor.check(config)
+    (same,) = report.parts["trainA"].duplicates
+    assert sorted(same) == sorted(names)
+    assert {os.path.basename(path) for path in report.parts["trainA"].paths} > set(names)
+    text = "".join(report.lines())
+    assert text.encode()  # no lone surrogates
+    assert "\n" not in text
+    assert "имя с пробелом.png" in text
+
+
+def test_the_fingerprint_is_of_names_and_contents_and_not_of_times(tmp_path):
+    path, other = runs.write_pictures(str(tmp_path / "one"), ["a.png", "b.png"])
+    first = doctor.examine(tmp_path / "one").fingerprint
+    assert len(first) == 64
+    os.utime(path, (1, 1))
+    assert doctor.examine(tmp_path / "one").fingerprint == first
+    os.rename(tmp_path / "one", tmp_path / "two")
+    assert doctor.examine(tmp_path / "two").fingerprint == first
+    (tmp_path / "two" / "broken.png").write_bytes(b"")
+    assert doctor.examine(tmp_path / "two").fingerprint == first
+    os.rename(tmp_path / "two" / "b.png", tmp_path / "two" / "c.png")
+    renamed = doctor.examine(tmp_path / "two").fingerprint
+    runs.write_pictures(str(tmp_path / "two"), ["a.png"], seed=1)
+    assert len({first, renamed, doctor.examine(tmp_path / "two").fingerprint}) == 3
+
+
+@pytest.mark.parametrize("options", ARCHITECTURES)
+def test_weights_are_counted_as_they_are_built(options):
+    config = made.tiny_config(**options)
+    sizes = [np.prod(weight.shape) for weight in build_model(config).weights().values()]
+    assert doctor.num_weights(config) == sum(sizes)
+
+
+@pytest.mark.parametrize(("light", "count"), [(True, 134_047_128), (False, 670_786_968)])
+def test_a_checkpoint_holds_three_numbers_of_four_bytes_for_each_weight(light, count):
+    assert doctor.checkpoint_bytes(Config(light=light)) == 12 * count
+
+
+def test_a_checkpoint_on_disk_is_as_large_as_was_said(tmp_path):
+    config = runs.config_in(tmp_path, ch=16)
+    runs.make_run(config)
+    on_disk = sum(map(len, runs.bytes_below(config.run_folder).values()))
+    assert on_disk == pytest.approx(doctor.checkpoint_bytes(config), rel=0.05)
+
+
+@pytest.mark.parametrize(("saved", "free", "enough"), [(0, 6, 1), (0, 5, 0), (5, 1, 1), (6, 0, 0)])
+def test_room_for_six_checkpoints_is_checked_with_those_that_are_there(
+    config, monkeypatch, saved, free, enough
+):
+    one = doctor.checkpoint_bytes(config)
+    monkeypatch.setattr(doctor, "free_bytes", lambda path: free * one)
+    for step in range(saved):
+        os.makedirs(os.path.join(config.run_folder, f"step_{step:07d}"))
+    report = doctor.check(config)
+    assert told(report.notes if enough else report.warnings, "checkpoint", "are free")
+    assert told(report.warnings, "--checkpoint_dir", "smaller --ch") != enough
+
+
+def test_free_bytes_are_those_of_the_disk_that_the_folder_will_be_on(tmp_path):
+    there, not_yet = doctor.free_bytes(tmp_path), doctor.free_bytes(tmp_path / "not" / "yet")
+    assert there > 0
+    assert abs(not_yet - there) < 0.05 * there
+
+
+@pytest.mark.parametrize(
+    ("options", "measured"),
+    [
+        ({"light": True}, 7.5),
+        ({"light": True, "img_size": 128}, 6.0),
+        ({"light": True, "img_size": 128, "ch": 16}, 1.5),
+        ({"light": False, "img_size": 128, "ch": 32}, 3.3),
+    ],
+)
+def test_memory_is_estimated_within_15_percent_of_what_was_measured(options, measured):
+    config = Config(**{"n_dis": 6, **options})
+    assert doctor.memory_bytes(config) == pytest.approx(measured * GIGA, rel=0.15)
+
+
+@pytest.mark.parametrize(
+    ("options", "flags"),
+    [
+        ({"light": False}, ["--light True", "--img_size", "--ch"]),
+        ({"light": True, "batch_size": 2}, ["--img_size", "--ch", "--batch_size"]),
+    ],
+)
+def test_too_little_memory_is_told_with_the_flags_that_help(monkeypatch, options, flags):
+    config = made.tiny_config(**options)
+    parts = parts_of(trainA=1, trainB=1)
+    monkeypatch.setattr(doctor, "available_bytes", lambda: doctor.memory_bytes(config) - 1)
+    (warning,) = (w for w in doctor.diagnose(parts, config).warnings if "of memory" in w)
+    named = ("--light True", "--img_size", "--ch", "--batch_size")
+    assert [flag for flag in named if flag in warning] == flags
+    for enough in (doctor.memory_bytes(config), None):
+        monkeypatch.setattr(doctor, "available_bytes", lambda enough=enough: enough)
+        assert told(doctor.diagnose(parts, config).notes, "of memory", "estimate")
+
+
+def test_available_memory_is_a_number_or_unknown():
+    found = doctor.available_bytes()
+    assert found is None or found > 0

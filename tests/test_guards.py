@@ -1,0 +1,82 @@
+"""What stops a run that has gone wrong, and what warns of one that is going wrong."""
+
+import logging
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from ugatit_tf.runtime import Failure
+from ugatit_tf.training import guards
+
+
+def test_a_loss_that_is_not_finite_is_named_with_the_pictures():
+    scalars = {"finite": False, "G_A_cam": np.nan, "G_B_cam": 1.0, "D_A_loss": np.inf}
+    with pytest.raises(Failure) as caught:
+        guards.check_finite(7, scalars, lambda: ["trainA/one.png", "trainB/two.png"])
+    message = str(caught.value)
+    assert message.startswith("Step 7: not a finite number: D_A_loss, G_A_cam. Pictures: ")
+    assert "trainA/one.png, trainB/two.png" in message
+    assert "--lr" in message
+
+
+def test_a_gradient_that_is_not_finite_stops_too():
+    with pytest.raises(Failure, match="a gradient, though all losses are finite"):
+        guards.check_finite(7, {"finite": False, "D_A_loss": 1.0}, list)
+
+
+def test_finite_losses_pass_without_asking_for_the_pictures():
+    guards.check_finite(7, {"finite": True}, lambda: pytest.fail("asked"))
+
+
+def test_a_run_folder_is_for_one_process_at_a_time(tmp_path):
+    with guards.only_one(str(tmp_path)):
+        refused = pytest.raises(Failure, match="Another process is training in .*--run")
+        with refused, guards.only_one(str(tmp_path)):
+            pytest.fail("entered")
+    with guards.only_one(str(tmp_path)):
+        pass
+
+
+def test_running_out_of_memory_names_the_options_that_help():
+    with pytest.raises(Failure, match="--light True"), guards.memory_explained():
+        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
+
+
+@pytest.mark.parametrize("gan_type", guards.BOUNDED)
+def test_a_discriminator_that_has_won_for_long_is_reported_once(gan_type, caplog):
+    watch = guards.Watch(gan_type)
+    with caplog.at_level(logging.WARNING):
+        for step in range(guards.WON_FOR - 1):
+            watch.losses(step, {"D_A_loss": 0.001, "D_B_loss": 0.5})
+        assert not caplog.records
+        for step in range(5):
+            watch.losses(step, {"D_A_loss": 0.001, "D_B_loss": 0.5})
+    assert [record.message.split(":")[1].split()[0] for record in caplog.records] == ["D_A_loss"]
+
+
+def test_a_low_loss_that_recovers_is_no_victory(caplog):
+    watch = guards.Watch("lsgan")
+    for step in range(4 * guards.WON_FOR):
+        low = 0.5 if step % guards.WON_FOR == 0 else 0.0
+        watch.losses(step, {"D_A_loss": low, "D_B_loss": low})
+    assert not caplog.records
+
+
+def test_a_critic_without_a_bound_is_never_said_to_have_won(caplog):
+    watch = guards.Watch("wgan-gp")
+    for step in range(4 * guards.WON_FOR):
+        watch.losses(step, {"D_A_loss": -9.0, "D_B_loss": -9.0})
+    assert not caplog.records
+
+
+def test_one_translation_for_all_pictures_is_reported(caplog):
+    rng = np.random.default_rng(0)
+    sources = [rng.uniform(-1, 1, [8, 8, 3]) for _ in range(3)]
+    watch = guards.Watch("lsgan")
+    watch.translations(1, sources, sources)
+    watch.translations(2, sources[:1], sources[:1])
+    watch.translations(3, [sources[0]] * 3, [sources[0]] * 3)  # the inputs are alike as well
+    assert not caplog.records
+    watch.translations(4, sources, [np.zeros([8, 8, 3])] * 3)
+    assert "translated into the same" in caplog.text

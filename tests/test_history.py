@@ -1,0 +1,68 @@
+"""A run folder says where the run comes from, and its numbers over time."""
+
+import json
+
+from ugatit_tf.config import VERSION, Config
+from ugatit_tf.training import history
+
+
+def pictures(folder, *sizes):
+    folder.mkdir(exist_ok=True)
+    paths = []
+    for number, size in enumerate(sizes):
+        (folder / f"{number}.png").write_bytes(b"x" * size)
+        paths.append(str(folder / f"{number}.png"))
+    return paths
+
+
+def lines_of(folder):
+    return [json.loads(line) for line in (folder / history.FILE).read_text().splitlines()]
+
+
+def test_each_summary_adds_one_line_of_json(tmp_path):
+    history.append(str(tmp_path), 100, {"D_A_loss": 0.5})
+    history.append(str(tmp_path), 200, {"D_A_loss": 0.25, "lr": 1})
+    assert lines_of(tmp_path) == [
+        {"step": 100, "D_A_loss": 0.5},
+        {"step": 200, "D_A_loss": 0.25, "lr": 1.0},
+    ]
+
+
+def test_lines_after_the_checkpoint_and_half_lines_are_cut(tmp_path):
+    for step in (1, 2, 3):
+        history.append(str(tmp_path), step, {})
+    with open(tmp_path / history.FILE, "a") as file:
+        file.write('{"step": 2, "D_A')
+    history.cut(str(tmp_path), 2)
+    assert [line["step"] for line in lines_of(tmp_path)] == [1, 2]
+    assert [path.name for path in tmp_path.iterdir()] == [history.FILE]
+
+
+def test_cutting_where_there_is_no_history_does_nothing(tmp_path):
+    history.cut(str(tmp_path), 2)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_run_says_its_versions_and_its_dataset(tmp_path):
+    paths_a, paths_b = pictures(tmp_path / "trainA", 1, 2), pictures(tmp_path / "trainB", 3)
+    said = history.about(Config(), paths_a, paths_b, ({}, {}), 0)
+    assert said["versions"]["ugatit_tf"] == VERSION
+    assert (said["dataset"]["trainA"], said["dataset"]["trainB"]) == (2, 1)
+    assert said["changes"] == []
+    again = history.about(Config(), paths_a, paths_b, ({}, {}), 0)
+    assert again["dataset"] == said["dataset"]
+    other = history.about(Config(), pictures(tmp_path / "trainA", 1, 9), paths_b, ({}, {}), 0)
+    assert other["dataset"]["fingerprint"] != said["dataset"]["fingerprint"]
+
+
+def test_what_was_changed_is_recorded_with_its_step_and_added_to_what_was_before(tmp_path):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    from ugatit_tf import config
+
+    Config(lr=1e-4).save(str(folder), {"changes": [{"step": 1}]})
+    said = history.about(Config(lr=2e-4), [], [], config.about(str(folder)), 50)
+    assert said["changes"] == [
+        {"step": 1},
+        {"step": 50, "option": "lr", "from": 1e-4, "to": 2e-4},
+    ]
