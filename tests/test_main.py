@@ -321,3 +321,52 @@ def test_train_test_export_and_import_work_one_after_the_other():
     more = ["--run", "official", "--iteration", "5", "--epoch", "2"]
     assert "Going on from" in program(*more)
     assert "step_0000010" in os.listdir("checkpoint/official")
+
+
+def test_the_command_line_wins_over_the_file_and_the_file_over_the_preset(tmp_path, capsys):
+    (tmp_path / "mine.json").write_text(json.dumps({"ch": 8, "cam_weight": 5}))
+    argv = ["--config", "mine.json", "--preset", "texture", "--ch", "16", "--dry_run", "True"]
+    assert main.main(argv) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert (shown["ch"], shown["cam_weight"], shown["cycle_weight"]) == (16, 5.0, 20.0)
+    assert shown["lr"] == 1e-4
+    assert os.listdir(tmp_path) == ["mine.json"]
+
+
+def test_a_dry_run_shows_the_options_that_a_run_has_already(with_run, capsys):
+    assert main.main(["--dataset", "tiny", "--lr", "0.5", "--dry_run", "True"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert (shown["ch"], shown["lr"]) == (made.tiny_config().ch, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "word"),
+    [
+        ("{", 2, "JSON"),
+        ('{"chh": 1}', 2, "chh"),
+        ('{"ch": "8"}', 2, "--ch"),
+        (None, 1, "mine.json"),
+    ],
+    ids=["not json", "unknown", "wrong type", "missing"],
+)
+def test_a_file_of_options_that_cannot_be_used_is_refused(text, code, word, tmp_path, capsys):
+    if text is not None:
+        (tmp_path / "mine.json").write_text(text)
+    assert word in refusal(["--config", "mine.json"], code, capsys)
+
+
+def test_an_unknown_preset_is_refused_with_the_list(capsys):
+    assert "portrait|texture" in refusal(["--preset", "cartoon"], 2, capsys)
+
+
+def test_the_doctor_reports_the_computer_and_the_dataset(with_data, capsys):
+    assert main.main(["--phase", "doctor", *TINY]) == 0
+    told = capsys.readouterr().out
+    assert f"TensorFlow {tf.__version__}" in told
+    assert "trainA: 2 pictures, " in told
+    assert "Below 100 pictures" in told
+    assert "A checkpoint takes" in told
+
+
+def test_the_doctor_fails_where_training_would(capsys):
+    assert "trainA" in refusal(["--phase", "doctor", *TINY], 1, capsys)
