@@ -71,6 +71,7 @@ def test_killing_loses_nothing_and_a_second_process_is_refused(place):
     assert finished(started(place, "--run", "straight"))[0] == 0
     killed = started(place, "--run", "killed")
     wait_for(lambda: saved(place, "killed"))
+    killed.send_signal(signal.SIGSTOP)  # it must not be done before the second process looks
     code, told = finished(started(place, "--run", "killed"))
     assert code == 1
     assert "Another process is training" in told
