@@ -35,7 +35,8 @@ class Translator(tf.Module):
             and `heatmap` float32 [N, H, W] in [0, 1]. The light model takes any H and W that
             are multiples of 4, the full one only its own size.
         encoded: `encoded` string [N], files as JPEG, PNG, BMP or GIF, resized to the training
-            size as the test phase does, to `encoded` string [N], PNG files.
+            size as the test phase does, to `encoded` string [N], PNG files. TensorFlow's decoders
+            do not turn pictures by EXIF, convert colour profiles or scale 16-bit greys.
     """
 
     def __init__(self, generator, config):
