@@ -18,8 +18,7 @@ def environment() -> list:
     names = [tf.config.experimental.get_device_details(g).get("device_name", "GPU") for g in gpus]
     fast = "bfloat16" if {"avx512_bf16", "amx_bf16"} & set(_cpu_features()) else "float32"
     return [
-        f"Python {platform.python_version()}, TensorFlow {tf.__version__}, "
-        f"Keras {tf.keras.__version__}, NumPy {np.__version__}",
+        f"Python {platform.python_version()}, TensorFlow {tf.__version__}, NumPy {np.__version__}",
         f"CPU: {os.cpu_count()} cores; its fastest precision for matrix products is {fast} "
         f"(this program trains in float32)",
         f"GPU: {', '.join(names) if names else 'none that TensorFlow can use'}",
