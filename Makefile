@@ -1,4 +1,4 @@
-# make demo   sets up, trains on drawn faces, translates, exports; about ten minutes on two cores
+# make demo   sets up, trains on drawn faces, translates, exports; six minutes on two cores
 # make test   sets up, runs the fast tests; STACK=tfa for TensorFlow 2.15 with Addons
 
 STACK ?= default

@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from tests.test_flags import OFFICIAL_DEFAULTS as OFFICIAL
 from ugatit_tf.config import (
     CONFIG_FILE,
     LOCATIONS,
@@ -14,38 +15,6 @@ from ugatit_tf.config import (
     resolve,
     smallest_image,
 )
-
-OFFICIAL = {  # section 11 of the description, without phase and the folders
-    "light": False,
-    "dataset": "selfie2anime",
-    "epoch": 100,
-    "iteration": 10000,
-    "batch_size": 1,
-    "print_freq": 1000,
-    "save_freq": 1000,
-    "decay_flag": True,
-    "decay_epoch": 50,
-    "lr": 0.0001,
-    "GP_ld": 10,
-    "adv_weight": 1,
-    "cycle_weight": 10,
-    "identity_weight": 10,
-    "cam_weight": 1000,
-    "gan_type": "lsgan",
-    "smoothing": True,
-    "ch": 64,
-    "n_res": 4,
-    "n_dis": 6,
-    "n_critic": 1,
-    "sn": True,
-    "img_size": 256,
-    "img_ch": 3,
-    "augment_flag": True,
-    "checkpoint_dir": "checkpoint",
-    "result_dir": "results",
-    "log_dir": "logs",
-    "sample_dir": "samples",
-}
 
 
 def test_the_defaults_are_the_official_ones():

@@ -135,3 +135,8 @@ def test_help_lists_every_option_with_its_default_and_exits_with_0(word, capsys)
 
 def test_a_dataset_may_be_called_help():
     assert not flags.wants_help(["--dataset", "help"])
+
+
+def test_a_dry_run_of_an_import_is_refused_and_not_done():
+    with pytest.raises(flags.UsageError, match="--dry_run"):
+        flags.parse(["--phase", "import", "--official_checkpoint", "x", "--dry_run", "True"])

@@ -91,6 +91,8 @@ def parse(argv) -> Command:
         raise UsageError(f"Unexpected: {words}. Every option has the form --name value.")
     if values.phase == "import" and not values.official_checkpoint:
         raise UsageError("--phase import needs --official_checkpoint PREFIX.")
+    if values.phase == "import" and values.dry_run:
+        raise UsageError("--dry_run has nothing to show for --phase import.")
     if values.phase != "import" and values.official_checkpoint:
         raise UsageError("--official_checkpoint belongs to --phase import.")
     named = {name: values[name].value for name in HELP if values[name].present}
