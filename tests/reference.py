@@ -259,7 +259,7 @@ def logits(weights, name, x, config):
 
 
 def generator_losses(weights, real_a, real_b, config):
-    """official tag -> value. The loss "G_A" is that of the generator that makes A."""
+    """tag -> value, official and readable. The loss "G_A" is that of the generator that makes A."""
     run = _translate(weights, config)
     fake_b, cam_ab, _ = run["a2b"](real_a)
     fake_a, cam_ba, _ = run["b2a"](real_b)
@@ -284,12 +284,17 @@ def generator_losses(weights, real_a, real_b, config):
         "identity": config.identity_weight,
         "cam": config.cam_weight,
     }
+    readable = {
+        f"{'b2a' if tag[2] == 'A' else 'a2b'}/{tag[4:].replace('gan', 'adversarial')}": value
+        for tag, value in found.items()
+    }
     found = {tag: factors[tag.split("_")[-1]] * value for tag, value in found.items()}
     for side in ("G_A", "G_B"):
         found[f"{side}_loss"] = sum(found[f"{side}_{part}"] for part in factors)
     kernels = [w for k, w in weights.items() if k[:3] in ("a2b", "b2a") and k.endswith("/kernel")]
-    found["Generator_loss"] = found["G_A_loss"] + found["G_B_loss"] + 1e-4 * l2(kernels)
-    return found
+    decay = 1e-4 * l2(kernels)
+    found["Generator_loss"] = found["G_A_loss"] + found["G_B_loss"] + decay
+    return {**found, **readable, "weight_decay/generators": decay}
 
 
 def discriminator_losses(weights, real_a, real_b, config, *, alpha=0.5, eps=0.5):
@@ -302,12 +307,16 @@ def discriminator_losses(weights, real_a, real_b, config, *, alpha=0.5, eps=0.5)
     found = {}
     for tag, (name, real, fake) in sides.items():
         pairs = zip(logits(weights, name, real, config), logits(weights, name, fake, config))
-        value = sum(judge(of_real, of_fake) for of_real, of_fake in pairs)
+        values = [judge(of_real, of_fake) for of_real, of_fake in pairs]
+        value, terms = sum(values), ("local", "local_cam", "global", "global_cam")
+        found.update({f"{name}/{term}": part for term, part in zip(terms, values)})
         if config.gan_type in PENALTY:
-            value += config.GP_ld * penalty(weights, name, real, fake, config, alpha, eps)
+            found[f"{name}/penalty"] = penalty(weights, name, real, fake, config, alpha, eps)
+            value += config.GP_ld * found[f"{name}/penalty"]
         found[tag] = config.adv_weight * value
     kernels = [w for k, w in weights.items() if k.startswith("disc") and k.endswith("/kernel")]
-    found["Discriminator_loss"] = found["D_A_loss"] + found["D_B_loss"] + 1e-4 * l2(kernels)
+    found["weight_decay/discriminators"] = decay = 1e-4 * l2(kernels)
+    found["Discriminator_loss"] = found["D_A_loss"] + found["D_B_loss"] + decay
     return found
 
 

@@ -16,10 +16,23 @@ REAL_A, REAL_B = made.pictures(2, 8, 8, 1, seed=1), made.pictures(2, 8, 8, 1, se
 REALS = np.float64(REAL_A), np.float64(REAL_B)
 BATCH = tf.constant(REAL_A), tf.constant(REAL_B)
 DISCRIMINATOR_TAGS = {"D_A_loss", "D_B_loss", "Discriminator_loss"}
+DISCRIMINATOR_TAGS |= {"weight_decay/discriminators"}
 PARTS = ("gan", "cycle", "identity", "cam")
 GENERATOR_TAGS = {"Generator_loss"} | {
     f"G_{side}_{part}" for side in "AB" for part in (*PARTS, "loss")
 }
+GENERATOR_TAGS |= {"weight_decay/generators"}
+GENERATOR_TAGS |= {
+    f"{direction}/{term}"
+    for direction in ("a2b", "b2a")
+    for term in ("adversarial", "cycle", "identity", "cam")
+}
+DISCRIMINATOR_TAGS |= {
+    f"discriminator_{domain}/{term}"
+    for domain in "ab"
+    for term in ("local", "local_cam", "global", "global_cam")
+}
+PENALTY_TAGS = {"discriminator_a/penalty", "discriminator_b/penalty"}
 FIXED = {"alpha": 0.5, "eps": 0.5}
 WEIGHTED = {"adv_weight": 2.0, "cycle_weight": 3.0, "identity_weight": 5.0, "cam_weight": 7.0}
 
@@ -47,6 +60,11 @@ def everything(trainer):
         for group, variables in trainer.state().items()
         for name, variable in variables.items()
     }
+
+
+def tags_of(gan_type):
+    penalized = gan_type in ("wgan-gp", "wgan-lp", "dragan")
+    return DISCRIMINATOR_TAGS | GENERATOR_TAGS | (PENALTY_TAGS if penalized else set())
 
 
 def changed(before, after):
@@ -87,7 +105,7 @@ def test_losses_match_the_twin(gan_type):
         **reference.discriminator_losses(weights, *REALS, config, **FIXED),
         **reference.generator_losses(weights, *REALS, config),
     }
-    assert set(found) == set(expected) == DISCRIMINATOR_TAGS | GENERATOR_TAGS
+    assert set(found) == set(expected) == tags_of(gan_type)
     for tag, value in expected.items():
         np.testing.assert_allclose(found[tag], value, err_msg=tag, **TOLERANCE["objective"])
 
@@ -167,7 +185,7 @@ def test_a_step_with_any_loss_is_finite(gan_type, untraced):
     trainer = trainer_of(gan_type=gan_type)
     scalars = dict(trainer.step(*BATCH))
     assert bool(scalars.pop("finite"))
-    assert set(scalars) == DISCRIMINATOR_TAGS | GENERATOR_TAGS
+    assert set(scalars) == tags_of(gan_type)
     for tag, value in scalars.items():
         assert value.shape == [], tag
         assert np.isfinite(value), tag
@@ -335,25 +353,63 @@ def test_without_a_moving_average_none_is_kept(untraced):
     assert "average" not in trainer_of().state()
 
 
-@pytest.mark.parametrize(
-    ("weights", "calls"),
-    [({}, [2, 2, 1, 1]), ({"identity_weight": 0.0, "cam_weight": 0.0}, [1, 1, 1, 1])],
-    ids=["both", "none"],
-)
-def test_losses_without_weight_do_not_cost_a_pass(untraced, weights, calls):
-    trainer = trainer_of(**weights)
-    sizes = []
+GENERATORS, ATTENDED = ("a2b", "b2a"), ("attend_a2b", "attend_b2a")
+NO_IDENTITY = {"identity_weight": 0.0}
 
-    def counted(network):
+
+@pytest.mark.parametrize(
+    ("weights", "expected"),
+    [
+        # Translation with identity, then the cycle.
+        ({}, [("a2b", 2), ("b2a", 2), ("b2a", 1), ("a2b", 1)]),
+        ({"cam_weight": 0.0}, [("a2b", 2), ("b2a", 2), ("b2a", 1), ("a2b", 1)]),
+        ({"cycle_weight": 0.0}, [("a2b", 2), ("b2a", 2)]),
+        # Without identity the map of the other domain needs the encoder alone.
+        (
+            NO_IDENTITY,
+            [("a2b", 1), ("attend_a2b", 1), ("b2a", 1), ("attend_b2a", 1), ("b2a", 1), ("a2b", 1)],
+        ),
+        ({**NO_IDENTITY, "cam_weight": 0.0}, [("a2b", 1), ("b2a", 1), ("b2a", 1), ("a2b", 1)]),
+    ],
+    ids=["all", "no cam", "no cycle", "no identity", "neither"],
+)
+def test_losses_without_weight_do_not_cost_a_pass(untraced, weights, expected):
+    trainer = trainer_of(**weights)
+    calls = []
+
+    def counted(name, network):
         def call(images):
-            sizes.append(int(images.shape[0]))
+            calls.append((name, int(images.shape[0])))
             return network(images)
 
         return call
 
-    networks = trainer._networks
-    trainer._networks = networks._replace(a2b=counted(networks.a2b), b2a=counted(networks.b2a))
+    networks = trainer._networks._asdict()
+    named = {n: counted(n, networks[n]) for n in (*GENERATORS, *ATTENDED)}
+    trainer._networks = trainer._networks._replace(**named)
     scalars = trainer.step(BATCH[0][:1], BATCH[1][:1])
-    assert sizes == calls
-    assert (float(scalars["G_A_identity"]) == 0.0) == bool(weights)
-    assert (float(scalars["G_B_cam"]) == 0.0) == bool(weights)
+    assert calls == expected
+    for term in ("identity", "cam", "cycle"):
+        off = f"{term}_weight" in weights
+        assert (float(scalars[f"G_A_{term}"]) == 0.0) == off, term
+        assert (f"b2a/{term}" not in scalars) == off, term
+
+
+@pytest.mark.parametrize("off", ["adv", "cycle", "identity", "cam"])
+def test_a_term_without_weight_leaves_the_others_as_they_were(off):
+    trainer = trainer_of(**{f"{off}_weight": 0.0})
+    found, gradients = trainer.losses_and_gradients(*BATCH)
+    expected, _ = trainer_of().losses_and_gradients(*BATCH)
+    for direction in ("a2b", "b2a"):
+        for term in ("adversarial", "cycle", "identity", "cam"):
+            tag = f"{direction}/{term}"
+            if off == term[:3] or off == term:
+                assert tag not in found
+            else:
+                np.testing.assert_allclose(found[tag], expected[tag], err_msg=tag, rtol=1e-5)
+    assert all(np.isfinite(gradient).all() for gradient in gradients.values())
+
+
+def test_a_penalty_without_weight_is_not_computed():
+    losses, _ = trainer_of(gan_type="wgan-gp", GP_ld=0.0).losses_and_gradients(*BATCH)
+    assert not PENALTY_TAGS & set(losses)

@@ -63,10 +63,7 @@ class Generator(tf.keras.layers.Layer):
         self.built = True
 
     def call(self, x):
-        h = self.stem(x)  # [B, H, W, ch]
-        for block in (*self.down, *self.residual):
-            h = block(h)  # [B, H/4, W/4, 4 ch] at the end
-        attended, cam_logit = self.cam(h)
+        attended, cam_logit = self._encode(x)
         h = tf.nn.relu(attended)
         heatmap = tf.reduce_sum(h, -1)
         gamma, beta = self._style(h)
@@ -75,6 +72,16 @@ class Generator(tf.keras.layers.Layer):
         for block in self.up:
             h = block(h)  # [B, H, W, ch] at the end
         return Translation(tf.tanh(self.to_image(h)), cam_logit, heatmap)
+
+    def attend(self, x):
+        """The CAM logit of `call`, for half of its work."""
+        return self._encode(x).cam_logit
+
+    def _encode(self, x):
+        h = self.stem(x)  # [B, H, W, ch]
+        for block in (*self.down, *self.residual):
+            h = block(h)  # [B, H/4, W/4, 4 ch] at the end
+        return self.cam(h)
 
     def _style(self, h):
         if self.light:

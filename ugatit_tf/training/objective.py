@@ -1,0 +1,179 @@
+"""What the networks are trained for: the terms of U-GAT-IT's two objectives, and their sums.
+
+Section 2.2, as the official TensorFlow code; docs/fidelity.md lists what differs. Everything
+here is a function of networks and images; what is updated, and when, is in `step`.
+
+Each loss comes under two names: the official tag, with its weight (`G_B_cycle`), and a
+readable one without it (`a2b/cycle`, `discriminator_b/local`). A term without weight is not
+computed; its official tag is 0.
+"""
+
+from typing import Callable, NamedTuple, Optional
+
+import tensorflow as tf
+
+from ugatit_tf.training import losses
+
+WEIGHT_DECAY = 1e-4  # of all kernels, with its gradient through Adam
+LOGITS = ("local", "local_cam", "global", "global_cam")  # of a discriminator, in this order
+TERMS = {  # of a generator: readable name -> (official name, option with its weight)
+    "adversarial": ("gan", "adv_weight"),
+    "cycle": ("cycle", "cycle_weight"),
+    "identity": ("identity", "identity_weight"),
+    "cam": ("cam", "cam_weight"),
+}
+SIDES = {"a2b": "B", "b2a": "A"}  # the official letter of a generator is the domain it makes
+
+
+class Networks(NamedTuple):
+    """The networks as functions of images; `attend_...` stops at the class activation logit."""
+
+    a2b: Callable
+    b2a: Callable
+    attend_a2b: Callable
+    attend_b2a: Callable
+    discriminator_a: Callable
+    discriminator_b: Callable
+
+
+class Translated(NamedTuple):
+    """What a generator made of the pictures of a step."""
+
+    fake: tf.Tensor  # of its source domain
+    same: Optional[tf.Tensor]  # of its target domain, which it should not change
+    cam_source: tf.Tensor
+    cam_target: Optional[tf.Tensor]
+
+
+class Objective:
+    """The losses that `config` describes.
+
+    Args:
+        noise: function (name, shape) -> uniform [0, 1), for the gradient penalties.
+    """
+
+    def __init__(self, config, noise):
+        self.config = config
+        self.noise = noise
+        self.discriminator_loss, self.generator_loss = losses.adversarial(config.gan_type)
+        self.penalty = losses.PENALTY.get(config.gan_type) if config.GP_ld else None
+
+    def translate(self, networks, real_a, real_b):
+        """Returns what a2b made of both domains, and what b2a made: `Translated` each."""
+        return (
+            self._translated(networks.a2b, networks.attend_a2b, real_a, real_b),
+            self._translated(networks.b2a, networks.attend_b2a, real_b, real_a),
+        )
+
+    def _translated(self, generator, attend, source, target):
+        if self.config.identity_weight:
+            first, second = halves(generator, source, target)
+            return Translated(first.image, second.image, first.cam_logit, second.cam_logit)
+        output = generator(source)
+        cam_target = attend(target) if self.config.cam_weight else None
+        return Translated(output.image, None, output.cam_logit, cam_target)
+
+    def discriminators(self, networks, of_penalty, reals, fakes, kernels, alpha=None, eps=None):
+        """The losses of both discriminators.
+
+        Args:
+            of_penalty: the two discriminators as functions of images that leave u alone.
+            reals, fakes: pairs of batches, of domain A and B.
+            kernels: the weights that decay.
+            alpha, eps: numbers; None draws noise. See `losses.interpolate`, `losses.perturb`.
+
+        Returns:
+            dict tag -> scalar, "Discriminator_loss" among them.
+        """
+        judges = networks.discriminator_a, networks.discriminator_b
+        found = {}
+        for side, judge, plain, real, fake in zip("AB", judges, of_penalty, reals, fakes):
+            both = halves(judge, real, tf.stop_gradient(fake))
+            terms = dict(zip(LOGITS, map(self.discriminator_loss, *map(logits, both))))
+            total = sum(terms.values())
+            if self.penalty:
+                terms["penalty"] = self._penalty(side, plain, real, fake, alpha, eps)
+                total += self.config.GP_ld * terms["penalty"]
+            name = f"discriminator_{side.lower()}"
+            found.update({f"{name}/{term}": value for term, value in terms.items()})
+            found[f"D_{side}_loss"] = self.config.adv_weight * total
+        found["weight_decay/discriminators"] = decay = WEIGHT_DECAY * losses.l2(kernels)
+        found["Discriminator_loss"] = found["D_A_loss"] + found["D_B_loss"] + decay
+        return found
+
+    def _penalty(self, side, discriminator, real, fake, alpha, eps):
+        if alpha is None:
+            alpha = self.noise(f"D_{side}_loss/alpha", [tf.shape(real)[0], 1, 1, 1])
+        if self.config.gan_type == "dragan":
+            eps = self.noise(f"D_{side}_loss/eps", tf.shape(real)) if eps is None else eps
+            fake = losses.perturb(real, eps)
+
+        def outputs_of(images):
+            return logits(discriminator(images))
+
+        images = losses.interpolate(real, fake, alpha)
+        return losses.gradient_penalty(outputs_of, images, self.penalty)
+
+    def generators(self, networks, reals, of_a2b, of_b2a, kernels):
+        """The losses of both generators.
+
+        Args:
+            reals: (of domain A, of domain B).
+            of_a2b, of_b2a: what `translate` returned.
+            kernels: the weights that decay.
+
+        Returns:
+            dict tag -> scalar, "Generator_loss" among them.
+        """
+        real_a, real_b = reals
+        terms = {  # a2b makes B: judged as B, brought back by b2a, and B should stay as it is
+            "a2b": self._terms(of_a2b, networks.discriminator_b, networks.b2a, real_a, real_b),
+            "b2a": self._terms(of_b2a, networks.discriminator_a, networks.a2b, real_b, real_a),
+        }
+        found, total = {}, 0.0
+        for direction, letter in SIDES.items():
+            weighted = {}
+            for term, (official, weight) in TERMS.items():
+                if term in terms[direction]:
+                    found[f"{direction}/{term}"] = value = terms[direction][term]
+                    weighted[official] = getattr(self.config, weight) * value
+                else:
+                    weighted[official] = tf.constant(0.0)
+            found.update({f"G_{letter}_{name}": value for name, value in weighted.items()})
+            found[f"G_{letter}_loss"] = loss = sum(weighted.values())
+            total += loss
+        found["weight_decay/generators"] = decay = WEIGHT_DECAY * losses.l2(kernels)
+        found["Generator_loss"] = total + decay
+        return found
+
+    def _terms(self, translated, judge, back, source, target):
+        """The terms of one generator that have a weight, without it."""
+        config, terms = self.config, {}
+        if config.adv_weight:
+            terms["adversarial"] = sum(map(self.generator_loss, logits(judge(translated.fake))))
+        if config.cycle_weight:
+            terms["cycle"] = losses.l1(back(translated.fake).image, source)
+        if config.identity_weight:
+            terms["identity"] = losses.l1(translated.same, target)
+        if config.cam_weight:
+            terms["cam"] = losses.cam_loss(translated.cam_source, translated.cam_target)
+        return terms
+
+
+def halves(network, first, second):
+    """Runs both batches through `network` as one larger batch: all statistics are per sample.
+
+    Returns:
+        The outputs of the first and of the second.
+    """
+    size = tf.shape(first)[0]
+    output = network(tf.concat([first, second], 0))
+    return (
+        tf.nest.map_structure(lambda x: x[:size], output),
+        tf.nest.map_structure(lambda x: x[size:], output),
+    )
+
+
+def logits(judgements):
+    """The four logit tensors of a discriminator, in the order of `LOGITS`."""
+    return [logit for judged in judgements for logit in (judged.logit, judged.cam_logit)]
