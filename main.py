@@ -44,8 +44,8 @@ def run(command, config) -> int:
 
     programs = {
         "train": lambda: phases.train(config),
-        "test": lambda: phases.test(config),
-        "export": lambda: phases.export(config),
+        "test": lambda: phases.test(config, command.which),
+        "export": lambda: phases.export(config, command.which),
         "doctor": lambda: phases.examine(config),
         "import": lambda: phases.import_official(command.given, command.official_checkpoint),
     }

@@ -165,3 +165,32 @@ def test_one_group_can_be_restored_without_the_others(tmp_path):
     weights = {"weights": state_of(0)["weights"]}
     checkpoints.restore(path, weights)
     assert_same(weights, {"weights": arrays(state_of(7))["weights"]})
+
+
+def test_the_best_is_the_one_with_the_smallest_value_and_only_that_is_kept(tmp_path):
+    run = str(tmp_path)
+    for step, value in ((1, 0.5), (2, 0.75), (3, 0.25), (4, 0.25)):
+        checkpoints.save_if_best(run, step, state_of(step), "kid", value)
+    path, metric = checkpoints.best(run)
+    assert metric == {"tag": "kid", "value": 0.25}
+    assert path == checkpoints.chosen(run, "best") == str(tmp_path / "best" / "step_0000003")
+    assert os.listdir(tmp_path / "best") == ["step_0000003"]
+    assert checkpoints.saved(run) == {}
+    fresh = state_of(0)
+    checkpoints.restore(path, fresh)
+    assert_same(fresh, arrays(state_of(3)))
+
+
+def test_by_another_metric_the_best_is_looked_for_anew_even_at_an_earlier_step(tmp_path):
+    checkpoints.save_if_best(str(tmp_path), 5, state_of(5), "kid", 0.5)
+    checkpoints.save_if_best(str(tmp_path), 4, state_of(4), "a2b/cycle", 3.0)
+    path, metric = checkpoints.best(str(tmp_path))
+    assert os.path.basename(path) == "step_0000004"
+    assert metric["tag"] == "a2b/cycle"
+
+
+def test_without_a_best_one_the_option_that_keeps_it_is_named(tmp_path):
+    checkpoints.save(str(tmp_path), 1, state_of())
+    with pytest.raises(Failure, match="--best_by"):
+        checkpoints.chosen(str(tmp_path), "best")
+    assert checkpoints.chosen(str(tmp_path), "latest") == checkpoints.newest(str(tmp_path))

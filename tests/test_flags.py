@@ -117,7 +117,7 @@ def test_what_is_not_understood_is_refused_in_one_line_that_names_it(words, name
     assert "\n" not in str(caught.value)
 
 
-MORE = ("official_checkpoint", "config", "preset", "dry_run")
+MORE = ("official_checkpoint", "config", "preset", "which", "dry_run")
 
 
 @pytest.mark.parametrize("word", ["--help", "-h"])
@@ -140,3 +140,10 @@ def test_a_dataset_may_be_called_help():
 def test_a_dry_run_of_an_import_is_refused_and_not_done():
     with pytest.raises(flags.UsageError, match="--dry_run"):
         flags.parse(["--phase", "import", "--official_checkpoint", "x", "--dry_run", "True"])
+
+
+def test_which_checkpoint_is_for_test_and_export_alone():
+    assert flags.parse(["--phase", "test", "--which", "best"]).which == "best"
+    assert flags.parse(["--phase", "export"]).which == "latest"
+    with pytest.raises(flags.UsageError, match="--phase test and --phase export"):
+        flags.parse(["--which", "best"])

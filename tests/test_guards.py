@@ -10,23 +10,38 @@ from ugatit_tf.runtime import Failure
 from ugatit_tf.training import guards
 
 
-def test_a_loss_that_is_not_finite_is_named_with_the_pictures():
-    scalars = {"finite": False, "G_A_cam": np.nan, "G_B_cam": 1.0, "D_A_loss": np.inf}
+def refused(scalars, pictures=list, newest=lambda: None):
     with pytest.raises(Failure) as caught:
-        guards.check_finite(7, scalars, lambda: ["trainA/one.png", "trainB/two.png"])
-    message = str(caught.value)
-    assert message.startswith("Step 7: not a finite number: D_A_loss, G_A_cam. Pictures: ")
-    assert "trainA/one.png, trainB/two.png" in message
+        guards.check_finite(7, {"finite": False, **scalars}, pictures, newest)
+    return str(caught.value)
+
+
+def test_a_term_that_is_not_finite_is_named_with_the_pictures_and_the_last_checkpoint():
+    scalars = {"a2b/cycle": 1.0, "b2a/cam": np.nan, "G_A_cam": np.nan, "Generator_loss": np.inf}
+    names = ["trainA/one.png", "trainB/two.png"]
+    message = refused(scalars, lambda: names, lambda: "checkpoint/x/step_0000005")
+    assert message.startswith(
+        "Step 7: not a finite number: b2a/cam. Pictures: trainA/one.png, trainB/two.png. "
+    )
+    assert "checkpoint/x/step_0000005 is from before it" in message
     assert "--lr" in message
 
 
+def test_a_sum_that_is_not_finite_is_named_where_its_terms_are():
+    message = refused({"a2b/cycle": 3e38, "Generator_loss": np.inf})
+    assert "not a finite number: Generator_loss. " in message
+    assert "No checkpoint was written before" in message
+
+
 def test_a_gradient_that_is_not_finite_stops_too():
-    with pytest.raises(Failure, match="a gradient, though all losses are finite"):
-        guards.check_finite(7, {"finite": False, "D_A_loss": 1.0}, list)
+    assert "a gradient, though all losses are finite" in refused({"D_A_loss": 1.0})
 
 
 def test_finite_losses_pass_without_asking_for_the_pictures():
-    guards.check_finite(7, {"finite": True}, lambda: pytest.fail("asked"))
+    def asked():
+        pytest.fail("asked")
+
+    guards.check_finite(7, {"finite": True}, asked, asked)
 
 
 def test_a_run_folder_is_for_one_process_at_a_time(tmp_path):

@@ -2,17 +2,16 @@
 
 import json
 
+from ugatit_tf import config
 from ugatit_tf.config import VERSION, Config
+from ugatit_tf.data import folders
 from ugatit_tf.training import history
 
 
-def pictures(folder, *sizes):
-    folder.mkdir(exist_ok=True)
-    paths = []
-    for number, size in enumerate(sizes):
-        (folder / f"{number}.png").write_bytes(b"x" * size)
-        paths.append(str(folder / f"{number}.png"))
-    return paths
+def part(*names):
+    """A folder with pictures of these names, whose contents are their names."""
+    pictures = [folders.Picture(n, (8, 8), num_bytes=1, digest=n, deviation=9.0) for n in names]
+    return folders.Part("folder", pictures, [])
 
 
 def lines_of(folder):
@@ -43,26 +42,31 @@ def test_cutting_where_there_is_no_history_does_nothing(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_run_says_its_versions_and_its_dataset(tmp_path):
-    paths_a, paths_b = pictures(tmp_path / "trainA", 1, 2), pictures(tmp_path / "trainB", 3)
-    said = history.about(Config(), paths_a, paths_b, ({}, {}), 0)
+def test_a_run_says_its_versions_and_its_dataset():
+    parts = {"trainA": part("1", "2"), "trainB": part("3")}
+    said = history.about(Config(), parts, ({}, {}), 0)
     assert said["versions"]["ugatit_tf"] == VERSION
-    assert (said["dataset"]["trainA"], said["dataset"]["trainB"]) == (2, 1)
+    assert {name: told["pictures"] for name, told in said["dataset"].items()} == {
+        "trainA": 2,
+        "trainB": 1,
+    }
+    assert said["dataset"]["trainA"]["fingerprint"] == parts["trainA"].fingerprint
     assert said["changes"] == []
-    again = history.about(Config(), paths_a, paths_b, ({}, {}), 0)
-    assert again["dataset"] == said["dataset"]
-    other = history.about(Config(), pictures(tmp_path / "trainA", 1, 9), paths_b, ({}, {}), 0)
-    assert other["dataset"]["fingerprint"] != said["dataset"]["fingerprint"]
 
 
 def test_what_was_changed_is_recorded_with_its_step_and_added_to_what_was_before(tmp_path):
-    folder = tmp_path / "run"
-    folder.mkdir()
-    from ugatit_tf import config
-
-    Config(lr=1e-4).save(str(folder), {"changes": [{"step": 1}]})
-    said = history.about(Config(lr=2e-4), [], [], config.about(str(folder)), 50)
+    Config(lr=1e-4).save(str(tmp_path), {"changes": [{"step": 1}]})
+    said = history.about(Config(lr=2e-4), {}, config.about(str(tmp_path)), 50)
     assert said["changes"] == [
         {"step": 1},
         {"step": 50, "option": "lr", "from": 1e-4, "to": 2e-4},
     ]
+
+
+def test_other_pictures_than_before_are_recorded():
+    parts = {"trainA": part("1", "2"), "trainB": part("3")}
+    before = history.about(Config(), parts, ({}, {}), 0)
+    after = history.about(Config(), {**parts, "trainB": part("4")}, ({}, before), 9)
+    (change,) = after["changes"]
+    assert (change["step"], change["option"]) == (9, "trainB")
+    assert change["to"] == after["dataset"]["trainB"] != change["from"]

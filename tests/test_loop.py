@@ -6,8 +6,11 @@ that a checkpoint forgets would leak from run to run, and the runs would differ.
 """
 
 import contextlib
+import dataclasses
 import io
+import json
 import os
+import shlex
 import signal
 import types
 
@@ -16,10 +19,13 @@ import pytest
 import tensorflow as tf
 
 from tests import runs
-from ugatit_tf.data import pipeline
+from ugatit_tf import flags
+from ugatit_tf.config import Config
+from ugatit_tf.data import folders
 from ugatit_tf.pictures import files
 from ugatit_tf.runtime import Failure
 from ugatit_tf.training import checkpoints, loop
+from ugatit_tf.training.objective import LOGITS
 from ugatit_tf.training.step import Trainer
 
 # Every period another prime, so that no one of them can stand in for another.
@@ -28,6 +34,7 @@ SAVED = [3, 6, 7, 9, 12, 14]  # each third step, the end of each epoch
 SAMPLES = [0, 5, 10, 14]
 SUMMARIES = [11, 14]
 
+UNREPEATABLE = ("seconds_per_step", "images_per_second", "memory_gb")
 OFFICIAL_TAGS = ["Generator_loss", "Discriminator_loss", "D_A_loss", "D_B_loss"] + [
     f"G_{side}_{part}" for side in "AB" for part in ("loss", "gan", "cycle", "identity", "cam")
 ]
@@ -77,8 +84,11 @@ def start():
         hook.append(before_step)
         told = io.StringIO()
         with contextlib.redirect_stdout(told), contextlib.redirect_stderr(io.StringIO()):
-            parts = (os.path.join(config.dataset_folder, part) for part in ("trainA", "trainB"))
-            loop.train(config, *map(pipeline.pictures_in, parts))
+            parts = {
+                name: folders.examine(os.path.join(config.dataset_folder, name))
+                for name in folders.TRAIN
+            }
+            loop.train(config, parts)
         return told.getvalue()
 
     fresh = {}
@@ -271,10 +281,18 @@ def test_the_same_command_again_says_that_all_is_done_and_changes_nothing(straig
     assert runs.bytes_below(straight.root) == before
 
 
+def test_the_command_to_go_on_names_what_the_run_folder_cannot_know():
+    assert loop.command(Config(dataset="x")) == "python main.py --phase train --dataset x"
+    moved = Config(dataset="x", run="y", checkpoint_dir="my runs", lr=0.5)
+    assert loop.command(moved).endswith(" --dataset x --run y --checkpoint_dir 'my runs'")
+    words = shlex.split(loop.command(moved))[2:]
+    assert flags.parse(words).given == {"dataset": "x", "run": "y", "checkpoint_dir": "my runs"}
+
+
 def test_a_signal_lets_the_step_finish_and_saves_it(interrupted):
     (told, saved), _, (told_later, saved_later), _ = interrupted.pieces
     assert saved == [3, 4]
-    assert "Stopped and saved after step 4. The same command goes on." in told
+    assert f"Stopped and saved after step 4. To go on: {loop.command(interrupted.config)}" in told
     assert saved_later == [3, 4, 6, 7, 8]
     assert "Stopped and saved after step 8" in told_later
 
@@ -305,6 +323,47 @@ def test_stopping_and_going_on_equals_running_through_bit_for_bit(straight, inte
     assert different == []
 
 
+def test_summaries_and_history_are_those_of_a_run_that_never_stopped(straight, interrupted):
+    # The run that was interrupted ended once at step 7, so it has a summary and a sample there.
+    def seen(config):
+        return [
+            (step, tag, kind, array.tolist())
+            for step, tag, kind, array in events(config)
+            if tag not in UNREPEATABLE and step != 7
+        ]
+
+    def history(config):
+        with open(os.path.join(config.run_folder, "history.jsonl")) as file:
+            lines = [json.loads(line) for line in file]
+        told = [{k: v for k, v in line.items() if k not in UNREPEATABLE} for line in lines]
+        return [line for line in told if line["step"] != 7]
+
+    assert seen(interrupted.config) == seen(straight.config)
+    assert history(interrupted.config) == history(straight.config)
+    assert [line["step"] for line in history(straight.config)] == SUMMARIES
+    in_events = scalars(straight.config)["a2b/cycle"][14]
+    assert history(straight.config)[-1]["a2b/cycle"] == pytest.approx(in_events, rel=1e-6)
+
+
+def test_every_term_is_there_with_and_without_its_weight(straight):
+    found = scalars(straight.config)
+    for side, direction in (("A", "b2a"), ("B", "a2b")):
+        for term in ("adversarial", "cycle", "identity", "cam"):
+            weighted = found[f"{direction}/{term}_weighted"]
+            official = found[f"G_{side}_{'gan' if term == 'adversarial' else term}"]
+            assert weighted == pytest.approx(official), term
+            assert f"{direction}/{term}" in found
+    for domain in "ab":
+        parts = [found[f"discriminator_{domain}/{t}"][14] for t in LOGITS]
+        assert sum(parts) == pytest.approx(found[f"D_{domain.upper()}_loss"][14], rel=1e-5)
+
+
+def test_memory_and_speed_are_told(straight):
+    found = scalars(straight.config)
+    assert found["memory_gb"][14] > 0.1
+    assert found["images_per_second"] == pytest.approx({11: 2.0, 14: 2.0})
+
+
 def test_a_run_that_goes_on_shows_the_same_samples(straight, interrupted):
     for step in (10, 14):
         name = os.path.join("samples", "tiny", f"step_{step:07d}.png")
@@ -327,18 +386,53 @@ def test_weights_move_and_optimizers_count(straight):
         assert power == pytest.approx(0.5**15)  # TensorFlow's starts at beta
 
 
-@pytest.mark.parametrize("missing", ["trainA", "trainB"])
-def test_a_missing_training_folder_fails_before_anything_is_written(start, tmp_path, missing):
-    parts = {"trainA", "trainB"} - {missing}
-    runs.write_dataset(tmp_path / "dataset" / "tiny", sorted(parts))
-    with pytest.raises(Failure, match=missing):
-        start(runs.config_in(tmp_path))
-    assert below(tmp_path) == ["dataset"]
-
-
 @pytest.mark.parametrize(
     ("done", "every", "expected"),
     [(1, 3, False), (3, 3, True), (4, 3, False), (6, 3, True), (10, 3, True), (9, 10, False)],
 )
 def test_it_is_time_each_period_and_at_the_end(done, every, expected):
     assert loop.is_time(done, every, total=10) is expected
+
+
+@pytest.fixture(scope="module")
+def rated(start, tmp_path_factory):
+    """A run that keeps its best by a term, and what was printed."""
+    root = tmp_path_factory.mktemp("rated")
+    runs.write_dataset(root / "dataset" / "tiny", ("trainA", "trainB"))
+    often = {**PERIODS, "summary_freq": 1}
+    config = runs.config_in(root, **often, best_by="a2b/cycle")
+    return types.SimpleNamespace(config=config, told=start(config))
+
+
+def test_the_checkpoint_with_the_smallest_mean_since_the_last_one_is_the_best(rated):
+    values = scalars(rated.config)["a2b/cycle"]
+    means = {
+        last: np.mean([values[step] for step in range(before + 1, last + 1)])
+        for before, last in zip([0, *SAVED], SAVED)
+    }
+    best = min(means, key=means.get)
+    path, metric = checkpoints.best(rated.config.run_folder)
+    assert os.path.basename(path) == checkpoints.folder_name(best)
+    assert metric["tag"] == "a2b/cycle"
+    assert metric["value"] == pytest.approx(means[best])
+    assert f"Best by a2b/cycle: {means[best]:.4g} at {path}" in rated.told
+    assert below(os.path.dirname(path)) == [checkpoints.folder_name(best)]
+    assert list(checkpoints.saved(rated.config.run_folder)) == SAVED[-5:]
+
+
+def test_a_metric_that_is_not_there_stops_the_run_with_the_list(start, rated):
+    config = dataclasses.replace(rated.config, run="other", best_by="fid")
+    with pytest.raises(Failure, match="--best_by fid is no number .*a2b/cycle"):
+        start(config)
+    assert not checkpoints.saved(config.run_folder)
+
+
+def test_other_pictures_than_before_are_told(start, tmp_path, caplog):
+    runs.write_dataset(tmp_path / "dataset" / "tiny", ("trainA", "trainB"))
+    config = runs.config_in(tmp_path, **{**PERIODS, "epoch": 1})
+    start(config)
+    runs.write_pictures(os.path.join(config.dataset_folder, "trainB"), ["new.png"])
+    assert not caplog.records
+    start(dataclasses.replace(config, epoch=2))
+    assert "The pictures in trainB are others than before" in caplog.text
+    assert "trainA" not in caplog.text

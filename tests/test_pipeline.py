@@ -1,7 +1,6 @@
 """Which picture comes when, and what becomes of it, is a pure function of (seed, sample)."""
 
 import itertools
-import logging
 import os
 
 import numpy as np
@@ -10,9 +9,8 @@ import tensorflow as tf
 
 from tests import made, runs
 from tests.tolerances import TOLERANCE
-from ugatit_tf.data import pipeline
+from ugatit_tf.data import folders, pipeline
 from ugatit_tf.pictures import files
-from ugatit_tf.runtime import Failure
 
 STEP = 10  # grey levels between the flat pictures, so that each tells its own number
 RAMP = np.repeat(np.linspace(20, 230, 8).astype(np.uint8)[None, :, None], 8, 0)  # dark to light
@@ -206,57 +204,6 @@ def test_one_channel_is_the_brightness(tmp_path):
     np.testing.assert_allclose(image, np.full([8, 8, 1], 76 / 127.5 - 1), atol=1e-6)  # 0.299 * 255
 
 
-def test_files_that_cannot_be_read_are_named_in_one_warning_and_left_out(tmp_path, caplog):
-    good = runs.write_pictures(str(tmp_path), ["b.png", "a.png"])
-    (tmp_path / "empty.png").write_bytes(b"")
-    (tmp_path / "page.jpg").write_bytes(b"<html>not found</html>")
-    (tmp_path / "folder.png").mkdir()
-    with caplog.at_level(logging.WARNING):
-        assert pipeline.pictures_in(str(tmp_path)) == sorted(good)
-    assert len(caplog.records) == 1
-    message = caplog.records[0].getMessage()
-    assert f"3 of 5 files in {tmp_path} cannot be read and are left out" in message
-    for name in ("empty.png", "page.jpg", "folder.png"):
-        assert message.count(name) == 1
-    assert "a.png" not in message
-
-
-def test_a_warning_stays_readable_however_many_files_it_is_about(tmp_path, caplog):
-    runs.write_pictures(str(tmp_path), ["good.png"])
-    for number in range(60):
-        (tmp_path / f"bad_{number:02d}.jpg").write_bytes(b"")
-    pipeline.pictures_in(str(tmp_path))
-    (record,) = caplog.records
-    assert record.getMessage().count("bad_") == 50
-    assert record.getMessage().endswith("and 10 more")
-
-
-def test_a_folder_of_good_pictures_warns_of_nothing(tmp_path, caplog):
-    paths = runs.write_pictures(str(tmp_path), ["1.png", "2.jpg"])
-    assert pipeline.pictures_in(str(tmp_path)) == paths
-    assert caplog.records == []
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (None, r"No folder .*trainA.* Expected pictures in dataset/NAME/trainA"),
-        ({}, r"No readable picture in .*trainA"),
-        ({"only.png": b"text"}, r"No readable picture in .*trainA"),
-    ],
-)
-def test_a_folder_without_a_picture_is_a_failure_that_says_what_is_expected(
-    tmp_path, content, message
-):
-    folder = tmp_path / "trainA"
-    if content is not None:
-        folder.mkdir()
-        for name, data in content.items():
-            (folder / name).write_bytes(data)
-    with pytest.raises(Failure, match=message):
-        pipeline.pictures_in(str(folder))
-
-
 def test_file_names_may_be_in_any_script_and_hold_anything(tmp_path):
     names = ["été 夏.png", "имя с пробелом.png", "صورة.png", "😀 100%.png", "#a?b&c=d.png"]
     names.append(os.fsdecode(b"latin-1 \xe9.png"))
@@ -265,7 +212,7 @@ def test_file_names_may_be_in_any_script_and_hold_anything(tmp_path):
     os.mkdir(folder)
     for path, name in zip(paths, names):
         os.rename(path, os.path.join(folder, name))
-    found = pipeline.pictures_in(folder)
+    found = folders.pictures_in(folder)
     assert sorted(map(os.path.basename, found)) == sorted(names)
     came = numbers_of(pipeline.batches(found, found, config()), len(names))
     assert set(came[:, 0, 0]) == set(range(len(names)))

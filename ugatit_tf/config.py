@@ -68,6 +68,7 @@ class Config:
     print_freq: int = 1000  # steps between sample pictures
     save_freq: int = 1000  # steps between checkpoints
     summary_freq: int = 100  # steps between TensorBoard summaries
+    best_by: str = ""  # the tag whose smallest value decides which checkpoint is kept in best/
 
     dataset_dir: str = "dataset"
     checkpoint_dir: str = "checkpoint"

@@ -11,6 +11,7 @@ from absl import flags
 from ugatit_tf.config import GAN_TYPES, PRESETS, Config, options
 
 PHASES = ("train", "test", "export", "import", "doctor")
+WHICH = ("latest", "best")
 HELP = {
     "dataset": "name of the folder below --dataset_dir with trainA, trainB, testA and testB; "
     "'demo' is drawn by the program",
@@ -42,6 +43,8 @@ HELP = {
     "print_freq": "steps between sample pictures",
     "save_freq": "steps between checkpoints",
     "summary_freq": "steps between TensorBoard summaries",
+    "best_by": "keep in best/ the checkpoint where this number of history.jsonl is smallest, "
+    "e.g. a2b/cycle",
     "dataset_dir": "folder of the datasets",
     "checkpoint_dir": "folder of the runs with their checkpoints",
     "result_dir": "folder of the test results",
@@ -55,6 +58,7 @@ MORE = {  # not options of a run
     "--official_checkpoint": "for --phase import: the official checkpoint's PREFIX",
     "--config": "a JSON file of options, e.g. another run's config.json; the command line wins",
     "--preset": "loss weights for a kind of task: " + " or ".join(PRESETS),
+    "--which": "for test and export: the latest checkpoint (default), or the best (see --best_by)",
     "--dry_run": "True prints the options that a run would have, and stops",
 }
 
@@ -70,6 +74,7 @@ class Command:
     phase: str
     given: dict  # the options of Config that were named, here, in --config or by --preset
     official_checkpoint: str
+    which: str  # checkpoint: "latest" or "best"
     dry_run: bool
 
 
@@ -95,11 +100,14 @@ def parse(argv) -> Command:
         raise UsageError("--dry_run has nothing to show for --phase import.")
     if values.phase != "import" and values.official_checkpoint:
         raise UsageError("--official_checkpoint belongs to --phase import.")
+    if values["which"].present and values.phase not in ("test", "export"):
+        raise UsageError("--which belongs to --phase test and --phase export.")
     named = {name: values[name].value for name in HELP if values[name].present}
     preset = PRESETS[values.preset] if values.preset else {}
     in_file = options(values.config) if values.config else {}
     given = {**preset, **in_file, **named}  # the command line wins
-    return Command(values.phase, given, values.official_checkpoint or "", values.dry_run)
+    official = values.official_checkpoint or ""
+    return Command(values.phase, given, official, values.which, values.dry_run)
 
 
 def usage() -> str:
@@ -132,6 +140,7 @@ def _defined():
     flags.DEFINE_enum("phase", "train", PHASES, "what to do", flag_values=values)
     flags.DEFINE_string("official_checkpoint", None, "prefix to import", flag_values=values)
     flags.DEFINE_string("config", None, "JSON file of options", flag_values=values)
+    flags.DEFINE_enum("which", "latest", WHICH, "which checkpoint", flag_values=values)
     flags.DEFINE_enum("preset", None, list(PRESETS), "loss weights", flag_values=values)
     serializer = flags.ArgumentSerializer()
     flags.DEFINE(_Boolean(), "dry_run", False, "only print", values, serializer=serializer)

@@ -29,7 +29,7 @@ def train(config):
     report = doctor.check(config)
     _refuse(report)
     print("\n".join(report.lines()), flush=True)
-    loop.train(config, *(report.parts[part].paths for part in doctor.TRAIN))
+    loop.train(config, report.parts)
     print(f"Checkpoints: {config.run_folder}")
     print(f"Samples:     {os.path.join(config.sample_dir, config.run_name)}")
     print(f"TensorBoard: tensorboard --logdir {config.log_dir}")
@@ -43,17 +43,17 @@ def examine(config):
     _refuse(report)
 
 
-def test(config):
+def test(config, which="latest"):
     _draw_built_in(config)
-    report = translate.test(config)
+    report = translate.test(config, which)
     print(f"Report: {report}")
     if config.dataset == BUILT_IN:
         _tell_how_far(config, os.path.dirname(report))
 
 
-def export(config):
+def export(config, which="latest"):
     """Writes a SavedModel for each direction."""
-    model, checkpoint = translate.load_newest(config)
+    model, checkpoint = translate.load(config, which)
     step = os.path.basename(checkpoint)
     folder = translate.fresh_folder(os.path.join(config.export_dir, config.run_name, step))
     try:

@@ -2,10 +2,17 @@
 
 import os
 import platform
+import subprocess
+import sys
 import zlib
 
 import numpy as np
 import tensorflow as tf
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None
 
 
 class Failure(RuntimeError):  # noqa: N818
@@ -32,6 +39,28 @@ def _cpu_features():
             return next((line.split() for line in file if line.startswith("flags")), [])
     except OSError:
         return []
+
+
+def peak_memory() -> int:
+    """The most bytes that this process has held so far, on the GPU if there is one."""
+    if tf.config.list_logical_devices("GPU"):
+        return tf.config.experimental.get_memory_info("GPU:0")["peak"]
+    if resource is None:
+        return 0
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else 1024 * peak
+
+
+def free_gpu_bytes():
+    """What is free on the fullest GPU; None where there is none, or its driver does not say."""
+    if not tf.config.list_physical_devices("GPU"):
+        return None
+    command = ["nvidia-smi", "--query-gpu=memory.free", "--format=csv,noheader,nounits"]
+    try:
+        told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        return min(int(line) for line in told.split()) * 1024**2
+    except (OSError, subprocess.CalledProcessError, ValueError):
+        return None
 
 
 def raw(variable):

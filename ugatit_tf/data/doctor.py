@@ -1,27 +1,22 @@
 """What is in a dataset, what is wrong with it, and whether this computer can train on it.
 
-Every file is decoded once, small, in a pool of threads: thousands take seconds. The sizes of
-a checkpoint and of the memory follow from the options alone, so nothing is built for them.
+The sizes of a checkpoint and of the memory follow from the options alone, so nothing is built
+for them.
 """
 
+import contextlib
 import dataclasses
-import hashlib
 import itertools
-import math
 import os
 import pathlib
 import shutil
 import statistics
-from concurrent.futures import ThreadPoolExecutor
 
+from ugatit_tf import runtime
 from ugatit_tf.config import smallest_image
-from ugatit_tf.pictures import files
+from ugatit_tf.data.folders import MOST_NAMED, TEST, TRAIN, examine, shown, some
 
-TRAIN, TEST = ("trainA", "trainB"), ("testA", "testB")
-GLANCE = 64  # side in pixels to which a JPEG is decoded; of others, four times as many count
-FLAT = 2.0  # a standard deviation below this many of 255 levels is almost one colour
 UNEQUAL, MUCH_SMALLER = 4, 0.5  # pictures of one domain to the other; a side to img_size
-MOST_BROKEN, MOST_NAMED = 50, 5  # files in one warning; of anything else
 EXPECT = (  # below this many pictures in a domain
     (100, "warnings", "expect overfitting, output that is memorized rather than translated. "
      "Add pictures, keep --augment_flag True and stop early."),
@@ -38,59 +33,6 @@ MEMORY_BASE = 1.1e9
 
 
 @dataclasses.dataclass(frozen=True)
-class Picture:
-    """What one look at a readable file tells."""
-
-    name: str
-    size: tuple  # (height, width) as people see it
-    num_bytes: int
-    digest: str  # sha256 of the file's content
-    deviation: float  # standard deviation of the pixels, in levels, of the liveliest channel
-
-
-@dataclasses.dataclass(frozen=True)
-class Part:
-    """One folder of a dataset: its readable pictures by name, and the files refused."""
-
-    folder: str
-    pictures: list  # of Picture
-    refused: list  # of (name, reason)
-
-    @property
-    def paths(self) -> list:
-        return [os.path.join(self.folder, picture.name) for picture in self.pictures]
-
-    @property
-    def smallest(self):
-        """(height, width) of the picture with the shortest side; None if there is none."""
-        return min((p.size for p in self.pictures), key=sorted, default=None)
-
-    @property
-    def largest(self):
-        """(height, width) of the picture with the most pixels; None if there is none."""
-        return max((p.size for p in self.pictures), key=math.prod, default=None)
-
-    @property
-    def duplicates(self) -> list:
-        """Lists of names of files with the same content."""
-        names = {}
-        for picture in self.pictures:
-            names.setdefault(picture.digest, []).append(picture.name)
-        return [same for same in names.values() if len(same) > 1]
-
-    @property
-    def near_empty(self) -> list:
-        """Names of the pictures that are almost of one colour."""
-        return [picture.name for picture in self.pictures if picture.deviation < FLAT]
-
-    @property
-    def fingerprint(self) -> str:
-        """sha256 of names and contents; times and folders do not matter."""
-        ordered = sorted((os.fsencode(p.name), p.num_bytes, p.digest) for p in self.pictures)
-        return hashlib.sha256(repr(ordered).encode()).hexdigest()
-
-
-@dataclasses.dataclass(frozen=True)
 class Report:
     """What a dataset and this computer are like, in whole sentences."""
 
@@ -104,15 +46,6 @@ class Report:
         kinds = (("Error", self.errors), ("Warning", self.warnings), ("Note", self.notes))
         told = [f"{kind}: {sentence}" for kind, sentences in kinds for sentence in sentences]
         return [f"{name}: {_summary(part)}" for name, part in self.parts.items()] + told
-
-
-def examine(folder) -> Part:
-    """Looks at every file directly in `folder`; where there is none, a Part without pictures."""
-    names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        found = list(pool.map(_look, itertools.repeat(folder), names))
-    pictures = [picture for picture in found if isinstance(picture, Picture)]
-    return Part(str(folder), pictures, [p for p in found if not isinstance(p, Picture)])
 
 
 def check(config) -> Report:
@@ -157,13 +90,21 @@ def memory_bytes(config) -> int:
     return int(MEMORY_BASE + MEMORY_PER_WEIGHT * num_weights(config) + pixels)
 
 
-def available_bytes():
-    """How much memory is free for a new program; None where the system does not say."""
-    try:
-        told = pathlib.Path("/proc/meminfo").read_text(encoding="ascii")
-        return int(told.split("MemAvailable:")[1].split()[0]) * 1024
-    except (OSError, IndexError, ValueError):
-        return None
+def available_bytes(root="/"):
+    """How much memory is free for a new program; None where the system does not say.
+
+    In a container that is what its limit leaves, if that is less.
+    """
+    numbers = []
+    with contextlib.suppress(OSError, IndexError, ValueError):
+        told = pathlib.Path(root, "proc/meminfo").read_text(encoding="ascii")
+        numbers.append(int(told.split("MemAvailable:")[1].split()[0]) * 1024)
+    with contextlib.suppress(OSError, IndexError, ValueError):  # ValueError: "max" is no limit
+        group = pathlib.Path(root, "sys/fs/cgroup")
+        limit, used = (int((group / f"memory.{name}").read_text()) for name in ("max", "current"))
+        cached = (group / "memory.stat").read_text().split("inactive_file ")[1].split()[0]
+        numbers.append(limit - used + int(cached))  # the kernel gives up cached files first
+    return min(numbers, default=None)
 
 
 def num_weights(config) -> int:
@@ -183,23 +124,6 @@ def num_weights(config) -> int:
     return 2 * (others + sum(side**2 * before * after + after for side, before, after in layers))
 
 
-def _look(folder, name):
-    """A `Picture`, or (name, reason) where the file is none."""
-    path = pathlib.Path(folder, name)
-    try:
-        pixels = files.read(path, shrink_to=GLANCE)
-        content = path.read_bytes()
-        jpeg = content[:2] == b"\xff\xd8"  # the only format that is read smaller than it is
-        size = files.size(path) if jpeg else pixels.shape[:2]
-    except files.UnreadablePicture as error:
-        return name, error.reason
-    except OSError as error:  # gone by now, or its disk is failing
-        return name, str(error.strerror or error).lower()
-    step = max(1, min(pixels.shape[:2]) // (4 * GLANCE))
-    deviation = float(pixels[::step, ::step].std((0, 1)).max())
-    return Picture(name, size, len(content), hashlib.sha256(content).hexdigest(), deviation)
-
-
 def _missing(parts):
     for folder in (parts[name].folder for name in TRAIN if not parts[name].pictures):
         what = "No readable picture in" if os.path.isdir(folder) else "There is no folder"
@@ -208,17 +132,15 @@ def _missing(parts):
 
 
 def _flaws(name, part, config):
-    count, refused = len(part.pictures), len(part.refused)
-    if refused:
-        named = _some([f"{shown(file)} ({why})" for file, why in part.refused], MOST_BROKEN)
-        told = f"{refused} of {refused + count} files in {name} cannot be read"
-        yield f"{told} and are left out: {named}. Replace or remove them."
+    count = len(part.pictures)
+    if part.refused:
+        yield part.refusal
     if part.duplicates:
         groups = [" = ".join(map(shown, group[:MOST_NAMED])) for group in part.duplicates]
-        told = f"{name} holds files with the same content: {_some(groups)}. They are seen more"
+        told = f"{name} holds files with the same content: {some(groups)}. They are seen more"
         yield f"{told} often than the rest; keep one of each."
     if part.near_empty:
-        named = _some([shown(file) for file in part.near_empty])
+        named = some([shown(file) for file in part.near_empty])
         told = f"{len(part.near_empty)} of {count} pictures in {name} are almost of one colour"
         yield f"{told}: {named}. Look at them, and remove what is empty."
     sides = [min(picture.size) for picture in part.pictures]
@@ -238,7 +160,7 @@ def _shared(parts, one, other):
         why = "A picture belongs to one domain only; sort them."
         if other in TEST:
             why = "A test on what was trained on proves nothing; remove them from one side."
-        yield f"{other} holds {len(both)} of the pictures in {one}: {_some(both)}. {why}"
+        yield f"{other} holds {len(both)} of the pictures in {one}: {some(both)}. {why}"
 
 
 def _quantity(counts):
@@ -267,8 +189,10 @@ def _disk(config):
 
 
 def _memory(config):
-    need, there = memory_bytes(config), available_bytes()
-    told = f"Training takes about {_amount(need)} of memory (an estimate)"
+    need, there, where = memory_bytes(config), runtime.free_gpu_bytes(), "on the GPU"
+    if there is None:
+        there, where = available_bytes(), "of memory"
+    told = f"Training takes about {_amount(need)} {where} (an estimate)"
     told += "." if there is None else f", and {_amount(there)} are available."
     helps = "--light True, " * (not config.light) + "a smaller --img_size or --ch"
     helps += " or --batch_size" * (config.batch_size > 1)
@@ -287,14 +211,5 @@ def _size(size):
     return f"{size[1]} x {size[0]}"  # width first, as people say it
 
 
-def _some(names, most=MOST_NAMED):
-    return ", ".join(names[:most]) + f", and {len(names) - most} more" * (len(names) > most)
-
-
 def _amount(num_bytes):
     return f"{num_bytes / 1e9:.1f} GB" if num_bytes >= 1e9 else f"{num_bytes / 1e6:.1f} MB"
-
-
-def shown(name) -> str:
-    """A file's name as any terminal can show it: line breaks and what is no text, escaped."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)

@@ -1,55 +1,18 @@
-"""Pictures of two folders as endless batches: list, decode, augment, pair at random.
+"""Pictures of two folders as endless batches: decode, augment, pair at random.
 
 U-GAT-IT as the paper says: every image is flipped with probability 0.5, enlarged by 286 / 256
 and cropped at random (the official program throws that coin once for a whole run). Which
 picture comes when, and how it is augmented, is a pure function of (seed, sample number).
 """
 
-import logging
 import os
-from concurrent.futures import ThreadPoolExecutor
 
 import tensorflow as tf
 
 from ugatit_tf.pictures import files
-from ugatit_tf.runtime import Failure, seed_of
+from ugatit_tf.runtime import seed_of
 
-LOG = logging.getLogger(__name__)
 ENLARGED = 286 / 256
-GLANCE = 32  # side in pixels to which a file is decoded when it is only checked
-MOST_NAMED = 50  # unreadable files in one warning
-
-
-def pictures_in(folder) -> list:
-    """The paths of all readable pictures directly in `folder`, sorted by name.
-
-    Every file is decoded once; those that cannot be read are named in one warning.
-
-    Raises:
-        Failure: no such folder, or no readable picture in it.
-    """
-    if not os.path.isdir(folder):
-        raise Failure(
-            f"No folder {folder}. Expected pictures in dataset/NAME/trainA and trainB (for "
-            f"training), testA and testB (for testing). --dataset demo draws its own."
-        )
-    paths = [os.path.join(folder, name) for name in sorted(os.listdir(folder))]
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        reasons = list(pool.map(_unreadable, paths))
-    refused = [f"{os.path.basename(p)} ({why})" for p, why in zip(paths, reasons) if why]
-    if refused:
-        more = f", and {len(refused) - MOST_NAMED} more" if len(refused) > MOST_NAMED else ""
-        LOG.warning(
-            "%d of %d files in %s cannot be read and are left out: %s%s",
-            *(len(refused), len(paths), folder, ", ".join(refused[:MOST_NAMED]), more),
-        )
-    readable = [path for path, why in zip(paths, reasons) if not why]
-    if not readable:
-        raise Failure(
-            f"No readable picture in {folder}. Expected JPEG, PNG, WebP, BMP, GIF or TIFF files "
-            f"directly inside it."
-        )
-    return readable
 
 
 def batches(paths_a, paths_b, config, *, first_step=0):
@@ -143,12 +106,3 @@ def augment(image, seed):
 
 def _reader(channels):
     return lambda path: files.read(os.fsdecode(path), channels=channels)
-
-
-def _unreadable(path):
-    """Why the file at `path` is no picture, or None."""
-    try:
-        files.read(path, shrink_to=GLANCE)
-    except files.UnreadablePicture as error:
-        return error.reason
-    return None

@@ -4,6 +4,7 @@ A checkpoint is a folder `step_0001000` with one TensorFlow checkpoint of named 
 names are the same on both Keras generations. It is written under another name and renamed.
 """
 
+import json
 import os
 import re
 import shutil
@@ -15,6 +16,8 @@ from ugatit_tf.runtime import Failure
 KEPT = 5
 NAME = re.compile(r"step_(\d{7,})")
 FILE = "state"  # the prefix of the TensorFlow checkpoint inside the folder
+BEST = "best"  # the folder in the run folder with the best checkpoint by some metric
+METRIC = "metric.json"  # in that checkpoint: which metric, and its value
 
 
 def folder_name(step) -> str:
@@ -50,11 +53,48 @@ def newest(run_folder) -> str:
     return found[max(found)]
 
 
-def save(run_folder, step, state, *, keep=KEPT) -> str:
+def chosen(run_folder, which) -> str:
+    """The path of the newest checkpoint for `which` "latest", of the best one for "best".
+
+    Raises:
+        Failure: there is none.
+    """
+    if which == "latest":
+        return newest(run_folder)
+    path, _ = best(run_folder)
+    if not path:
+        raise Failure(
+            f"No best checkpoint in {run_folder}. Training keeps one with --best_by; "
+            f"--which latest takes the newest."
+        )
+    return path
+
+
+def best(run_folder):
+    """(path, {"tag": ..., "value": ...}) of the best checkpoint; (None, {}) if there is none."""
+    for path in saved(os.path.join(run_folder, BEST)).values():
+        with open(os.path.join(path, METRIC), encoding="utf-8") as file:
+            return path, json.load(file)
+    return None, {}
+
+
+def save_if_best(run_folder, step, state, tag, value):
+    """Keeps the checkpoint of `step` in best/ if its `value` of `tag` is the smallest so far."""
+    older, metric = best(run_folder)
+    if metric.get("tag") == tag and metric["value"] <= value:
+        return
+    note = {METRIC: {"tag": tag, "value": value}}
+    path = save(os.path.join(run_folder, BEST), step, state, notes=note)
+    if older not in (None, path):
+        shutil.rmtree(older)
+
+
+def save(run_folder, step, state, *, keep=KEPT, notes=None) -> str:
     """Writes the checkpoint of `step`, then removes all but the newest `keep`.
 
     Args:
         state: dict group -> dict name -> tf.Variable.
+        notes: dict file name -> content, written beside it as JSON.
 
     Returns:
         The path of the checkpoint. One that is there already stays as it is.
@@ -65,7 +105,7 @@ def save(run_folder, step, state, *, keep=KEPT) -> str:
         _remove_unfinished(run_folder)
         beside = os.path.join(run_folder, f".{folder_name(step)}.unfinished")
         try:
-            _write(beside, _flat(state))
+            _write(beside, _flat(state), notes or {})
             os.rename(beside, path)
         except (OSError, tf.errors.OpError) as error:
             shutil.rmtree(beside, ignore_errors=True)
@@ -117,8 +157,11 @@ def groups(path) -> set:
     return {name.split("/")[0] for name in names}
 
 
-def _write(folder, variables):
+def _write(folder, variables, notes):
     os.makedirs(folder)
+    for name, content in notes.items():
+        with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
+            json.dump(content, file)
     tf.raw_ops.SaveV2(
         prefix=os.path.join(folder, FILE),
         tensor_names=list(variables),

@@ -54,24 +54,31 @@ def memory_explained():
         raise Failure(f"The memory is not enough for these options. {SMALLER}") from None
 
 
-def check_finite(step, scalars, pictures):
+def check_finite(step, scalars, pictures, newest):
     """Stops the run where a loss or a gradient is infinite or not a number.
 
     Args:
         scalars: what `Trainer.step` returned.
         pictures: function () -> the names of the pictures of this step.
+        newest: function () -> the path of the newest checkpoint, or None.
 
     Raises:
-        Failure: names the losses and the pictures.
+        Failure: names the terms and the pictures.
     """
     if bool(scalars["finite"]):
         return
-    bad = sorted(tag for tag, value in scalars.items() if not np.isfinite(float(value)))
-    what = ", ".join(bad) if bad else "a gradient, though all losses are finite"
+    bad = [tag for tag, value in scalars.items() if not np.isfinite(float(value))]
+    terms = sorted(tag for tag in bad if "/" in tag) or sorted(bad)  # rather than their sums
+    what = ", ".join(terms) if terms else "a gradient, though all losses are finite"
+    path = newest()
+    told = "No checkpoint was written before."
+    if path:
+        told = f"{path} is from before it; if going on from there fails at once, remove that folder"
+        told += " to go on from the one before."
     raise Failure(
         f"Step {step}: not a finite number: {what}. Pictures: {', '.join(pictures())}. Nothing "
-        f"of this step was saved; the newest checkpoint is good. Try a smaller --lr; if it "
-        f"happens at the same step again, look at these pictures."
+        f"of this step was saved. {told} Try a smaller --lr; if it happens at the same step "
+        f"again, look at these pictures."
     )
 
 

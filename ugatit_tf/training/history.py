@@ -1,7 +1,6 @@
 """What a run folder says of itself: where it comes from, and its numbers over time."""
 
 import dataclasses
-import hashlib
 import json
 import os
 import platform
@@ -14,19 +13,19 @@ from ugatit_tf.config import LOCATIONS, VERSION
 FILE = "history.jsonl"
 
 
-def about(config, paths_a, paths_b, before, step) -> dict:
+def about(config, parts, before, step) -> dict:
     """Versions, git revision, dataset, and what was changed at which step.
 
     Args:
+        parts: dict name -> `folders.Part` of the training pictures.
         before: (options, about) of the run so far, both empty for a new one.
     """
-    old, noted = before
+    options, noted = before
     new = {k: v for k, v in dataclasses.asdict(config).items() if k not in LOCATIONS}
-    changes = [
-        {"step": step, "option": name, "from": old[name], "to": value}
-        for name, value in new.items()
-        if name in old and old[name] != value
-    ]
+    dataset = {
+        name: {"pictures": len(part.pictures), "fingerprint": part.fingerprint}
+        for name, part in parts.items()
+    }
     return {
         "versions": {
             "ugatit_tf": VERSION,
@@ -34,13 +33,21 @@ def about(config, paths_a, paths_b, before, step) -> dict:
             "python": platform.python_version(),
         },
         "git": _revision(),
-        "dataset": {
-            "trainA": len(paths_a),
-            "trainB": len(paths_b),
-            "fingerprint": _fingerprint([*paths_a, *paths_b]),
-        },
-        "changes": [*noted.get("changes", []), *changes],
+        "dataset": dataset,
+        "changes": [
+            *noted.get("changes", []),
+            *_changes(options, new, step),
+            *_changes(noted.get("dataset", {}), dataset, step),
+        ],
     }
+
+
+def _changes(old, new, step):
+    return [
+        {"step": step, "option": name, "from": old[name], "to": value}
+        for name, value in new.items()
+        if name in old and old[name] != value
+    ]
 
 
 def append(run_folder, step, scalars):
@@ -68,15 +75,6 @@ def _step_of(line):
         return json.loads(line)["step"]
     except (ValueError, KeyError):  # a line that was being written when the process died
         return float("inf")
-
-
-def _fingerprint(paths):
-    """Changes when a picture is added, removed, renamed or has another size in bytes."""
-    digest = hashlib.sha256()
-    for path in paths:
-        folder, name = os.path.split(path)
-        digest.update(f"{os.path.basename(folder)}/{name}:{os.path.getsize(path)}\n".encode())
-    return digest.hexdigest()[:16]
 
 
 def _revision():

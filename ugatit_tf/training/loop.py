@@ -1,40 +1,45 @@
 """Runs training steps: data in, then summaries, samples and checkpoints when it is time."""
 
 import contextlib
-import functools
+import logging
 import os
+import shlex
 import signal
 import sys
 import threading
 import time
+from functools import partial
 
 from tqdm import tqdm
 
+from ugatit_tf import runtime
+from ugatit_tf.config import LOCATIONS, Config
 from ugatit_tf.config import about as options_of
-from ugatit_tf.data import pipeline
+from ugatit_tf.data import folders, pipeline
 from ugatit_tf.networks.model import build_model
 from ugatit_tf.pictures import files
-from ugatit_tf.training import checkpoints, guards, history, samples
+from ugatit_tf.runtime import Failure
+from ugatit_tf.training import checkpoints, guards, history, samples, summaries
 from ugatit_tf.training.optimizer import learning_rate
 from ugatit_tf.training.step import Trainer
-from ugatit_tf.training.summaries import Summaries, readable
 
+LOG = logging.getLogger(__name__)
 SAMPLE_ROWS = 3  # images of each domain on a sample sheet
 REALS = 8  # training images of each domain that are shown before step 1
 SECONDS_BETWEEN_LINES = 30  # of progress where the output is not a terminal
 
 
-def train(config, paths_a, paths_b):
+def train(config, parts):
     """Trains the run that `config` describes, from its newest checkpoint if there is one.
 
     Args:
-        paths_a, paths_b: lists of the readable pictures of both domains.
+        parts: dict name -> `folders.Part`; of trainA and trainB at least.
 
     Raises:
         Failure: the checkpoint cannot be used, another process trains the same
             run, the losses are no longer finite, or the disk or the memory is full.
     """
-    paths = paths_a, paths_b
+    parts = {name: parts[name] for name in folders.TRAIN}
     os.makedirs(config.run_folder, exist_ok=True)
     with guards.only_one(config.run_folder), guards.memory_explained():
         trainer = Trainer(build_model(config), config)
@@ -42,10 +47,13 @@ def train(config, paths_a, paths_b):
         if done >= config.total_steps:
             print(f"All {done} steps are done. A larger --epoch or --iteration goes on.")
             return
-        with contextlib.closing(Run(config, trainer, paths, done)) as run, _stop_asked() as asked:
+        with contextlib.closing(Run(config, trainer, parts, done)) as run, _stop_asked() as asked:
             done = run.steps(done, asked)
     if done < config.total_steps:
-        print(f"Stopped and saved after step {done}. The same command goes on.")
+        print(f"Stopped and saved after step {done}. To go on: {command(config)}")
+    best, metric = checkpoints.best(config.run_folder)
+    if best:
+        print(f"Best by {metric['tag']}: {metric['value']:.4g} at {best}")
 
 
 def is_time(done, every, total) -> bool:
@@ -53,24 +61,37 @@ def is_time(done, every, total) -> bool:
     return done % every == 0 or done == total
 
 
+def command(config) -> str:
+    """The command that goes on with a run; what it does not name is in the run folder."""
+    default = Config()
+    names = ["dataset", *(n for n in ("run", *LOCATIONS) if vars(config)[n] != vars(default)[n])]
+    words = [word for name in names for word in (f"--{name}", vars(config)[name])]
+    return shlex.join(["python", "main.py", "--phase", "train", *words])
+
+
 class Run:
     """What one training process of a run writes, and when.
 
     Args:
-        paths: (of trainA, of trainB).
+        parts: {"trainA": `folders.Part`, "trainB": `doctor.Part`}.
         done: int. Steps that are done already.
     """
 
-    def __init__(self, config, trainer, paths, done):
-        self.config, self.trainer, self.paths = config, trainer, paths
-        self.shown = [[_shown(path, config) for path in part[:SAMPLE_ROWS]] for part in paths]
-        self.summaries = Summaries(os.path.join(config.log_dir, config.run_name))
+    def __init__(self, config, trainer, parts, done):
+        self.config, self.trainer = config, trainer
+        self.paths = [part.paths for part in parts.values()]
+        self.shown = [[_shown(path, config) for path in part[:SAMPLE_ROWS]] for part in self.paths]
+        self.about = history.about(config, parts, options_of(config.run_folder), done)
+        _tell_changes(self.about["changes"], done)
         self.samples = os.path.join(config.sample_dir, config.run_name)
         self.watch = guards.Watch(config.gan_type)
-        self.about = history.about(config, *paths, options_of(config.run_folder), done)
+        self.metric = []  # values of `best_by` since the last checkpoint
         history.cut(config.run_folder, done)
-        self.summaries.text(done)
+        logs = os.path.join(config.log_dir, config.run_name)
+        summaries.cut(logs, done)
+        self.summaries = summaries.Summaries(logs)
         if done == 0:
+            self.summaries.text(done)
             self._write_reals()
             self._write_sample(0)
 
@@ -84,7 +105,8 @@ class Run:
             for real_a, real_b in dataset:
                 scalars = self.trainer.step(real_a, real_b)
                 done += 1
-                guards.check_finite(done, scalars, functools.partial(self._pictures, done))
+                guards.check_finite(done, scalars, partial(self._pictures, done), self._newest)
+                self._check_metric(scalars)
                 bar.tell(scalars)
                 stopping = stop_asked()
                 if is_time(done, config.summary_freq, total):
@@ -106,10 +128,29 @@ class Run:
     def _pictures(self, done):
         return pipeline.names_of_step(*self.paths, self.config, done - 1)
 
+    def _newest(self):
+        return next(reversed(checkpoints.saved(self.config.run_folder).values()), None)
+
+    def _check_metric(self, scalars):
+        name = self.config.best_by
+        if name and name not in scalars and "Generator_loss" in scalars:
+            tags = ", ".join(sorted(tag for tag in scalars if tag != "finite"))
+            raise Failure(f"--best_by {name} is no number of this run. These are: {tags}")
+
     def _save(self, done):
-        """The options go with each checkpoint: until there is one, a run can be any other."""
-        self.config.save(self.config.run_folder, self.about)
-        checkpoints.save(self.config.run_folder, done, self.trainer.state())
+        """The options go with each checkpoint: until there is one, a run can be any other.
+
+        The best is kept, and all summaries are written, before the checkpoint is: a process
+        that is killed in between does both again when it goes on from the checkpoint before.
+        """
+        folder, state = self.config.run_folder, self.trainer.state()
+        self.config.save(folder, self.about)
+        if self.metric:
+            value = sum(self.metric) / len(self.metric)
+            checkpoints.save_if_best(folder, done, state, self.config.best_by, value)
+            self.metric.clear()
+        self.summaries.flush()
+        checkpoints.save(folder, done, state)
 
     def _write_reals(self):
         pictures = {"A": [], "B": []}
@@ -129,17 +170,32 @@ class Run:
         self.summaries.picture(done, "samples", image)
 
     def _write_scalars(self, done, scalars, seconds):
-        losses = {tag: value for tag, value in scalars.items() if tag != "finite"}
+        losses = {tag: float(value) for tag, value in scalars.items() if tag != "finite"}
         self.watch.losses(done, losses)
-        extra = {
+        if self.config.best_by in losses:
+            self.metric.append(losses[self.config.best_by])
+        numbers = {
+            **losses,
             "learning_rate": learning_rate(done - 1, self.config),
             "seconds_per_step": seconds,
             "images_per_second": 2 * self.config.batch_size / seconds,
+            "memory_gb": runtime.peak_memory() / 1e9,
         }
-        parts = readable(losses, self.config)
-        self.summaries.scalars(done, {**losses, **parts, **extra})
+        weighted = summaries.weighted(losses, self.config)
+        self.summaries.scalars(done, {**numbers, **weighted})
         self.summaries.rho(done, self.trainer.model.generator_weights())
-        history.append(self.config.run_folder, done, {**losses, **extra})
+        history.append(self.config.run_folder, done, numbers)
+
+
+def _tell_changes(changes, done):
+    """Says what this start changes in the run."""
+    for change in changes:
+        if change["step"] == done and change["option"] in folders.TRAIN:
+            LOG.warning(
+                "The pictures in %s are others than before; from here on they come in another "
+                "order. Noted in config.json.",
+                change["option"],
+            )
 
 
 def _resume(trainer, config):

@@ -1,30 +1,26 @@
-"""What TensorBoard shows: losses under their official tags, rho, the learning rate, pictures."""
+"""What TensorBoard shows: losses, rho, the learning rate, speed and memory, pictures."""
 
 import os
+import struct
 
 import tensorflow as tf
 
-PARTS = {
-    "gan": "adv_weight",
-    "cycle": "cycle_weight",
-    "identity": "identity_weight",
-    "cam": "cam_weight",
-}
-SIDES = {"G_A": "b2a", "G_B": "a2b"}  # the official name of a side is the domain it makes
+from ugatit_tf.training.objective import TERMS
+
+FRAME = struct.Struct("<QI"), struct.Struct("<I")  # length and checksum before an event, after it
 
 
-def readable(losses, config):
-    """The generators' parts under readable tags, without their weights.
-
-    `a2b/cycle` is the mean difference of pictures in [-1, 1] after there and back; the
-    official tag `G_B_cycle` is that times `cycle_weight`.
-    """
-    return {
-        f"{direction}/{part}": losses[f"{side}_{part}"] / getattr(config, weight)
-        for side, direction in SIDES.items()
-        for part, weight in PARTS.items()
-        if f"{side}_{part}" in losses and getattr(config, weight)
-    }
+def weighted(losses, config):
+    """The terms with their weights, as they enter the sum, under `..._weighted`."""
+    found = {}
+    for tag, value in losses.items():
+        group, _, term = tag.partition("/")
+        if group in ("a2b", "b2a"):
+            found[f"{tag}_weighted"] = getattr(config, TERMS[term][1]) * value
+        elif group in ("discriminator_a", "discriminator_b"):
+            penalty = config.GP_ld if term == "penalty" else 1.0
+            found[f"{tag}_weighted"] = config.adv_weight * penalty * value
+    return found
 
 
 HEALTHY = """
@@ -36,8 +32,9 @@ What to look for, with numbers from 4500 steps on the built-in faces (64 px, lsg
   down to 0.11 and 0.16. `a2b/identity`, `b2a/identity`: from 0.3 and 0.2 to 0.15 and 0.10.
 - `a2b/cam`, `b2a/cam`: 1.4 means that the map cannot tell the domains apart; 0.7 after 50 steps,
   0.15 in the end.
-- The official tags `G_A_...` and `G_B_...` are the same numbers times their weights. With the
-  default `cam_weight` of 1000, `Generator_loss` is mostly that part, and near 1000 at first.
+- The official tags `G_A_...` (of b2a) and `G_B_...` (of a2b) are the same numbers times their
+  weights, as are the tags that end in `_weighted`. With the default `cam_weight` of 1000,
+  `Generator_loss` is mostly that part, and near 1000 at first.
 - `rho`: 1 is instance, 0 is layer normalization. It starts at 1 in the adaptive blocks and at 0
   in the upsampling blocks, and spreads.
 - The losses do not settle, because both sides learn. Judge by the pictures under `samples`.
@@ -78,5 +75,39 @@ class Summaries:
             tf.summary.image(tag, image[None])
         self.writer.flush()
 
+    def flush(self):
+        self.writer.flush()
+
     def close(self):
         self.writer.close()
+
+
+def cut(folder, step):
+    """Removes what a killed process wrote after its last checkpoint, of `step`.
+
+    The events of a file are in the order of their steps, so each file is cut off at one place;
+    files from before the last start have been cut then.
+    """
+    names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+    for name in reversed([name for name in names if ".tfevents." in name]):
+        path = os.path.join(folder, name)
+        kept = _length_until(path, step)
+        if kept == os.path.getsize(path):
+            break
+        os.truncate(path, kept)
+
+
+def _length_until(path, step):
+    """How many bytes at the start of an event file are whole events of steps up to `step`."""
+    before, after = FRAME
+    length = 0
+    with open(path, "rb") as file:
+        while len(head := file.read(before.size)) == before.size:
+            size, _ = before.unpack(head)
+            event = file.read(size)
+            if len(event) < size or len(file.read(after.size)) < after.size:
+                break  # it was being written when the process died
+            if tf.compat.v1.Event.FromString(event).step > step:
+                break
+            length += before.size + size + after.size
+    return length

@@ -7,7 +7,7 @@ import os
 import tensorflow as tf
 from tqdm import tqdm
 
-from ugatit_tf.data import pipeline
+from ugatit_tf.data import folders, pipeline
 from ugatit_tf.networks.model import build_model
 from ugatit_tf.pictures import files, panels
 from ugatit_tf.pictures.report import Row, write_report
@@ -17,15 +17,15 @@ from ugatit_tf.training import checkpoints
 DIRECTIONS = {"a2b": ("testA", "A to B"), "b2a": ("testB", "B to A")}
 
 
-def load_newest(config):
-    """(model, path of the checkpoint) with the newest weights of the run.
+def load(config, which="latest"):
+    """(model, path of the checkpoint) with the latest weights of the run, or the best.
 
     The generators have their moving average, where the run keeps one (`--ema`).
 
     Raises:
         Failure: there is no checkpoint, or it cannot be used.
     """
-    path = checkpoints.newest(config.run_folder)
+    path = checkpoints.chosen(config.run_folder, which)
     model = build_model(config)
     checkpoints.restore(path, {"weights": model.weights()})
     if "average" in checkpoints.groups(path):
@@ -34,7 +34,7 @@ def load_newest(config):
     return model, path
 
 
-def test(config) -> str:
+def test(config, which="latest") -> str:
     """Translates testA to B and testB to A; either may be missing.
 
     Returns:
@@ -54,8 +54,8 @@ def test(config) -> str:
             f"Neither testA nor testB in {config.dataset_folder}. Expected pictures in at least "
             f"one of them."
         )
-    model, checkpoint = load_newest(config)
-    sources = {direction: pipeline.pictures_in(folder) for direction, folder in present.items()}
+    model, checkpoint = load(config, which)
+    sources = {direction: folders.pictures_in(folder) for direction, folder in present.items()}
     step = os.path.basename(checkpoint)
     folder = fresh_folder(os.path.join(config.result_dir, config.run_name, step))
     rows = (
