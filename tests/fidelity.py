@@ -33,14 +33,14 @@ FIXED = 0.5  # alpha and eps of the penalties
 ONE_STEP = 2e-5
 
 
-def errors(folder) -> dict:
-    """group -> error, for one folder."""
+def errors(folder, load=None) -> dict:
+    """group -> error, for one folder; `load` makes the trainer, if not `loaded`."""
     folder = Path(folder)
     config, prefix, steps = read_setting(folder)
     expected = dict(np.load(folder / "expected.npz"))
     real_a, real_b = tf.constant(expected["real_A"]), tf.constant(expected["real_B"])
 
-    trainer = loaded(config, prefix)
+    trainer = (load or loaded)(config, prefix)
     found = {
         "generator": _worst_map(
             expected, "generator", generator_outputs(trainer.model, real_a, real_b)
@@ -164,7 +164,7 @@ def _relative(found, wanted):
     return np.abs(found - wanted) / np.abs(wanted)
 
 
-def main(folders) -> int:
+def main(folders, load=None) -> int:
     if not folders:
         print("Usage: python -m tests.fidelity FOLDER...", file=sys.stderr)
         return 2
@@ -176,7 +176,7 @@ def main(folders) -> int:
                 return 2
             continue  # so that `golden/*` may hold a README
         print(f"{os.path.basename(os.path.normpath(folder))}  (TensorFlow {tf.__version__})")
-        for group, error in errors(folder).items():
+        for group, error in errors(folder, load).items():
             verdict = "ok" if error <= TOLERANCES[group] else "OVER"
             over += verdict == "OVER"
             print(f"  {group:24} {error:10.2e}  tolerance {TOLERANCES[group]:.0e}  {verdict}")

@@ -197,6 +197,16 @@ def test_a_disk_that_is_full_keeps_the_old_checkpoints_and_says_so(place):
     assert finished(started(place, "--iteration", "9"))[0] == 0
 
 
+def test_a_disk_that_is_full_while_summaries_are_written_is_said_too(place):
+    often = ("--save_freq", "30", "--print_freq", "1000", "--summary_freq", "1")
+    code, told = finished(started(place, *often, before=("-c", LIMITED.replace("20000", "99000"))))
+    assert code == 1
+    assert "The disk is full" in told
+    assert "Traceback" not in told
+    assert finished(started(place, *often))[0] == 0
+    assert max(saved(place, "tiny")) == 40
+
+
 def test_a_learning_rate_that_explodes_stops_the_run_and_keeps_the_good_checkpoint(place):
     assert finished(started(place, "--iteration", "7"))[0] == 0
     code, told = finished(started(place, "--lr", "1e30"))

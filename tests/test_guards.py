@@ -1,6 +1,8 @@
 """What stops a run that has gone wrong, and what warns of one that is going wrong."""
 
+import errno
 import logging
+import os
 
 import numpy as np
 import pytest
@@ -53,9 +55,38 @@ def test_a_run_folder_is_for_one_process_at_a_time(tmp_path):
         pass
 
 
-def test_running_out_of_memory_names_the_options_that_help():
-    with pytest.raises(Failure, match="--light True"), guards.memory_explained():
-        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
+@pytest.mark.parametrize(
+    "error",
+    [tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor"), MemoryError()],
+    ids=["tensorflow", "python"],
+)
+def test_running_out_of_memory_names_the_options_that_help(error):
+    with pytest.raises(Failure, match="--light True"), guards.shortage_explained("runs/x"):
+        raise error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        tf.errors.ResourceExhaustedError(None, None, "logs/x; No space left on device\nmore"),
+        OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "samples/x.png"),
+        OSError(errno.EDQUOT, os.strerror(errno.EDQUOT)),
+    ],
+    ids=["tensorflow", "python", "quota"],
+)
+def test_a_full_disk_is_not_mistaken_for_full_memory(error):
+    full = pytest.raises(Failure, match="disk is full: .* in runs/x are whole")
+    with full as caught, guards.shortage_explained("runs/x"):
+        raise error
+    assert "more" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "error", [FileNotFoundError(2, "No such file", "x"), tf.errors.NotFoundError(None, None, "x")]
+)
+def test_other_errors_are_left_as_they_are(error):
+    with pytest.raises(type(error)), guards.shortage_explained("runs/x"):
+        raise error
 
 
 @pytest.mark.parametrize("gan_type", guards.BOUNDED)

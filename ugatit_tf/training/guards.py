@@ -1,6 +1,7 @@
 """What stops a run that has gone wrong, and what warns of one that is going wrong."""
 
 import contextlib
+import errno
 import logging
 import os
 
@@ -20,6 +21,7 @@ WON = 0.02  # a discriminator's loss below this tells real from fake without dou
 WON_FOR = 20  # ... and this many summaries in a row are no accident
 BOUNDED = ("lsgan", "gan", "dragan", "hinge")  # losses that are at least 0
 COLLAPSED = 1 / 127.5  # mean difference of translations that look alike: one level of 255
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 SMALLER = (
     "Use --light True, a smaller --img_size, --ch or --batch_size, or fewer --n_res; the weights "
     "of the full model alone take 11 GB with their optimizers."
@@ -46,12 +48,28 @@ def only_one(run_folder):
 
 
 @contextlib.contextmanager
-def memory_explained():
-    """Turns TensorFlow's out-of-memory error into one that says which options help."""
+def shortage_explained(run_folder):
+    """Turns what Python and TensorFlow raise where memory or disk end into what helps.
+
+    Raises:
+        Failure: the memory is not enough, or the disk is full.
+    """
     try:
         yield
-    except (tf.errors.ResourceExhaustedError, MemoryError):
-        raise Failure(f"The memory is not enough for these options. {SMALLER}") from None
+    except (tf.errors.OpError, MemoryError, OSError) as error:
+        if _is_of_disk(error):
+            raise Failure(
+                f"The disk is full: {str(error).splitlines()[0]}. The checkpoints in {run_folder} "
+                f"are whole. Free some space, then the same command goes on."
+            ) from None
+        if isinstance(error, (tf.errors.ResourceExhaustedError, MemoryError)):
+            raise Failure(f"The memory is not enough for these options. {SMALLER}") from None
+        raise
+
+
+def _is_of_disk(error):
+    """TensorFlow's own errors have no errno, but the system's words."""
+    return any(os.strerror(number) in str(error) for number in DISK_ERRORS)
 
 
 def check_finite(step, scalars, pictures, newest):

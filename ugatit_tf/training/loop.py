@@ -41,7 +41,7 @@ def train(config, parts):
     """
     parts = {name: parts[name] for name in folders.TRAIN}
     os.makedirs(config.run_folder, exist_ok=True)
-    with guards.only_one(config.run_folder), guards.memory_explained():
+    with guards.only_one(config.run_folder), guards.shortage_explained(config.run_folder):
         trainer = Trainer(build_model(config), config)
         done = _resume(trainer, config)
         if done >= config.total_steps:

@@ -1,0 +1,112 @@
+"""Pictures a second of the input pipeline, beside a plain loop of Pillow and NumPy.
+
+    python -m benchmarks.input_pipeline --img_size 256 --step_seconds 10
+
+The first few batches of a round are there already: ours are made ahead. There are many more.
+Says too how many times faster than the training step it is, whose time is given, or measured
+with `--measure_step True`.
+"""
+
+import itertools
+import os
+import random
+import sys
+import tempfile
+
+import numpy as np
+from PIL import Image
+
+from benchmarks import measure, train_step
+from benchmarks.translate import draw_pictures
+from ugatit_tf.config import Config
+from ugatit_tf.data import pipeline
+
+FLIP = Image.Transpose.FLIP_LEFT_RIGHT
+PICTURES = 16  # files of each domain
+
+
+def main(argv) -> int:
+    options, given = measure.read(_parser(), argv)
+    config = Config(**given)
+    size = options.source_size or config.img_size
+    print(f"{measure.described(config)}; files of {size} px, {options.rounds} rounds")
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [draw_pictures(os.path.join(folder, part), PICTURES, size) for part in "AB"]
+        batches = {
+            "ours": iter(pipeline.batches(*paths, config)),
+            "plain": plain_batches(*paths, config),
+        }
+        runs = {name: _taking(found, options.batches) for name, found in batches.items()}
+        measure.in_turn(runs, 1)  # starts threads, fills buffers
+        seconds = measure.in_turn(runs, options.rounds)
+        batches.clear()
+    count = 2 * config.batch_size * options.batches
+    rates = {name: [count / value for value in values] for name, values in seconds.items()}
+    for name, values in rates.items():
+        print(f"{name:6} {measure.spread(values, 1)} pictures/s")
+    print(f"ratio ours / plain: {measure.spread(measure.ratios(rates['ours'], rates['plain']))}")
+    step_seconds = options.step_seconds
+    if options.measure_step:
+        step = train_step.step_of("ours", given)
+        step()  # traces
+        step_seconds = measure.seconds_of(step)
+    if step_seconds:
+        consumed = 2 * config.batch_size / step_seconds
+        faster = measure.spread([rate / consumed for rate in rates["ours"]], 1)
+        print(f"a step of {step_seconds:.3f} s takes {consumed:.1f} pictures/s")
+        print(f"ratio ours / step: {faster}")
+    return 0
+
+
+def plain_batches(paths_a, paths_b, config):
+    """Endless batches of both domains, made picture by picture."""
+    while True:
+        yield tuple(
+            np.stack(
+                [plain_picture(random.choice(paths), config) for _ in range(config.batch_size)]
+            )
+            for paths in (paths_a, paths_b)
+        )
+
+
+def plain_picture(path, config):
+    """Decodes, resizes, flips, enlarges, crops and scales one picture."""
+    size = config.img_size
+    with Image.open(path) as file:
+        image = file.convert("RGB" if config.img_ch == 3 else "L")
+    image = image.resize((size, size), Image.Resampling.BILINEAR)
+    if config.augment_flag:
+        if random.random() < 0.5:
+            image = image.transpose(FLIP)
+        large = round(size * pipeline.ENLARGED)
+        image = image.resize((large, large), Image.Resampling.BILINEAR)
+        left, top = (random.randint(0, large - size) for _ in range(2))
+        image = image.crop((left, top, left + size, top + size))
+    pixels = np.asarray(image, np.float32).reshape(size, size, config.img_ch)
+    return pixels / 127.5 - 1.0
+
+
+def _taking(batches, count):
+    def run():
+        for _ in itertools.islice(batches, count):
+            pass
+
+    return run
+
+
+def _parser():
+    parser = measure.parser("benchmarks.input_pipeline", "Pictures a second of the input.")
+    parser.add_argument("--rounds", type=measure.positive, default=5)
+    parser.add_argument("--batches", type=measure.positive, default=200, help="in each round")
+    parser.add_argument(
+        "--source_size", type=measure.positive, help="of the files; --img_size if not given"
+    )
+    parser.add_argument("--step_seconds", type=float, help="of a training iteration")
+    parser.add_argument(
+        "--measure_step", type=measure.boolean, default=False, help="measure that time"
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,159 @@
+"""What the benchmarks share: options, rounds in turn, peak memory, the machine's own rate.
+
+Times on a shared machine drift. So competitors run in turn in one process (A B A B ...), and a
+ratio is the median of the ratios of neighbours, which have seen the same machine.
+"""
+
+import argparse
+import json
+import os
+import re
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import tensorflow as tf
+
+from ugatit_tf import flags
+from ugatit_tf.config import Config, ConfigError
+
+ROOT = Path(__file__).parent.parent
+DEFAULTS = {"light": True}  # two full models take 16 GB before the first step
+
+
+def parser(module, description):
+    """An argument parser for a benchmark's own options; `read` adds those of the program."""
+    return argparse.ArgumentParser(
+        prog=f"python -m {module}",
+        description=description,
+        epilog="And every option of main.py, e.g. --img_size 128. Here --light is True by default.",
+        allow_abbrev=False,
+    )
+
+
+def boolean(text) -> bool:
+    """The value of an option like those of main.py: `--memory False`."""
+    if text.lower() not in ("true", "false"):
+        raise argparse.ArgumentTypeError(f"expected True or False, not {text!r}")
+    return text.lower() == "true"
+
+
+def positive(text) -> int:
+    """The value of an option that counts something."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a number of at least 1, not {text!r}")
+    return int(text)
+
+
+def read(parser, argv):
+    """(the benchmark's own options, dict of the program's options that were given)."""
+    own, rest = parser.parse_known_args(argv)
+    try:
+        given = {**DEFAULTS, **flags.parse(rest).given}
+        Config(**given)
+    except (flags.UsageError, ConfigError, OSError) as error:
+        parser.error(str(error))
+    return own, given
+
+
+def described(config) -> str:
+    """One line: the machine, and the options on which time depends."""
+    gpus = len(tf.config.list_physical_devices("GPU"))
+    machine = f"{gpus} GPU" if gpus else f"{os.cpu_count()} CPU cores"
+    model = "light" if config.light else "full"
+    return (
+        f"TensorFlow {tf.__version__}, {machine}; {config.img_size} px, ch {config.ch}, {model}, "
+        f"batch {config.batch_size}, {config.gan_type}"
+    )
+
+
+def keep_graphs_as_written():
+    """Turns TensorFlow's remapping of graphs off, for all competitors alike.
+
+    On current TensorFlow a step takes the same time with it; 2.15 crashes on the plain one.
+    """
+    tf.config.optimizer.set_experimental_options({"remapping": False})
+
+
+def seconds_of(run) -> float:
+    began = time.perf_counter()
+    run()
+    return time.perf_counter() - began
+
+
+def in_turn(competitors, rounds) -> dict:
+    """Runs every competitor once in each round: A B A B ...
+
+    Args:
+        competitors: dict name -> function that returns when its work is done.
+        rounds: int.
+
+    Returns:
+        dict name -> list of seconds, one for each round.
+    """
+    seconds = {name: [] for name in competitors}
+    for _ in range(rounds):
+        for name, run in competitors.items():
+            seconds[name].append(seconds_of(run))
+    return seconds
+
+
+def spread(values, digits=2) -> str:
+    """
+    >>> spread([3.0, 1.0, 2.5])
+    '2.50 (1.00 to 3.00)'
+    """
+    middle, *ends = (f"{x:.{digits}f}" for x in (statistics.median(values), *_ends(values)))
+    return f"{middle} ({' to '.join(ends)})"
+
+
+def ratios(above, below) -> list:
+    """The ratio in each round."""
+    return [a / b for a, b in zip(above, below)]
+
+
+def matrix_products(precisions) -> dict:
+    """precision -> function that multiplies two square matrices: the rate of this machine."""
+
+    def product(precision):
+        shape = [_side(), _side()]
+        matrix = tf.cast(tf.random.stateless_normal(shape, [1, 2]), precision)
+        return lambda: tf.matmul(matrix, matrix)[0, 0].numpy()
+
+    return {precision: product(precision) for precision in precisions}
+
+
+def matrix_product_rate(seconds) -> float:
+    """Operations a second, by the median."""
+    return 2 * _side() ** 3 / statistics.median(seconds)
+
+
+def _side():
+    return 8192 if tf.config.list_physical_devices("GPU") else 2048
+
+
+def peak_memory() -> int:
+    """The most bytes that this process has held: of the GPU's memory, where there is one."""
+    if tf.config.list_physical_devices("GPU"):
+        return tf.config.experimental.get_memory_info("GPU:0")["peak"]
+    try:  # not `ru_maxrss`: a child takes over its parent's
+        with open("/proc/self/status", encoding="utf-8") as file:
+            return 1024 * int(re.search(r"VmHWM:\s+(\d+) kB", file.read()).group(1))
+    except OSError:
+        import resource
+
+        unit = 1 if sys.platform == "darwin" else 1024
+        return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def alone(module, argv) -> dict:
+    """Runs a benchmark in a process of its own; returns what its last line says, in JSON."""
+    command = [sys.executable, "-m", module, *argv]
+    told = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout
+    return json.loads(told.splitlines()[-1])
+
+
+def _ends(values):
+    return min(values), max(values)
