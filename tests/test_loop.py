@@ -250,12 +250,12 @@ def test_every_rho_has_its_histogram_and_statistics(straight):
     paths = [name[len("weights/") :] for name in rhos]
     assert len(paths) == 2 * (2 + 2)  # a generator has one adaptive block, two upsamplings
     histograms = {tag for _, tag, kind, _ in events(straight.config) if kind == "histograms"}
-    assert histograms == set(paths)
+    assert histograms == {f"rho/{path}" for path in paths}
     found = scalars(straight.config)
     for path in paths:
         rho = weights[f"weights/{path}"]
         for name, number in (("min", rho.min()), ("max", rho.max()), ("mean", rho.mean())):
-            assert found[f"{path}_{name}"][14] == pytest.approx(number, rel=1e-6), path
+            assert found[f"rho/{path}_{name}"][14] == pytest.approx(number, rel=1e-6), path
 
 
 def test_learning_rate_and_seconds_per_step_are_told(straight):

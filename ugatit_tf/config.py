@@ -6,7 +6,10 @@ import math
 import os
 
 VERSION = "0.1.0"
+PRECISIONS = ("float32", "bfloat16", "float16")
+CACHES = ("none", "memory", "disk")
 GAN_TYPES = ("gan", "lsgan", "wgan-gp", "wgan-lp", "dragan", "hinge")
+CHOICES = {"gan_type": GAN_TYPES, "precision": PRECISIONS, "cache": CACHES}
 LOCATIONS = (
     "dataset_dir",
     "checkpoint_dir",
@@ -56,6 +59,12 @@ class Config:
     decay_epoch: int = 50  # ... from this epoch on
     n_critic: int = 1  # discriminator updates for each generator update
     augment_flag: bool = True  # flip, enlarge, crop
+    cache: str = "none"  # one of CACHES: where pictures are kept once they are decoded
+
+    precision: str = "float32"  # one of PRECISIONS: the type of the networks' maps
+    recompute: bool = False  # compute maps again for gradients rather than keep them in memory
+    accumulate: int = 1  # batches whose gradients are averaged for one update
+    xla: bool = False  # compile the networks with XLA
 
     gan_type: str = "lsgan"  # one of GAN_TYPES
     ema: float = 0.0  # decay of the generators' moving average, e.g. 0.999; 0 keeps none
@@ -94,7 +103,7 @@ class Config:
     def _check_ranges(self):
         at_least = {
             **dict.fromkeys(("ch", "n_res", "epoch", "iteration", "batch_size", "n_critic"), 1),
-            **dict.fromkeys(("print_freq", "save_freq", "summary_freq"), 1),
+            **dict.fromkeys(("print_freq", "save_freq", "summary_freq", "accumulate"), 1),
             **dict.fromkeys(("seed", "decay_epoch", "GP_ld", "adv_weight", "cycle_weight"), 0),
             **dict.fromkeys(("identity_weight", "cam_weight"), 0),
             "n_dis": 2,
@@ -109,10 +118,12 @@ class Config:
             raise ConfigError(f"--ema must be at least 0 and below 1. Received: {self.ema}")
         if self.img_ch not in (1, 3):
             raise ConfigError(f"--img_ch must be 1 (grey) or 3 (RGB). Received: {self.img_ch}")
-        if self.gan_type not in GAN_TYPES:
-            raise ConfigError(
-                f"--gan_type must be one of {', '.join(GAN_TYPES)}. Received: {self.gan_type!r}"
-            )
+        for name, choices in CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise ConfigError(
+                    f"--{name} must be one of {', '.join(choices)}. "
+                    f"Received: {getattr(self, name)!r}"
+                )
 
     def _check_size(self):
         smallest = -(-smallest_image(self.n_dis) // 4) * 4  # the next multiple of 4

@@ -33,6 +33,12 @@ HELP = {
     "decay_epoch": "the epoch from which the learning rate falls",
     "n_critic": "discriminator updates for each generator update",
     "augment_flag": "flip, enlarge, crop",
+    "cache": "where pictures are kept once they are decoded: none, memory or disk",
+    "precision": "type of the networks' maps: float32, bfloat16 or float16; weights, statistics, "
+    "losses and the optimizer stay float32",
+    "recompute": "compute maps again for gradients: less memory, more time",
+    "accumulate": "batches whose gradients are averaged for one update",
+    "xla": "compile the networks with XLA",
     "ema": "decay of a moving average of the generators, e.g. 0.999, which test and export use",
     "gan_type": "one of " + ", ".join(GAN_TYPES),
     "GP_ld": "weight of the gradient penalty (wgan-gp, wgan-lp, dragan)",

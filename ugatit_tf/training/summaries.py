@@ -64,10 +64,10 @@ class Summaries:
         with self.writer.as_default(step):
             for path, weight in weights.items():
                 if path.endswith("/rho"):
-                    tf.summary.histogram(path, weight)
-                    tf.summary.scalar(f"{path}_min", tf.reduce_min(weight))
-                    tf.summary.scalar(f"{path}_max", tf.reduce_max(weight))
-                    tf.summary.scalar(f"{path}_mean", tf.reduce_mean(weight))
+                    tf.summary.histogram(f"rho/{path}", weight)
+                    tf.summary.scalar(f"rho/{path}_min", tf.reduce_min(weight))
+                    tf.summary.scalar(f"rho/{path}_max", tf.reduce_max(weight))
+                    tf.summary.scalar(f"rho/{path}_mean", tf.reduce_mean(weight))
 
     def picture(self, step, tag, image):
         """Args: image: uint8 [height, width, 3]."""
