@@ -15,6 +15,8 @@ from ugatit_tf.networks.generator import Generator
 X = made.pictures(2, 12, 12, 3)
 STYLE = made.numbers(2, 3, seed=1), made.numbers(2, 3, seed=2)
 
+FLOAT32, AGAIN = {"precision": "float32"}, {"recompute": True}  # others: test_precision.py
+
 # name -> (class, options that are not the defaults, inputs, shape of the first output)
 TABLE = {
     "CAM": (layers.CAM, {"spectral_norm": True}, [X], [2, 12, 12, 3]),
@@ -49,14 +51,19 @@ TABLE = {
     "UpsampleConvolution": (layers.UpsampleConvolution, {"channels": 5}, [X], [2, 24, 24, 5]),
     "PatchNetwork": (
         PatchNetwork,
-        {"ch": 2, "depth": 1, "spectral_norm": False},
+        {"ch": 2, "depth": 1, "spectral_norm": False, **FLOAT32},
         [X],
         [2, 3, 3, 1],
     ),
-    "Discriminator": (Discriminator, {"ch": 2, "n_dis": 3, "sn": False}, [X], [2, 6, 6, 1]),
+    "Discriminator": (
+        Discriminator,
+        {"ch": 2, "n_dis": 3, "sn": False, **FLOAT32},
+        [X],
+        [2, 6, 6, 1],
+    ),
     "Generator": (
         Generator,
-        {"ch": 1, "n_res": 2, "img_ch": 1, "light": True, "smoothing": False},
+        {"ch": 1, "n_res": 2, "img_ch": 1, "light": True, "smoothing": False, **FLOAT32, **AGAIN},
         [X[..., :1]],
         [2, 12, 12, 1],
     ),

@@ -145,6 +145,11 @@ class Config:
         return self.epoch * self.iteration
 
     @property
+    def samples_per_step(self) -> int:
+        """Pictures of each domain that one step takes."""
+        return self.batch_size * self.accumulate
+
+    @property
     def run_name(self) -> str:
         return self.run or self.dataset
 

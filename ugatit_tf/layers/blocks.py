@@ -4,9 +4,10 @@ import tensorflow as tf
 
 from ugatit_tf.layers.convolution import Convolution, UpsampleConvolution
 from ugatit_tf.layers.normalization import LIN, AdaLIN, InstanceNormalization
+from ugatit_tf.layers.precision import MixedLayer
 
 
-class _Block(tf.keras.layers.Layer):
+class _Block(MixedLayer):
     """A layer made of layers, each of which builds itself when it is first called."""
 
     def __init__(self, channels, **kwargs):

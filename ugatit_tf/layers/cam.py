@@ -10,14 +10,15 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from ugatit_tf.layers.convolution import add_u, kernel_initializer, sigma_of
+from ugatit_tf.layers.precision import MixedLayer, add_bias, float32, like
 
 
 class Attended(NamedTuple):
     features: tf.Tensor  # [batch, height, width, channels], before the activation
-    cam_logit: tf.Tensor  # [batch, 2]: of the average and of the maximum
+    cam_logit: tf.Tensor  # float32 [batch, 2]: of the average and of the maximum
 
 
-class CAM(tf.keras.layers.Layer):
+class CAM(MixedLayer):
     """Classifies pooled features, weighs every channel by its part in it, and mixes with 1x1.
 
         logit = [mean_hw(x) w + b, max_hw(x) w + b]
@@ -52,7 +53,8 @@ class CAM(tf.keras.layers.Layer):
         weight = tf.convert_to_tensor(self.kernel)  # [C, 1]
         if self.spectral_norm:
             weight = weight / sigma_of(self, training)
-        pooled = tf.stack([tf.reduce_mean(x, [1, 2]), tf.reduce_max(x, [1, 2])], 1)  # [B, 2, C]
+        average, maximum = tf.reduce_mean(float32(x), [1, 2]), float32(tf.reduce_max(x, [1, 2]))
+        pooled = tf.stack([average, maximum], 1)  # [B, 2, C]
         cam_logit = tf.squeeze(tf.tensordot(pooled, weight, 1), -1) + self.bias  # [B, 2]
         return Attended(self.mixer(x, weight + self.bias), cam_logit)
 
@@ -60,7 +62,7 @@ class CAM(tf.keras.layers.Layer):
         return {**super().get_config(), "spectral_norm": self.spectral_norm}
 
 
-class Mixer(tf.keras.layers.Layer):
+class Mixer(MixedLayer):
     """The 1x1 convolution after the attention, from two equal weighted copies of x to C.
 
     Call arguments:
@@ -78,4 +80,5 @@ class Mixer(tf.keras.layers.Layer):
 
     def call(self, x, weight):
         average, maximum = tf.split(tf.convert_to_tensor(self.kernel), 2, 2)  # [1, 1, C, C]
-        return tf.nn.bias_add(tf.nn.conv2d(x, weight * (average + maximum), 1, "VALID"), self.bias)
+        kernel = like(x, weight * (average + maximum))
+        return add_bias(tf.nn.conv2d(x, kernel, 1, "VALID"), tf.convert_to_tensor(self.bias))

@@ -5,6 +5,7 @@ As the official U-GAT-IT code: padding by reflection, then a VALID convolution w
 
 import tensorflow as tf
 
+from ugatit_tf.layers.precision import MixedLayer, add_bias, like
 from ugatit_tf.layers.spectral import spectral_norm
 
 # Nearest upsampling by 2 makes a 3-tap filter see each pixel twice. Rows: the two taps of the
@@ -12,7 +13,7 @@ from ugatit_tf.layers.spectral import spectral_norm
 PHASES = (((1.0, 0.0, 0.0), (0.0, 1.0, 1.0)), ((1.0, 1.0, 0.0), (0.0, 0.0, 1.0)))
 
 
-class Convolution(tf.keras.layers.Layer):
+class Convolution(MixedLayer):
     """2-D convolution on a reflect-padded input.
 
     With `spectral_norm` the kernel is divided by its spectral norm (see `layers.spectral`);
@@ -52,10 +53,15 @@ class Convolution(tf.keras.layers.Layer):
         super().build(input_shape)
 
     def call(self, x, training=False):
-        y = tf.nn.conv2d(self._pad(x), self.kernel, self.stride, "VALID")
-        if self.spectral_norm:  # dividing the map is cheaper than dividing the kernel
-            y = y / sigma_of(self, training)
-        return tf.nn.bias_add(y, self.bias)
+        kernel, scale = tf.convert_to_tensor(self.kernel), None
+        if self.spectral_norm:
+            sigma = sigma_of(self, training)
+            if x.dtype == tf.float32:  # dividing the map is cheaper ...
+                scale = 1.0 / sigma
+            else:  # ... but its gradient is a sum over the map, which must not be half
+                kernel = kernel / sigma
+        y = tf.nn.conv2d(self._pad(x), like(x, kernel), self.stride, "VALID")
+        return add_bias(y if scale is None else y * scale, tf.convert_to_tensor(self.bias))
 
     def _pad(self, x):
         before = self.padding
@@ -76,7 +82,7 @@ class Convolution(tf.keras.layers.Layer):
         }
 
 
-class UpsampleConvolution(tf.keras.layers.Layer):
+class UpsampleConvolution(MixedLayer):
     """Nearest upsampling by 2, then a reflect-padded 3x3 convolution, as one 2x2 convolution.
 
     Each of the four output phases (even or odd row, even or odd column) is a 2x2 convolution
@@ -106,13 +112,14 @@ class UpsampleConvolution(tf.keras.layers.Layer):
     def call(self, x):
         height, width = tf.shape(x)[1], tf.shape(x)[2]
         padded = tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]], "SYMMETRIC")
-        y = tf.nn.conv2d(padded, self._phase_kernels(), 1, "VALID")  # [B, H + 1, W + 1, 4 C]
+        kernels = like(x, self._phase_kernels())
+        y = tf.nn.conv2d(padded, kernels, 1, "VALID")  # [B, H + 1, W + 1, 4 C]
         phases = [
             phase[:, row : row + height, column : column + width]
             for phase, (row, column) in zip(tf.split(y, 4, -1), [(0, 0), (0, 1), (1, 0), (1, 1)])
         ]
         y = tf.nn.depth_to_space(tf.concat(phases, -1), 2)  # [B, 2 H, 2 W, C]
-        return tf.nn.bias_add(y, self.bias)
+        return add_bias(y, tf.convert_to_tensor(self.bias))
 
     def _phase_kernels(self):
         taps = tf.constant(PHASES)  # [phase, tap of 2, tap of 3]

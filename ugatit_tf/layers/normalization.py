@@ -7,6 +7,8 @@ sample and channel. Statistics follow the official TensorFlow code (population v
 
 import tensorflow as tf
 
+from ugatit_tf.layers.precision import MixedLayer, float32
+
 
 def normalize(x, coefficients, *parameters):
     """y = x * scale + shift, where the moments of x decide scale and shift.
@@ -15,7 +17,7 @@ def normalize(x, coefficients, *parameters):
     tape for the small algebra, so that a new normalization costs only its `coefficients`.
 
     Args:
-        x: float32 [batch, height, width, channels].
+        x: [batch, height, width, channels]; the statistics of any type are float32.
         coefficients: function (mean, variance, *parameters) -> (scale, shift), all
             [batch, channels]; differentiable; only small tensors.
         parameters: tensors that `coefficients` takes.
@@ -26,18 +28,20 @@ def normalize(x, coefficients, *parameters):
 
     @tf.custom_gradient
     def primitive(x, *parameters):
-        mean = tf.reduce_mean(x, [1, 2])  # [B, C]
-        variance = tf.reduce_mean(tf.math.squared_difference(x, _map(mean)), [1, 2])
+        exact = float32(x)  # sums of 65,536 numbers, and squares that float16 cannot hold
+        mean = tf.reduce_mean(exact, [1, 2])  # [B, C]
+        variance = tf.reduce_mean(tf.math.squared_difference(exact, _map(mean)), [1, 2])
         scale, shift = coefficients(mean, variance, *parameters)
 
         def gradient(upstream):
-            size = tf.cast(tf.shape(x)[1] * tf.shape(x)[2], x.dtype)
+            size = float32(tf.shape(x)[1] * tf.shape(x)[2])
+            exact, upstream = float32(x), float32(upstream)
             sources = (mean, variance, *parameters)
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(sources)
                 targets = coefficients(*sources)
             to_targets = (
-                tf.reduce_sum(upstream * x, [1, 2]),  # of scale
+                tf.reduce_sum(upstream * exact, [1, 2]),  # of scale
                 tf.reduce_sum(upstream, [1, 2]),  # of shift
             )
             to_mean, to_variance, *to_parameters = tape.gradient(
@@ -45,10 +49,10 @@ def normalize(x, coefficients, *parameters):
             )
             slope = 2.0 * to_variance / size
             offset = to_mean / size - slope * mean
-            to_x = upstream * _map(scale) + x * _map(slope) + _map(offset)
-            return (to_x, *to_parameters)
+            to_x = upstream * _map(scale) + exact * _map(slope) + _map(offset)
+            return (tf.cast(to_x, x.dtype), *to_parameters)
 
-        return x * _map(scale) + _map(shift), gradient
+        return tf.cast(exact * _map(scale) + _map(shift), x.dtype), gradient
 
     return primitive(x, *(tf.convert_to_tensor(parameter) for parameter in parameters))
 
@@ -85,7 +89,7 @@ class UnitInterval(tf.keras.constraints.Constraint):
         return tf.clip_by_value(w, 0.0, 1.0)
 
 
-class _Normalization(tf.keras.layers.Layer):
+class _Normalization(MixedLayer):
     """What the three have in common: epsilon, and weights of one number per channel."""
 
     def __init__(self, *, epsilon=1e-5, **kwargs):

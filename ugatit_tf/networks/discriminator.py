@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from ugatit_tf.layers.cam import CAM
 from ugatit_tf.layers.convolution import Convolution
+from ugatit_tf.layers.precision import MixedLayer, float32
 
 
 class Judgement(NamedTuple):
@@ -17,24 +18,26 @@ class Judgement(NamedTuple):
     heatmap: tf.Tensor  # [batch, h, w], not scaled
 
 
-class PatchNetwork(tf.keras.layers.Layer):
+class PatchNetwork(MixedLayer):
     """Judges patches of a picture.
 
     Args:
         ch: int. Channels of the first layer; each further one doubles them.
         depth: int. Layers of stride 2 after the first; the logits are at 1 / 2^(depth + 1).
         spectral_norm: bool. On all layers but the 1x1 convolution.
+        precision: the type of the maps; the weights and what is returned are float32.
 
     Call arguments:
         x: [batch, height, width, img_ch] in [-1, 1].
         training: bool. Whether the spectral states are updated.
     """
 
-    def __init__(self, *, ch, depth, spectral_norm=True, **kwargs):
+    def __init__(self, *, ch, depth, spectral_norm=True, precision="float32", **kwargs):
         super().__init__(**kwargs)
         self.ch = ch
         self.depth = depth
         self.spectral_norm = spectral_norm
+        self.precision = precision
         halving = [ch * 2**i for i in range(depth + 1)]
         self.convolutions = [self._convolution(channels, stride=2) for channels in halving]
         self.last = self._convolution(2 * halving[-1])
@@ -45,11 +48,13 @@ class PatchNetwork(tf.keras.layers.Layer):
         self.built = True
 
     def call(self, x, training=False):
+        x = tf.cast(x, self.precision)
         for convolution in (*self.convolutions, self.last):
             x = _activate(convolution(x, training=training))
         attended, cam_logit = self.cam(x, training=training)
         x = _activate(attended)
-        return Judgement(self.to_logit(x, training=training), cam_logit, tf.reduce_sum(x, -1))
+        logit = float32(self.to_logit(x, training=training))
+        return Judgement(logit, cam_logit, tf.reduce_sum(float32(x), -1))
 
     def _convolution(self, channels, stride=1):
         return Convolution(channels, 4, stride=stride, padding=1, spectral_norm=self.spectral_norm)
@@ -60,10 +65,11 @@ class PatchNetwork(tf.keras.layers.Layer):
             "ch": self.ch,
             "depth": self.depth,
             "spectral_norm": self.spectral_norm,
+            "precision": self.precision,
         }
 
 
-class Discriminator(tf.keras.layers.Layer):
+class Discriminator(MixedLayer):
     """The two patch networks of one domain.
 
     Args:
@@ -71,6 +77,7 @@ class Discriminator(tf.keras.layers.Layer):
         n_dis: int. The global network halves the picture n_dis - 1 times, the local one
             n_dis - 3 times (and at least once).
         sn: bool. Spectral normalization.
+        precision: as in `PatchNetwork`.
 
     Call arguments:
         x: [batch, height, width, img_ch] in [-1, 1].
@@ -80,13 +87,15 @@ class Discriminator(tf.keras.layers.Layer):
         (local, global), a `Judgement` each.
     """
 
-    def __init__(self, *, ch=64, n_dis=6, sn=True, **kwargs):
+    def __init__(self, *, ch=64, n_dis=6, sn=True, precision="float32", **kwargs):
         super().__init__(**kwargs)
         self.ch = ch
         self.n_dis = n_dis
         self.sn = sn
-        self.local_network = PatchNetwork(ch=ch, depth=max(0, n_dis - 4), spectral_norm=sn)
-        self.global_network = PatchNetwork(ch=ch, depth=n_dis - 2, spectral_norm=sn)
+        self.precision = precision
+        options = {"ch": ch, "spectral_norm": sn, "precision": precision}
+        self.local_network = PatchNetwork(depth=max(0, n_dis - 4), **options)
+        self.global_network = PatchNetwork(depth=n_dis - 2, **options)
 
     def build(self, *_):
         self.built = True
@@ -95,7 +104,13 @@ class Discriminator(tf.keras.layers.Layer):
         return self.local_network(x, training=training), self.global_network(x, training=training)
 
     def get_config(self):
-        return {**super().get_config(), "ch": self.ch, "n_dis": self.n_dis, "sn": self.sn}
+        return {
+            **super().get_config(),
+            "ch": self.ch,
+            "n_dis": self.n_dis,
+            "sn": self.sn,
+            "precision": self.precision,
+        }
 
 
 def _activate(x):

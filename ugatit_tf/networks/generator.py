@@ -15,6 +15,7 @@ from ugatit_tf.layers.blocks import (
 )
 from ugatit_tf.layers.cam import CAM
 from ugatit_tf.layers.convolution import Convolution, kernel_initializer
+from ugatit_tf.layers.precision import MixedLayer, float32
 
 
 class Translation(NamedTuple):
@@ -23,7 +24,7 @@ class Translation(NamedTuple):
     heatmap: tf.Tensor  # [batch, height / 4, width / 4], not scaled
 
 
-class Generator(tf.keras.layers.Layer):
+class Generator(MixedLayer):
     """Translates images of one domain into the other.
 
     Args:
@@ -33,18 +34,34 @@ class Generator(tf.keras.layers.Layer):
         light: bool. Average the features over the picture before the MLP: any size that is a
             multiple of 4 (and at least 8). Without it the weights belong to one size.
         smoothing: bool, as in `AdaLIN`.
+        precision: the type of the maps; the weights, the MLP and what is returned are float32.
+        recompute: bool. Keep only the inputs of blocks for the gradient and compute the rest
+            again: less memory, more time.
 
     Call arguments:
         x: [batch, height, width, img_ch] in [-1, 1].
     """
 
-    def __init__(self, *, ch=64, n_res=4, img_ch=3, light=False, smoothing=True, **kwargs):
+    def __init__(
+        self,
+        *,
+        ch=64,
+        n_res=4,
+        img_ch=3,
+        light=False,
+        smoothing=True,
+        precision="float32",
+        recompute=False,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         self.ch = ch
         self.n_res = n_res
         self.img_ch = img_ch
         self.light = light
         self.smoothing = smoothing
+        self.precision = precision
+        self.recompute = recompute
         wide = 4 * ch
         self.stem = ConvolutionBlock(ch, 7, padding=3)
         self.down = [
@@ -65,23 +82,26 @@ class Generator(tf.keras.layers.Layer):
     def call(self, x):
         attended, cam_logit = self._encode(x)
         h = tf.nn.relu(attended)
-        heatmap = tf.reduce_sum(h, -1)
-        gamma, beta = self._style(h)
+        heatmap = tf.reduce_sum(float32(h), -1)
+        gamma, beta = self._style(float32(h))
         for block in self.adaptive:
-            h = block(h, gamma, beta)
+            h = self._run(block, h, gamma, beta)
         for block in self.up:
-            h = block(h)  # [B, H, W, ch] at the end
-        return Translation(tf.tanh(self.to_image(h)), cam_logit, heatmap)
+            h = self._run(block, h)  # [B, H, W, ch] at the end
+        return Translation(tf.tanh(float32(self.to_image(h))), cam_logit, heatmap)
 
     def attend(self, x):
         """The CAM logit of `call`, for half of its work."""
         return self._encode(x).cam_logit
 
     def _encode(self, x):
-        h = self.stem(x)  # [B, H, W, ch]
-        for block in (*self.down, *self.residual):
-            h = block(h)  # [B, H/4, W/4, 4 ch] at the end
+        h = tf.cast(x, self.precision)
+        for block in (self.stem, *self.down, *self.residual):
+            h = self._run(block, h)  # [B, H/4, W/4, 4 ch] at the end
         return self.cam(h)
+
+    def _run(self, block, *inputs):
+        return (tf.recompute_grad(block) if self.recompute else block)(*inputs)
 
     def _style(self, h):
         if self.light:
@@ -100,6 +120,8 @@ class Generator(tf.keras.layers.Layer):
             "img_ch": self.img_ch,
             "light": self.light,
             "smoothing": self.smoothing,
+            "precision": self.precision,
+            "recompute": self.recompute,
         }
 
 

@@ -50,8 +50,15 @@ def build_model(config) -> UGATIT:
         "img_ch": config.img_ch,
         "light": config.light,
         "smoothing": config.smoothing,
+        "precision": config.precision,
+        "recompute": config.recompute,
     }
-    discriminator = {"ch": config.ch, "n_dis": config.n_dis, "sn": config.sn}
+    discriminator = {
+        "ch": config.ch,
+        "n_dis": config.n_dis,
+        "sn": config.sn,
+        "precision": config.precision,
+    }
     model = UGATIT(
         a2b=Generator(**generator, name="a2b"),
         b2a=Generator(**generator, name="b2a"),

@@ -178,7 +178,7 @@ class Run:
             **losses,
             "learning_rate": learning_rate(done - 1, self.config),
             "seconds_per_step": seconds,
-            "images_per_second": 2 * self.config.batch_size / seconds,
+            "images_per_second": 2 * self.config.samples_per_step / seconds,
             "memory_gb": runtime.peak_memory() / 1e9,
         }
         weighted = summaries.weighted(losses, self.config)
@@ -204,8 +204,8 @@ def _resume(trainer, config):
     if found:
         path = found[max(found)]
         state = trainer.state()
-        if "average" in state and "average" not in checkpoints.groups(path):
-            del state["average"]  # --ema is new in this run: the average starts here
+        for group in {"average", "loss_scale"} - checkpoints.groups(path):
+            state.pop(group, None)  # --ema or --precision is new in this run: it starts here
         checkpoints.restore(path, state)
         if "average" not in state:
             trainer.start_average()

@@ -3,13 +3,13 @@
 U-GAT-IT section 2.2, as the official TensorFlow code; docs/fidelity.md lists what differs.
 """
 
-import contextlib
-
 import tensorflow as tf
 
+from ugatit_tf.layers.spectral import spectral_norm
 from ugatit_tf.runtime import seed_of
+from ugatit_tf.training.learner import Learner
 from ugatit_tf.training.objective import Networks, Objective
-from ugatit_tf.training.optimizer import Adam, learning_rate
+from ugatit_tf.training.optimizer import learning_rate
 
 
 class Trainer:
@@ -23,13 +23,15 @@ class Trainer:
         self.model = model
         self.config = config
         self.objective = Objective(config, self._noise)
-        generator = _trainable(model.generator_weights())
-        discriminator = _trainable(model.discriminator_weights())
-        self.generator_optimizer = Adam(generator)
-        self.discriminator_optimizer = Adam(discriminator)
-        self.average = _copies(generator) if config.ema else {}
+        options = {"scaled": config.precision == "float16", "accumulate": config.accumulate}
+        self.generators = Learner(_trainable(model.generator_weights()), **options)
+        self.discriminators = Learner(_trainable(model.discriminator_weights()), **options)
+        self.generator_optimizer = self.generators.optimizer
+        self.discriminator_optimizer = self.discriminators.optimizer
+        self.average = _copies(self.generator_optimizer.weights) if config.ema else {}
         self.steps_done = tf.Variable(0, dtype=tf.int64)
         self.num_traces = 0
+        self._part = tf.Variable(0)  # of the batches of one update, where it takes several
         self._plain = Networks(
             model.a2b, model.b2a, model.a2b.attend, model.b2a.attend,
             model.discriminator_a, model.discriminator_b,
@@ -37,6 +39,11 @@ class Trainer:
         self._networks = self._traced_networks()
         self._step = tf.function(self._iteration)
         self._step_without_generators = tf.function(self._iteration_without_generators)
+        self._add_discriminators = tf.function(self._batch_of_discriminators)
+        self._add_generators = tf.function(self._batch_of_generators)
+        self._update_from_sums = [
+            tf.function(self._end_of_discriminators), tf.function(self._end_of_generators)
+        ]  # fmt: skip
 
     def step(self, real_a, real_b, alpha=None, eps=None) -> dict:
         """Runs one iteration: discriminators, then in every n_critic-th one the generators.
@@ -53,6 +60,8 @@ class Trainer:
         index = int(self.steps_done.numpy())
         rate = tf.constant(learning_rate(index, self.config), tf.float32)
         both = index % self.config.n_critic == 0
+        if self.config.accumulate > 1:
+            return self._step_of_parts(real_a, real_b, rate, both, alpha, eps)
         update = self._step if both else self._step_without_generators
         return update(real_a, real_b, rate, alpha, eps)
 
@@ -63,23 +72,12 @@ class Trainer:
             alpha, eps: as in `step`.
 
         Returns:
-            (dict tag -> scalar, dict path -> gradient), generators' and
-            discriminators' together.
+            (dict tag -> scalar, dict path -> gradient), generators' and discriminators' together.
         """
-        kernels = _kernels(self.generator_optimizer)
-        with _watching(self.generator_optimizer) as tape:
-            translated = self.objective.translate(self._plain, real_a, real_b)
-            generator = self.objective.generators(
-                self._plain, (real_a, real_b), *translated, kernels
-            )
-        gradients = _gradients(tape, generator["Generator_loss"], self.generator_optimizer)
-        fakes = _fakes(translated)
-        with _watching(self.discriminator_optimizer) as tape:
-            discriminator = self._judge(self._plain, (real_a, real_b), fakes, alpha, eps)
-        gradients.update(
-            _gradients(tape, discriminator["Discriminator_loss"], self.discriminator_optimizer)
-        )
-        return {**discriminator, **generator}, gradients
+        reals = real_a, real_b
+        generator, gradients, fakes = self._look_at_generators(self._plain, reals)
+        discriminator, more = self._look_at_discriminators(self._plain, reals, fakes, alpha, eps)
+        return {**discriminator, **generator}, {**gradients, **more}
 
     def state(self) -> dict:
         """name -> dict of tf.Variables: all that an iteration changes."""
@@ -89,6 +87,7 @@ class Trainer:
             "discriminator_optimizer": self.discriminator_optimizer.state(),
             "progress": {"steps_done": self.steps_done},
             **({"average": self.average} if self.average else {}),
+            **({"loss_scale": self._scales()} if self.generators.scale else {}),
         }
 
     def start_average(self):
@@ -96,81 +95,144 @@ class Trainer:
         for path, average in self.average.items():
             average.assign(self.generator_optimizer.weights[path])
 
+    # One batch for each update: the discriminators are updated in the middle of the generators'
+    # pass, so that the translations are computed once.
+
     def _iteration(self, real_a, real_b, rate, alpha, eps):
         self.num_traces += 1  # Python runs only while tracing
-        kernels = _kernels(self.generator_optimizer)
-        with _watching(self.generator_optimizer) as tape:
-            translated = self.objective.translate(self._networks, real_a, real_b)
+        reals = real_a, real_b
+        with self.generators.watch() as tape:
+            translated = self.objective.translate(self._networks, *reals)
             with tape.stop_recording():
-                reals, fakes = (real_a, real_b), _fakes(translated)
-                scalars = self._update_discriminators(reals, fakes, rate, alpha, eps)
+                scalars = self._update_discriminators(reals, _fakes(translated), rate, alpha, eps)
+            kernels = self.generators.kernels
             parts = self.objective.generators(self._networks, reals, *translated, kernels)
-        gradients = _gradients(tape, parts["Generator_loss"], self.generator_optimizer)
-        self.generator_optimizer.apply(gradients, rate)
-        self._update_average()
-        self.steps_done.assign_add(1)
-        finite = tf.logical_and(scalars["finite"], _finite(parts, gradients))
-        return {**scalars, **parts, "finite": finite}
+        gradients = self.generators.gradients(tape, parts["Generator_loss"])
+        finite = _all_finite(parts, scalars.pop("finite"), self.generators.update(gradients, rate))
+        self._end_step(generators=True)
+        return {**scalars, **parts, **self._told_of_scales(), "finite": finite}
 
     def _iteration_without_generators(self, real_a, real_b, rate, alpha, eps):
         self.num_traces += 1
         fakes = self._networks.b2a(real_b).image, self._networks.a2b(real_a).image
         scalars = self._update_discriminators((real_a, real_b), fakes, rate, alpha, eps)
-        self.steps_done.assign_add(1)
-        return scalars
+        self._end_step(generators=False)
+        return {**scalars, **self._told_of_scales()}
 
     def _update_discriminators(self, reals, fakes, rate, alpha, eps):
-        with _watching(self.discriminator_optimizer) as tape:
-            parts = self._judge(self._networks, reals, fakes, alpha, eps)
-        gradients = _gradients(tape, parts["Discriminator_loss"], self.discriminator_optimizer)
-        self.discriminator_optimizer.apply(gradients, rate)
-        return {**parts, "finite": _finite(parts, gradients)}
+        parts, gradients = self._look_at_discriminators(self._networks, reals, fakes, alpha, eps)
+        finite = self.discriminators.update(gradients, rate)
+        return {**parts, "finite": _all_finite(parts, finite)}
 
-    def _judge(self, networks, reals, fakes, alpha, eps):
+    def _look_at_discriminators(self, networks, reals, fakes, alpha, eps):
         of_penalty = self._plain.discriminator_a, self._plain.discriminator_b
-        kernels = _kernels(self.discriminator_optimizer)
-        return self.objective.discriminators(
-            networks, of_penalty, reals, fakes, kernels, alpha, eps
-        )
+        with self.discriminators.watch() as tape:
+            parts = self.objective.discriminators(
+                networks, of_penalty, reals, fakes, self.discriminators.kernels, alpha, eps
+            )
+        return parts, self.discriminators.gradients(tape, parts["Discriminator_loss"])
 
-    def _update_average(self):
-        """average = ema * average + (1 - ema) * weight."""
-        for path, average in self.average.items():
+    def _look_at_generators(self, networks, reals):
+        with self.generators.watch() as tape:
+            translated = self.objective.translate(networks, *reals)
+            parts = self.objective.generators(networks, reals, *translated, self.generators.kernels)
+        gradients = self.generators.gradients(tape, parts["Generator_loss"])
+        return parts, gradients, _fakes(translated)
+
+    # Several batches for each update: the generators must wait for the discriminators, so the
+    # translations are computed twice rather than kept for all batches.
+
+    def _step_of_parts(self, real_a, real_b, rate, both, alpha, eps):
+        parts = list(zip(*(tf.split(x, self.config.accumulate) for x in (real_a, real_b))))
+        told = [self._add_discriminators(*part, alpha, eps) for part in parts]
+        finite = [scalars.pop("finite") for scalars in told]
+        finite.append(self._update_from_sums[0](rate))
+        scalars = _mean(told)
+        if both:
+            told = [self._add_generators(*part) for part in parts]
+            finite += [scalars.pop("finite") for scalars in told]
+            finite.append(self._update_from_sums[1](rate))
+            scalars.update(_mean(told))
+        self._end_step(generators=both)
+        return {**scalars, **self._told_of_scales(), "finite": tf.reduce_all(finite)}
+
+    def _batch_of_discriminators(self, real_a, real_b, alpha, eps):
+        self.num_traces += 1
+        fakes = self._networks.b2a(real_b).image, self._networks.a2b(real_a).image
+        reals = real_a, real_b
+        parts, gradients = self._look_at_discriminators(self._networks, reals, fakes, alpha, eps)
+        self.discriminators.add(gradients)
+        self._part.assign_add(1)
+        return {**parts, "finite": _all_finite(parts)}
+
+    def _batch_of_generators(self, real_a, real_b):
+        self.num_traces += 1
+        parts, gradients, _ = self._look_at_generators(self._networks, (real_a, real_b))
+        self.generators.add(gradients)
+        return {**parts, "finite": _all_finite(parts)}
+
+    def _end_of_discriminators(self, rate):
+        self._advance_u()
+        return self.discriminators.update_from_sums(rate)
+
+    def _end_of_generators(self, rate):
+        self._advance_u()
+        return self.generators.update_from_sums(rate)
+
+    def _advance_u(self):
+        """One power iteration for all: during the batches of an update u has stood still."""
+        weights = self.model.discriminator_weights()
+        for path, state in weights.items():
+            if path.endswith("/u"):
+                kernel = tf.convert_to_tensor(weights[f"{path[:-1]}kernel"])
+                state.assign(spectral_norm(kernel, tf.convert_to_tensor(state))[1])
+
+    def _end_step(self, *, generators):
+        """average = ema * average + (1 - ema) * weight, if there is one; counts the step."""
+        for path, average in self.average.items() if generators else ():
             weight = self.generator_optimizer.weights[path]
             average.assign_sub((1.0 - self.config.ema) * (average - weight))
+        self._part.assign(0)
+        self.steps_done.assign_add(1)
+
+    def _scales(self):
+        return {
+            f"{name}/{part}": variable
+            for name in ("generators", "discriminators")
+            for part, variable in getattr(self, name).scale.state().items()
+        }
+
+    def _told_of_scales(self):
+        """The loss scales and the number of skipped updates, where there are any."""
+        if not self.generators.scale:
+            return {}
+        told = {name: value for name, value in self._scales().items() if "good" not in name}
+        return {f"loss_scale/{k}": tf.cast(v.read_value(), tf.float32) for k, v in told.items()}
 
     def _noise(self, name, shape):
-        """Uniform [0, 1): a pure function of the run's seed, the step and `name`."""
+        """Uniform [0, 1): a pure function of the run's seed, the step, the part and `name`."""
         step = tf.cast(self.steps_done, tf.int32)
-        seed = tf.constant(seed_of(self.config.seed, name)) + [step, 0]
+        seed = tf.constant(seed_of(self.config.seed, name)) + tf.stack([step, self._part])
         return tf.random.stateless_uniform(shape, seed)
 
     def _traced_networks(self):
         """Each network as one traced function of any batch size: traced once, called often."""
-        config = self.config
+        config, model = self.config, self.model
         images = tf.TensorSpec([None, config.img_size, config.img_size, config.img_ch])
+        options = {"input_signature": [images], "jit_compile": config.xla or None}
 
         def traced(network, **kwargs):
-            return tf.function(lambda x: network(x, **kwargs), input_signature=[images])
+            return tf.function(lambda x: network(x, **kwargs), **options)
 
-        model, training = self.model, {"training": True}
+        moves_u = {"training": config.accumulate == 1}
         return Networks(
             a2b=traced(model.a2b),
             b2a=traced(model.b2a),
             attend_a2b=traced(model.a2b.attend),
             attend_b2a=traced(model.b2a.attend),
-            discriminator_a=traced(model.discriminator_a, **training),
-            discriminator_b=traced(model.discriminator_b, **training),
+            discriminator_a=traced(model.discriminator_a, **moves_u),
+            discriminator_b=traced(model.discriminator_b, **moves_u),
         )
-
-
-@contextlib.contextmanager
-def _watching(optimizer):
-    """A tape for the gradients of the optimizer's weights and of nothing else."""
-    with tf.GradientTape(watch_accessed_variables=False) as tape:
-        for weight in optimizer.weights.values():
-            tape.watch(weight)
-        yield tape
 
 
 def _fakes(translated):
@@ -179,25 +241,17 @@ def _fakes(translated):
     return of_b2a.fake, of_a2b.fake
 
 
-def _gradients(tape, target, optimizer):
-    weights = list(optimizer.weights.values())
-    values = tape.gradient(target, weights, unconnected_gradients="zero")  # loss weights of 0
-    return dict(zip(optimizer.weights, values))
+def _all_finite(parts, *others):
+    """Whether all losses are finite numbers, and what was found of others."""
+    return tf.reduce_all([tf.reduce_all(tf.math.is_finite([*parts.values()])), *others])
 
 
-def _finite(parts, gradients):
-    """Whether all losses and all gradients are finite numbers."""
-    # The sum of squares is one pass without a copy, and it is finite only if all terms are.
-    sums = [tf.nn.l2_loss(gradient) for gradient in gradients.values()]
-    return tf.reduce_all(tf.math.is_finite(tf.stack([*parts.values(), *sums])))
+def _mean(scalars):
+    return {tag: tf.add_n([s[tag] for s in scalars]) / len(scalars) for tag in scalars[0]}
 
 
 def _copies(weights):
     return {path: tf.Variable(weight) for path, weight in weights.items()}
-
-
-def _kernels(optimizer):
-    return [w for path, w in optimizer.weights.items() if path.endswith("/kernel")]
 
 
 def _trainable(weights):

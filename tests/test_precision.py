@@ -1,0 +1,249 @@
+"""Half precision: maps are half, everything that is kept or summed is float32."""
+
+import functools
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests import made, runs
+from tests.test_layers import TABLE
+from tests.test_step import BATCH, everything, trainer_of
+from ugatit_tf import layers
+from ugatit_tf.data import demo, folders, pipeline
+from ugatit_tf.networks.discriminator import Discriminator
+from ugatit_tf.networks.generator import Generator
+from ugatit_tf.networks.model import build_model
+from ugatit_tf.training.learner import LossScale
+from ugatit_tf.training.step import Trainer
+
+# Part of the largest value; a half number keeps 8 or 11 bits, and errors add up over layers.
+TOLERANCE = {"bfloat16": 0.05, "float16": 0.01}
+# Norm of the error to norm of all gradients. A rounded map falls on the other side of a ReLU, an
+# absolute value or a maximum here and there, and these gradients pass through thirty of them.
+OF_GRADIENTS = {"bfloat16": 0.3, "float16": 0.03}
+HALVES = pytest.mark.parametrize("precision", TOLERANCE)
+PLAIN = [name for name in TABLE if hasattr(layers, name)]
+
+
+def difference(found, expected):
+    """The largest, as a part of the largest number expected."""
+    found, expected = (np.asarray(tf.cast(x, tf.float32)) for x in (found, expected))
+    return np.abs(found - expected).max() / np.abs(expected).max()
+
+
+@HALVES
+@pytest.mark.parametrize("name", PLAIN)
+def test_a_layer_computes_in_the_type_of_its_input(name, precision):
+    kind, options, (x, *style), _ = TABLE[name]
+    layer = kind(**options)
+    layer(x, *style)
+    made.filled(layer)
+
+    def run(x):
+        x = tf.constant(x)
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            outputs = tf.nest.flatten(layer(x, *style))
+            # Not the sum of squares, which a normalization makes constant.
+            total = tf.reduce_sum(tf.cast(outputs[0], tf.float32) * made.numbers(*outputs[0].shape))
+        kernels = [w for path, w in made.named_weights(layer, "").items() if path[-2:] != "/u"]
+        return outputs[0], tape.gradient(total, [x, *kernels])
+
+    half = tf.cast(x, precision)
+    expected, gradients = run(tf.cast(half, tf.float32))  # without the rounding of the input
+    found, half_gradients = run(half)
+    assert found.dtype == half_gradients[0].dtype == precision
+    assert all(gradient.dtype == tf.float32 for gradient in half_gradients[1:])
+    assert difference(found, expected) < TOLERANCE[precision]
+    for one, other in zip(half_gradients, gradients):
+        # A bias before a normalization has a gradient of nothing but rounding.
+        if np.abs(other).max() > 1e-2:
+            assert difference(one, other) < 2 * TOLERANCE[precision]
+
+
+def test_statistics_of_numbers_whose_squares_float16_cannot_hold_are_right():
+    x = 1000 + 200 * made.numbers(1, 16, 16, 3)
+    layer = layers.InstanceNormalization()
+    found = layer(tf.constant(x, tf.float16))
+    assert difference(found, layer(x)) < 0.01
+
+
+@HALVES
+def test_networks_take_and_return_float32_and_keep_float32_weights(precision):
+    generator = Generator(ch=2, n_res=1, light=True, precision=precision)
+    discriminator = Discriminator(ch=2, n_dis=2, precision=precision)
+    x = tf.constant(made.pictures(1, 8, 8, 3))
+    for output in tf.nest.flatten([generator(x), discriminator(x)]):
+        assert output.dtype == tf.float32
+    for network in (generator, discriminator):
+        for path, weight in made.named_weights(network, "").items():
+            assert weight.dtype == tf.float32, path
+
+
+@functools.lru_cache(None)
+def looked_at(**options):
+    trainer = trainer_of(img_size=16, **options)
+    for learner in (trainer.generators, trainer.discriminators):
+        if learner.scale:  # the losses are large already
+            learner.scale.scale.assign(1.0)
+    return trainer.losses_and_gradients(*pictures(), alpha=0.5, eps=0.5)
+
+
+def pictures():
+    return [tf.constant(made.pictures(2, 16, 16, 1, seed=seed)) for seed in (1, 2)]
+
+
+@HALVES
+@pytest.mark.parametrize("gan_type", ["lsgan", "wgan-gp"])
+def test_losses_and_gradients_are_those_of_float32_up_to_rounding(precision, gan_type):
+    expected, gradients = looked_at(gan_type=gan_type)
+    found, half = looked_at(gan_type=gan_type, precision=precision)
+    for tag, value in expected.items():
+        assert found[tag].dtype == tf.float32, tag
+        np.testing.assert_allclose(found[tag], value, rtol=0.1, atol=0.02, err_msg=tag)
+    for kind in ("gen", "disc"):
+        names = [n for n in gradients if (n[:4] == "disc") == (kind == "disc")]
+        apart = sum(float(tf.nn.l2_loss(half[n] - gradients[n])) for n in names)
+        norm = sum(float(tf.nn.l2_loss(gradients[n])) for n in names)
+        assert np.sqrt(apart / norm) < OF_GRADIENTS[precision], kind
+
+
+def test_recomputing_changes_neither_losses_nor_gradients():
+    expected, gradients = looked_at(gan_type="lsgan")
+    found, again = looked_at(gan_type="lsgan", recompute=True)
+    for tag, value in expected.items():
+        np.testing.assert_allclose(found[tag], value, rtol=1e-6, err_msg=tag)
+    for path, gradient in gradients.items():
+        np.testing.assert_allclose(again[path], gradient, rtol=1e-3, atol=1e-4, err_msg=path)
+
+
+def test_recomputing_works_in_a_traced_step():
+    plain, again = trainer_of(), trainer_of(recompute=True)
+    for _ in range(2):
+        expected, found = plain.step(*BATCH), again.step(*BATCH)
+    for tag, value in expected.items():
+        np.testing.assert_allclose(
+            float(found[tag]), float(value), rtol=1e-4, atol=1e-6, err_msg=tag
+        )
+
+
+@pytest.mark.parametrize(
+    ("options", "noise"),
+    [({}, {}), ({"gan_type": "wgan-gp", "n_critic": 2, "ema": 0.9}, {"alpha": 0.5})],
+    ids=["lsgan", "wgan-gp"],
+)
+def test_two_batches_for_one_update_are_one_batch_of_twice_the_size(options, noise):
+    whole = trainer_of(batch_size=2, **options)
+    parts = trainer_of(batch_size=1, accumulate=2, **options)
+    exact, after_updates = 2e-5, 1e-3  # Adam's first steps are as long where a gradient is noise
+    for step in range(2):
+        expected, found = (trainer.step(*BATCH, **noise) for trainer in (whole, parts))
+        assert set(found) == set(expected)
+        for tag, value in expected.items():
+            first = step == 0 and ("D" in tag or "disc" in tag)
+            tolerance = exact if first else after_updates
+            np.testing.assert_allclose(
+                float(found[tag]), float(value), rtol=tolerance, atol=1e-6, err_msg=tag
+            )
+    before, after = everything(whole), everything(parts)
+    assert set(after) == set(before)
+    for name, array in before.items():
+        if name.startswith(("weights", "average")):
+            atol = 1e-4 if name.endswith("/u") else 4.1e-4
+            np.testing.assert_allclose(after[name], array, rtol=1e-5, atol=atol, err_msg=name)
+    for moment in ("generator_optimizer/m", "discriminator_optimizer/v"):
+        one, other = (
+            np.concatenate([x.ravel() for name, x in state.items() if name.startswith(moment)])
+            for state in (before, after)
+        )
+        assert np.linalg.norm(other - one) < 1e-3 * np.linalg.norm(one)
+
+
+def test_the_loss_scale_is_halved_at_once_and_doubled_after_long_success(monkeypatch):
+    monkeypatch.setattr(LossScale, "PATIENCE", 3)
+    scale = LossScale()
+    seen = []
+    for finite in (True, False, True, True, True, True, False, False):
+        assert bool(scale.follow(tf.constant(finite)))
+        seen.append((float(scale.scale) / LossScale.START, int(scale.skipped)))
+    assert seen == [
+        (1.0, 0), (0.5, 1), (0.5, 1), (0.5, 1), (1.0, 1), (1.0, 1), (0.5, 2), (0.25, 3),
+    ]  # fmt: skip
+
+
+def test_at_the_smallest_scale_nothing_is_left_to_try():
+    scale = LossScale()
+    scale.scale.assign(LossScale.SMALLEST)
+    assert not bool(scale.follow(tf.constant(False)))
+    assert float(scale.scale) == LossScale.SMALLEST
+
+
+@pytest.fixture
+def overflowing():
+    """A trainer and its state before and after a step whose scaled gradients are infinite."""
+    trainer = trainer_of(precision="float16")
+    for learner in (trainer.generators, trainer.discriminators):
+        learner.scale.scale.assign(1e30)
+    before = everything(trainer)
+    scalars = trainer.step(*BATCH)
+    return trainer, before, everything(trainer), scalars
+
+
+def test_an_overflow_skips_the_update_and_is_counted_and_saved(overflowing):
+    _, before, after, scalars = overflowing
+    moved = {name for name in before if (before[name] != after[name]).any()}
+    assert {name for name in moved if not name.endswith("/u")} == {
+        "progress/steps_done",
+        *(
+            f"loss_scale/{kind}/{part}"
+            for kind in ("generators", "discriminators")
+            for part in ("scale", "skipped")
+        ),
+    }
+    assert bool(scalars["finite"])  # the scale takes care of it; the run goes on
+    for kind in ("generators", "discriminators"):
+        assert float(scalars[f"loss_scale/{kind}/skipped"]) == 1
+        assert after[f"loss_scale/{kind}/scale"] == pytest.approx(5e29)
+
+
+def test_a_loss_that_is_not_finite_stops_a_float16_run_too():
+    trainer = trainer_of(precision="float16")
+    bias = trainer.model.weights()["a2b/to_image/bias"]
+    bias.assign(np.full(bias.shape, np.nan))
+    assert not bool(trainer.step(*BATCH)["finite"])
+
+
+def test_a_float16_step_equals_a_float32_step_up_to_rounding():
+    half, full = trainer_of(precision="float16"), trainer_of()
+    for _ in range(2):
+        found, expected = half.step(*BATCH), full.step(*BATCH)
+    for tag, value in expected.items():
+        np.testing.assert_allclose(float(found[tag]), float(value), rtol=0.1, atol=0.05)
+
+
+@pytest.mark.slow
+def test_bfloat16_learns_the_built_in_faces_as_float32_does(tmp_path):
+    """Three hundred steps: the curves of all terms lie together, and fall alike."""
+    folder = str(tmp_path / "dataset" / "demo")
+    demo.write_dataset(folder, size=32, train=24, test=1)
+    curves = {}
+    for precision in ("float32", "bfloat16"):
+        config = runs.config_in(
+            tmp_path, dataset="demo", img_size=32, ch=8, n_dis=4, lr=4e-4, precision=precision
+        )
+        parts = [folders.examine(f"{folder}/{name}").paths for name in folders.TRAIN]
+        trainer = Trainer(build_model(config), config)
+        told = [
+            {tag: float(value) for tag, value in trainer.step(*batch).items() if "/" in tag}
+            for batch in pipeline.batches(*parts, config).take(300)
+        ]
+        curves[precision] = {tag: np.array([t[tag] for t in told]) for tag in told[0]}
+    for tag, curve in curves["float32"].items():
+        other = curves["bfloat16"][tag]
+        # Means over fifty steps; the discriminators' game makes single steps differ.
+        means, others = (c.reshape(6, 50).mean(1) for c in (curve, other))
+        np.testing.assert_allclose(others, means, rtol=0.35, atol=0.05, err_msg=tag)
+    for tag in ("a2b/cycle", "b2a/cycle", "a2b/identity", "b2a/cam"):
+        for curve in (curves["float32"][tag], curves["bfloat16"][tag]):
+            assert curve[-50:].mean() < 0.8 * curve[:50].mean(), tag

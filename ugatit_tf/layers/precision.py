@@ -1,0 +1,36 @@
+"""Mixed precision: weights are float32, maps have the type of the layer's input."""
+
+import tensorflow as tf
+
+
+class MixedLayer(tf.keras.layers.Layer):
+    """A layer that computes in the type of its input, whatever Keras' own policy is.
+
+    The networks cast the picture once, at their entry; from there on every map has that type.
+    Weights stay float32, as do statistics, spectral norms and what the networks return.
+    """
+
+    def __init__(self, **kwargs):
+        super().__init__(autocast=False, **kwargs)
+
+
+def like(x, weight):
+    """`weight` as a tensor of the type of `x`."""
+    return tf.cast(tf.convert_to_tensor(weight), x.dtype)
+
+
+@tf.custom_gradient
+def add_bias(x, bias):
+    """x + bias, with the bias' gradient summed in float32.
+
+    A half number cannot count a map's pixels: adding 1 to 256 in bfloat16 gives 256.
+    """
+
+    def gradient(upstream):
+        return upstream, tf.reduce_sum(float32(upstream), [0, 1, 2])
+
+    return tf.nn.bias_add(x, tf.cast(bias, x.dtype)), gradient
+
+
+def float32(x):
+    return tf.cast(x, tf.float32)
