@@ -1,5 +1,6 @@
 # make demo   sets up, trains on drawn faces, translates, exports; six minutes on two cores
 # make test   sets up, runs the fast tests; STACK=tfa for TensorFlow 2.15 with Addons
+# make bench  measures a step, the input and the test phase beside plain forms; two minutes
 
 STACK ?= default
 VENV = $(if $(filter tfa,$(STACK)),.venv-tfa,.venv)
@@ -15,7 +16,9 @@ DEMO = --dataset demo --light True --img_size 64 --ch 16 --n_res 2 --n_dis 5 \
   --iteration 500 --epoch 8 --decay_epoch 4 --lr 0.0004 --cam_weight 100 \
   --cycle_weight 20 --print_freq 500 --save_freq 500
 
-.PHONY: demo test test-slow lint
+BENCH = --img_size 64 --ch 16 --n_dis 5
+
+.PHONY: demo test test-slow lint bench
 
 demo: $(VENV)/ready
 	$(PYTHON) main.py --phase train $(DEMO)
@@ -27,6 +30,12 @@ test: $(VENV)/ready
 
 test-slow: $(VENV)/ready
 	$(PYTHON) -m pytest -q -m slow
+
+bench: $(VENV)/ready
+	$(PYTHON) -m benchmarks.train_step $(BENCH) --rounds 3
+	$(PYTHON) -m benchmarks.input_pipeline $(BENCH)
+	$(PYTHON) -m benchmarks.translate $(BENCH)
+	$(PYTHON) -m benchmarks.summaries $(BENCH)
 
 lint: $(VENV)/ready
 	$(PYTHON) -m ruff check .

@@ -7,7 +7,6 @@ ratio is the median of the ratios of neighbours, which have seen the same machin
 import argparse
 import json
 import os
-import re
 import statistics
 import subprocess
 import sys
@@ -132,20 +131,6 @@ def matrix_product_rate(seconds) -> float:
 
 def _side():
     return 8192 if tf.config.list_physical_devices("GPU") else 2048
-
-
-def peak_memory() -> int:
-    """The most bytes that this process has held: of the GPU's memory, where there is one."""
-    if tf.config.list_physical_devices("GPU"):
-        return tf.config.experimental.get_memory_info("GPU:0")["peak"]
-    try:  # not `ru_maxrss`: a child takes over its parent's
-        with open("/proc/self/status", encoding="utf-8") as file:
-            return 1024 * int(re.search(r"VmHWM:\s+(\d+) kB", file.read()).group(1))
-    except OSError:
-        import resource
-
-        unit = 1 if sys.platform == "darwin" else 1024
-        return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def alone(module, argv) -> dict:

@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from benchmarks import flops, measure
 from benchmarks.plain import PlainTrainer
+from ugatit_tf import runtime
 from ugatit_tf.config import Config
 from ugatit_tf.networks.model import build_model
 from ugatit_tf.training.step import Trainer
@@ -42,9 +43,7 @@ def plain_config(given):
 def step_of(name, given):
     """A function that runs one iteration of a new trainer to its end."""
     trainer = COMPETITORS[name](given)
-    config = trainer.config
-    shape = [config.batch_size, config.img_size, config.img_size, config.img_ch]
-    real_a, real_b = (tf.random.stateless_uniform(shape, [seed, 0], -1.0, 1.0) for seed in (1, 2))
+    real_a, real_b = pictures_of(Config(**given))
 
     def step():
         return [float(value) for value in trainer.step(real_a, real_b).values()]
@@ -52,12 +51,18 @@ def step_of(name, given):
     return step
 
 
+def pictures_of(config):
+    """Noise as the batches of one step."""
+    shape = [config.samples_per_step, config.img_size, config.img_size, config.img_ch]
+    return [tf.random.stateless_uniform(shape, [seed, 0], -1.0, 1.0) for seed in (1, 2)]
+
+
 def main(argv) -> int:
     options, given = measure.read(_parser(), argv)
     measure.keep_graphs_as_written()
     if options.only:
         measure.in_turn({"step": step_of(options.only, given)}, 2)
-        print(json.dumps({"peak": measure.peak_memory()}))
+        print(json.dumps({"peak": runtime.peak_memory()}))
         return 0
     config = Config(**given)
     precision = getattr(config, "precision", "float32")

@@ -1,9 +1,13 @@
-"""Pictures a second of `--phase test`, beside the bare generator on constant tensors.
+"""Pictures a second of `--phase test`, beside the bare networks on constant tensors.
 
     python -m benchmarks.translate --img_size 256 --pictures 20
 
-The pictures are drawn, and the weights random. The phase runs on a folder of one picture and on
-one of many: the difference is the work for the others, without loading and tracing.
+A row of the report takes two passes: the translation, and the reconstruction from it. The phase
+does both, and so do the bare networks, in the same batches: the ratio is what decoding, encoding
+and the report cost. The rate of the first pass alone is that of programs that only translate.
+
+The pictures are drawn, and the weights random. Loading, the first look at all files, and tracing
+are not in the rates.
 """
 
 import dataclasses
@@ -15,9 +19,10 @@ import tensorflow as tf
 
 from benchmarks import measure
 from ugatit_tf.config import Config
-from ugatit_tf.data import demo
+from ugatit_tf.data import demo, folders
 from ugatit_tf.networks.model import build_model
 from ugatit_tf.pictures import files
+from ugatit_tf.pictures.report import write_report
 from ugatit_tf.training import checkpoints
 from ugatit_tf.translation import translate
 
@@ -26,28 +31,27 @@ DRAWN = 8  # different pictures; more files are copies
 
 def main(argv) -> int:
     parser = measure.parser("benchmarks.translate", "Pictures a second of the test phase.")
-    parser.add_argument(
-        "--pictures", type=measure.positive, default=20, help="in the larger folder"
-    )
+    parser.add_argument("--pictures", type=measure.positive, default=20)
     parser.add_argument("--rounds", type=measure.positive, default=3)
     options, given = measure.read(parser, argv)
-    if options.pictures < 2:
-        parser.error("--pictures must be at least 2: the first one is not timed.")
     measure.keep_graphs_as_written()
     with tempfile.TemporaryDirectory() as folder:
         config = config_in(folder, given)
-        print(f"{measure.described(config)}; {options.pictures} pictures, {options.rounds} rounds")
-        one, many = (_with_dataset(config, count) for count in (1, options.pictures))
-        generator = _make_run(config)
-        seconds = measure.in_turn(
-            {
-                "one": lambda: translate.test(one),
-                "many": lambda: translate.test(many),
-                "bare": _bare(generator, config, options.pictures - 1),
-            },
-            options.rounds,
-        )
-    _report(seconds, options.pictures - 1)
+        count = options.pictures
+        batches = dataclasses.replace(config, batch_size=translate.BATCH)
+        print(f"{measure.described(batches)}, {config.precision}, XLA {config.xla}")
+        print(f"{count} pictures, {options.rounds} rounds")
+        draw_pictures(os.path.join(config.dataset_folder, "testA"), count, config.img_size)
+        networks = translate.networks(_make_run(config), config)
+        start = measure.seconds_of(lambda: translate.test(config))
+        competitors = {
+            "phase": _phase(networks, config),
+            "both": lambda: _bare(networks, config, count, reconstruct=True),
+            "forward": lambda: _bare(networks, config, count, reconstruct=False),
+        }
+        competitors["both"]()  # traces
+        seconds = measure.in_turn(competitors, options.rounds)
+    _report(seconds, count, start)
     return 0
 
 
@@ -67,42 +71,43 @@ def draw_pictures(folder, count, size):
     return paths
 
 
-def _with_dataset(config, count):
-    config = dataclasses.replace(config, dataset=f"pictures_{count}")
-    draw_pictures(os.path.join(config.dataset_folder, "testA"), count, config.img_size)
-    return config
-
-
 def _make_run(config):
-    """Writes a run with one checkpoint; returns its generator."""
+    """Writes a run with one checkpoint; returns its model."""
     model = build_model(config)
     checkpoints.save(config.run_folder, 1, {"weights": model.weights()})
     config.save(config.run_folder)
-    return model.a2b
+    return model
 
 
-def _bare(generator, config, count):
-    image = tf.zeros([1, config.img_size, config.img_size, config.img_ch])
-    forward = tf.function(lambda x: generator(x).image)
+def _phase(networks, config):
+    """The work of the phase once its networks are traced, each time into a new folder."""
+    sources = {"a2b": folders.pictures_in(os.path.join(config.dataset_folder, "testA"))}
 
     def run():
-        for _ in range(count):
-            forward(image).numpy()
+        folder = translate.fresh_folder(os.path.join(config.result_dir, "timed"))
+        rows = translate.translated(networks, config, sources, folder)
+        write_report(os.path.join(folder, "index.html"), rows, title="timed", facts={})
 
-    forward(image)  # traces
     return run
 
 
-def _report(seconds, count):
-    others = [many - one for one, many in zip(seconds["one"], seconds["many"])]
-    if min(others) <= 0:
-        print("Too short to be timed: more --pictures or a larger --img_size would tell.")
-    phase = [count / value for value in others]
-    bare = [count / value for value in seconds["bare"]]
-    print(f"test phase:     {measure.spread(phase)} pictures/s")
-    print(f"bare generator: {measure.spread(bare)} pictures/s")
-    print(f"ratio phase / bare: {measure.spread(measure.ratios(phase, bare))}")
-    print(f"the phase on one picture, with loading: {measure.spread(seconds['one'])} s")
+def _bare(networks, config, count, *, reconstruct):
+    """What the networks alone do for `count` pictures, with the last batch as short."""
+    for start in range(0, count, translate.BATCH):
+        batch = min(translate.BATCH, count - start)
+        images = tf.zeros([batch, config.img_size, config.img_size, config.img_ch])
+        forth = networks["a2b"](images).image
+        (networks["b2a"](forth).image if reconstruct else forth).numpy()
+
+
+def _report(seconds, count, start):
+    rates = {name: [count / value for value in values] for name, values in seconds.items()}
+    phase, both = rates["phase"], rates["both"]
+    print(f"test phase: {measure.spread(phase)} pictures/s")
+    print(f"bare networks, translation and reconstruction: {measure.spread(both)} pictures/s")
+    print(f"bare networks, translation alone: {measure.spread(rates['forward'])} pictures/s")
+    print(f"ratio phase / bare: {measure.spread(measure.ratios(phase, both))}")
+    print(f"the whole phase, with loading and tracing: {start:.1f} s")
 
 
 if __name__ == "__main__":

@@ -1,12 +1,17 @@
 """The test phase: every picture, both directions, nothing overwritten, one page of all."""
 
+import dataclasses
+import errno
 import os
 import re
+import threading
 import types
 import urllib.parse
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tests import runs
 from ugatit_tf.data import pipeline
@@ -183,3 +188,115 @@ def test_a_test_folder_without_a_readable_picture_fails_before_anything_is_writt
     with pytest.raises(Failure, match="No readable picture in .*testA"):
         translate.test(config)
     assert runs.bytes_below(tested.root) == before
+
+
+@pytest.fixture
+def folder_of_six(tested, tmp_path):
+    """A configuration whose run is that of `tested`, with six pictures: a batch and a half."""
+    places = {"dataset_dir": str(tmp_path / "dataset"), "result_dir": str(tmp_path / "results")}
+    config = dataclasses.replace(tested.config, dataset="six", run="tiny", **places)
+    folder = os.path.join(config.dataset_folder, "testA")
+    runs.write_pictures(folder, [f"{i}.png" for i in range(6)])
+    return config
+
+
+def translated_in(folder, tested, config):
+    """Name -> pixels of what the phase writes, for the pictures of testA in both directions."""
+    paths = [os.path.join(config.dataset_folder, "testA", f"{i}.png") for i in range(6)]
+    networks = translate.networks(tested.model, config)
+    rows = translate.translated(networks, config, dict.fromkeys(networks, paths), str(folder))
+    names = [(row.direction, row.name) for row in rows]
+    assert names == [(d, f"{i}.png") for d in ("A to B", "B to A") for i in range(6)]
+    counts = {network.experimental_get_tracing_count() for network in networks.values()}
+    assert counts == {1}
+    return {name: files.read(folder / name) for name in runs.bytes_below(folder)}
+
+
+@pytest.mark.parametrize(("batch", "xla"), [(1, False), (4, False), (4, True)])
+def test_batches_and_xla_change_no_level_but_by_rounding_and_trace_once(
+    tested, folder_of_six, tmp_path, monkeypatch, batch, xla
+):
+    monkeypatch.setattr(translate, "BATCH", batch)
+    config = dataclasses.replace(folder_of_six, xla=xla)
+    found = translated_in(tmp_path / "found", tested, config)
+    assert len(found) == 6 * 4
+    for direction in ("a2b", "b2a"):
+        for i in range(6):
+            name = f"{i}.png"
+            out = getattr(tested.model, direction)(source(config, "testA", name)[None])
+            expected = files.to_uint8(out.image[0].numpy())
+            assert_levels(found[os.path.join(direction, name)], expected)
+
+
+def test_a_picture_that_breaks_after_the_first_look_is_named(folder_of_six, monkeypatch):
+    paths = translate.folders.pictures_in(os.path.join(folder_of_six.dataset_folder, "testA"))
+    monkeypatch.setattr(translate.folders, "pictures_in", lambda _: paths)
+    os.truncate(paths[4], 60)
+    assert_fails(folder_of_six, files.UnreadablePicture, "testA.4.png: the picture is damaged")
+
+
+@pytest.mark.parametrize("full", ["4.png", "index.html"])
+def test_a_full_disk_is_the_error_that_the_system_gives(folder_of_six, monkeypatch, full):
+    replacing = files.replacing
+
+    def failing(path):
+        if os.path.basename(path) == full:
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        return replacing(path)
+
+    monkeypatch.setattr(files, "replacing", failing)
+    assert_fails(folder_of_six, OSError, f"No space left on device: .*{full}")
+
+
+def assert_fails(config, error, message):
+    """Nothing of it is left but whole pictures: no page, no thread."""
+    threads = threading.active_count()
+    with pytest.raises(error, match=message):
+        translate.test(config)
+    left = runs.bytes_below(config.result_dir)
+    assert all(name.endswith(".png") and ".unfinished" not in name for name in left)
+    assert threading.active_count() <= threads
+
+
+def test_a_report_that_fails_in_the_middle_stops_the_threads(tested, folder_of_six, tmp_path):
+    paths = [os.path.join(folder_of_six.dataset_folder, "testA", f"{i}.png") for i in range(6)]
+    networks = translate.networks(tested.model, folder_of_six)
+    threads = threading.active_count()
+    rows = translate.translated(networks, folder_of_six, {"a2b": paths}, str(tmp_path))
+    next(rows)
+    assert threading.active_count() > threads
+    rows.close()
+    assert threading.active_count() <= threads
+
+
+def test_results_come_in_order_and_no_more_than_the_limit_is_on_the_way():
+    begun, taken, most = [], [], []
+
+    def work(number):
+        threading.Event().wait(0.002 * (number % 3))  # so that later ones are done earlier
+        return number
+
+    def items():
+        for number in range(20):
+            begun.append(number)
+            most.append(len(begun) - len(taken))
+            yield number
+
+    with ThreadPoolExecutor(4) as pool:
+        for number in translate._ahead(pool, work, items(), 5):
+            taken.append(number)
+    assert taken == list(range(20))
+    assert max(most) <= 5
+
+
+def test_what_xla_cannot_compile_is_said_with_the_way_out(folder_of_six, tested, tmp_path):
+    def refusing(_):
+        raise tf.errors.UnimplementedError(None, None, "no such kernel\nmore")
+
+    networks = {"a2b": refusing, "b2a": refusing}
+    paths = {"a2b": [os.path.join(folder_of_six.dataset_folder, "testA", "0.png")]}
+    config = dataclasses.replace(folder_of_six, xla=True)
+    with pytest.raises(Failure, match="XLA cannot compile .*: no such kernel. Use --xla False"):
+        list(translate.translated(networks, config, paths, str(tmp_path)))
+    with pytest.raises(tf.errors.UnimplementedError):
+        list(translate.translated(networks, folder_of_six, paths, str(tmp_path)))

@@ -1,9 +1,16 @@
-"""Pictures in, pictures out: both directions of a trained run over its test folders."""
+"""Pictures in, pictures out: both directions of a trained run over its test folders.
+
+While the networks work on a batch, threads decode the pictures of the next and encode those of
+the last. A few batches are on the way at any time, so memory does not grow with the folders.
+"""
 
 import collections
+import contextlib
 import itertools
 import os
+from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
@@ -15,6 +22,14 @@ from ugatit_tf.runtime import Failure
 from ugatit_tf.training import checkpoints
 
 DIRECTIONS = {"a2b": ("testA", "A to B"), "b2a": ("testB", "B to A")}
+BATCH = 4  # pictures in one call of the networks; on two cores 15% faster than one by one
+WORKERS = min(8, os.cpu_count() or 1)  # threads that decode and encode
+NOT_COMPILED = (
+    tf.errors.InternalError,
+    tf.errors.InvalidArgumentError,
+    tf.errors.NotFoundError,
+    tf.errors.UnimplementedError,
+)
 
 
 def load(config, which="latest"):
@@ -58,19 +73,42 @@ def test(config, which="latest") -> str:
     sources = {direction: folders.pictures_in(folder) for direction, folder in present.items()}
     step = os.path.basename(checkpoint)
     folder = fresh_folder(os.path.join(config.result_dir, config.run_name, step))
-    rows = (
-        row
-        for direction, paths in sources.items()
-        for row in _translated(model, config, direction, paths, folder)
-    )
     report = os.path.join(folder, "index.html")
     facts = {
         "Checkpoint": checkpoint,
         "Pictures": ", ".join(f"{len(p)} {DIRECTIONS[d][1]}" for d, p in sources.items()),
         "Size": f"{config.img_size} x {config.img_size}",
     }
-    write_report(report, rows, title=f"{config.run_name}, {step}", facts=facts)
+    with contextlib.closing(translated(networks(model, config), config, sources, folder)) as rows:
+        write_report(report, rows, title=f"{config.run_name}, {step}", facts=facts)
     return report
+
+
+def networks(model, config) -> dict:
+    """direction -> its generator as a graph for batches of any size, compiled with `--xla`."""
+    images = tf.TensorSpec([None, config.img_size, config.img_size, config.img_ch])
+    options = {"input_signature": [images], "jit_compile": config.xla or None}
+    return {
+        "a2b": tf.function(model.a2b, **options),
+        "b2a": tf.function(model.b2a, **options),
+    }
+
+
+def translated(networks, config, sources, folder):
+    """Translates and writes pictures; yields a `Row` of the report for each, in their order.
+
+    Args:
+        networks: as from `networks`.
+        sources: dict direction -> paths of pictures.
+        folder: where the folders of the results are.
+
+    Raises:
+        UnreadablePicture: a picture cannot be read any more.
+        OSError: a result cannot be written.
+        Failure: XLA cannot compile the networks.
+    """
+    for direction, paths in sources.items():
+        yield from _translated(networks, config, direction, paths, folder)
 
 
 def fresh_folder(path) -> str:
@@ -104,29 +142,80 @@ def output_names(paths) -> list:
     return found
 
 
-def _translated(model, config, direction, paths, folder):
-    """Translates and writes the pictures at `paths` one by one; yields rows of the report."""
-    there, back = (model.a2b, model.b2a) if direction == "a2b" else (model.b2a, model.a2b)
-    size, channels = config.img_size, config.img_ch
+def _translated(networks, config, direction, paths, folder):
+    there, back = networks[direction], networks["b2a" if direction == "a2b" else "a2b"]
 
-    @tf.function(input_signature=[tf.TensorSpec([1, size, size, channels])])
-    def translate(image):
-        forth = there(image)
-        return forth.image[0], forth.heatmap[0], back(forth.image).image[0]
+    def load(path):
+        return pipeline.load(path, size=config.img_size, channels=config.img_ch).numpy()
 
+    def translate(batch):
+        missing = BATCH - len(batch) if config.xla else 0  # XLA would compile for each size
+        with _refusal_of_xla(config):
+            forth = there(np.stack(batch + batch[-1:] * missing))
+            cycled = back(forth.image).image
+        return list(zip(batch, forth.heatmap.numpy(), forth.image.numpy(), cycled.numpy()))
+
+    def finish(job):
+        path, name, images = job
+        return _written(folder, direction, path, name, *images)
+
+    with _threads(WORKERS) as pool, _threads(1) as worker:
+        loaded = _ahead(pool, load, paths, 2 * BATCH)
+        batches = _ahead(worker, translate, _batches(loaded), 2)
+        jobs = zip(paths, output_names(paths), itertools.chain.from_iterable(batches))
+        rows = _ahead(pool, finish, jobs, 2 * BATCH)
+        yield from tqdm(rows, desc=DIRECTIONS[direction][1], unit="picture", total=len(paths))
+
+
+def _written(folder, direction, path, name, source, heatmap, image, cycled):
+    """Writes what the networks made of the picture at `path`; returns its row of the report."""
+    shown, output = files.to_uint8(source), files.to_uint8(image)
+    attention = panels.overlay(shown, heatmap)
+    files.write(os.path.join(folder, direction, name), output)
+    files.write(os.path.join(folder, f"{direction}_attention", name), attention)
+    images = {
+        "Input": shown,
+        "Attention": attention,
+        "Output": output,
+        "Reconstruction": files.to_uint8(cycled),
+    }
     title = DIRECTIONS[direction][1]
-    for path, name in zip(tqdm(paths, desc=title, unit="picture"), output_names(paths)):
-        source = pipeline.load(path, size=size, channels=channels)
-        image, heatmap, cycled = (value.numpy() for value in translate(source[None]))
-        shown = files.to_uint8(source.numpy())
-        attention = panels.overlay(shown, heatmap)
-        output = files.to_uint8(image)
-        files.write(os.path.join(folder, direction, name), output)
-        files.write(os.path.join(folder, f"{direction}_attention", name), attention)
-        images = {
-            "Input": shown,
-            "Attention": attention,
-            "Output": output,
-            "Reconstruction": files.to_uint8(cycled),
-        }
-        yield Row(os.path.basename(path), title, images, link=f"{direction}/{name}")
+    return Row(os.path.basename(path), title, images, link=f"{direction}/{name}")
+
+
+@contextlib.contextmanager
+def _refusal_of_xla(config):
+    """With `--xla`, what TensorFlow says in the body when it cannot compile is a `Failure`."""
+    try:
+        yield
+    except NOT_COMPILED as error:
+        if not config.xla:
+            raise
+        reason = error.message.splitlines()[0]
+        raise Failure(f"XLA cannot compile the networks: {reason}. Use --xla False.") from error
+
+
+@contextlib.contextmanager
+def _threads(count):
+    """A pool of threads; where the body fails, what has not begun never does."""
+    pool = ThreadPoolExecutor(count)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _ahead(pool, function, items, limit):
+    """Yields `function(item)` for all items, in their order, with at most `limit` on the way."""
+    waiting = collections.deque()
+    for item in items:
+        waiting.append(pool.submit(function, item))
+        if len(waiting) == limit:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
+
+
+def _batches(items):
+    """Yields lists of `BATCH` items; the last may be shorter."""
+    return iter(lambda: list(itertools.islice(items, BATCH)), [])

@@ -1,0 +1,73 @@
+"""What writing summaries costs, beside the steps between them.
+
+    python -m benchmarks.summaries --img_size 128 --ch 16
+
+Everything that a run writes at `--summary_freq` and `--print_freq` is written to a temporary
+folder: numbers, rho, the line of history, and a sample sheet.
+"""
+
+import os
+import statistics
+import sys
+import tempfile
+
+import tensorflow as tf
+
+from benchmarks import measure
+from benchmarks.train_step import ours, pictures_of
+from ugatit_tf.config import Config
+from ugatit_tf.data import demo, folders
+from ugatit_tf.training import loop
+
+
+def main(argv) -> int:
+    parser = measure.parser("benchmarks.summaries", "What writing summaries costs.")
+    parser.add_argument("--rounds", type=measure.positive, default=5)
+    options, given = measure.read(parser, argv)
+    measure.keep_graphs_as_written()
+    with tempfile.TemporaryDirectory() as folder:
+        places = {f"{name}_dir": os.path.join(folder, name) for name in ("log", "sample")}
+        places["checkpoint_dir"] = os.path.join(folder, "checkpoint")
+        config = Config(**{**given, **places, "dataset": "demo", "dataset_dir": folder})
+        seconds = _measured(config, options.rounds)
+    medians = {name: statistics.median(values) for name, values in seconds.items()}
+    print(f"{measure.described(config)}; {options.rounds} rounds")
+    for name, values in seconds.items():
+        print(f"{name:9} {measure.spread(values, 4)} s")
+    for name, every in (("summary", config.summary_freq), ("sample", config.print_freq)):
+        part = medians[name] / (every * medians["step"])
+        print(f"ratio of a {name} to the {every} steps between two: {part:.3%}")
+    return 0
+
+
+def _measured(config, rounds):
+    """name -> seconds of each round."""
+    demo.write_dataset(config.dataset_folder, size=config.img_size, train=4, test=1)
+    parts = {
+        name: folders.examine(os.path.join(config.dataset_folder, name)) for name in folders.TRAIN
+    }
+    os.makedirs(config.run_folder)
+    trainer = ours(vars(config))
+    run = loop.Run(config, trainer, parts, 0)
+    batch = [tf.constant(x) for x in pictures_of(config)]
+    last = trainer.step(*batch)  # traces
+
+    def step():
+        return [float(value) for value in trainer.step(*batch).values()]
+
+    def summary():
+        run._write_scalars(1, last, 1.0)
+        run.summaries.flush()
+
+    def sample():
+        run._write_sample(1)
+
+    competitors = {"step": step, "summary": summary, "sample": sample}
+    measure.in_turn(competitors, 1)
+    found = measure.in_turn(competitors, rounds)
+    run.close()
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
