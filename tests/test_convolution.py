@@ -7,6 +7,7 @@ import tensorflow as tf
 from tests import made, reference
 from tests.tolerances import TOLERANCE
 from ugatit_tf import layers
+from ugatit_tf.layers import convolution
 
 OFFICIAL = [  # kernel, stride, padding; every kind in the networks
     (7, 1, 3),
@@ -29,6 +30,33 @@ def test_a_convolution_matches_the_plain_one(size, stride, padding, run):
     layer, weights = built(layers.Convolution(5, size, stride=stride, padding=padding), x)
     expected = reference.convolution(x, **weights, stride=stride, padding=padding)
     np.testing.assert_allclose(run(layer, x), expected, **TOLERANCE["float32"])
+
+
+@pytest.mark.parametrize("height", [4, None], ids=["small", "of unknown size"])
+@pytest.mark.parametrize(("size", "stride"), [(4, 1), (4, 2), (3, 1), (1, 1)])
+def test_a_large_kernel_on_a_small_map_gives_what_a_convolution_gives(size, stride, height):
+    """With channels enough for one matrix product, in values and in both gradients."""
+    x = tf.constant(made.numbers(2, 4, 4, 3))
+    kernel = tf.constant(made.numbers(size, size, 3, 4 * 16, seed=1))
+
+    @tf.function(input_signature=[tf.TensorSpec([None, height, height, 3])])
+    def ours(x):
+        return convolution.convolve(x, kernel, stride)
+
+    def plain(x):
+        return tf.nn.conv2d(x, kernel, stride, "VALID")
+
+    kinds = {op.type for op in ours.get_concrete_function().graph.get_operations()}
+    assert ("MatMul" in kinds) == (height == 4)
+    outputs = []
+    for function in (lambda x: convolution.convolve(x, kernel, stride), plain):
+        with tf.GradientTape() as tape:
+            tape.watch([x, kernel])
+            y = function(x)
+            total = tf.reduce_sum(y * made.numbers(*y.shape, seed=2))
+        outputs.append([y, *tape.gradient(total, [x, kernel])])
+    for found, expected in zip(*outputs):
+        np.testing.assert_allclose(found, expected, **TOLERANCE["float32"])
 
 
 @pytest.mark.parametrize(("size", "stride", "padding"), OFFICIAL)
