@@ -72,7 +72,7 @@ def generator(config, *, ours) -> list:
         Product("adaptive", 2 * config.n_res * residual),
         Product("up/0", _upsampling(small, wide, 2 * ch, ours)),
         Product("up/1", _upsampling(2 * small, 2 * ch, ch, ours)),
-        Product("to_image", _convolution(size, 7, ch, config.img_ch)),
+        Product("to_image", _to_image(size, ch, config.img_ch, ours)),
     ]
 
 
@@ -108,6 +108,13 @@ def _dense(inputs, outputs):
 def _mixer(size, channels, ours):
     """The 1x1 convolution after the attention: of both branches, or of their sum."""
     return Product("mixer", _convolution(size, 1, channels if ours else 2 * channels, channels))
+
+
+def _to_image(size, channels_in, channels, ours):
+    """Ours computes two by two pixels at once, with a kernel of 8 by 8."""
+    if ours:
+        return _convolution(size // 2, 8, channels_in, 4 * channels)
+    return _convolution(size, 7, channels_in, channels)
 
 
 def _upsampling(size, channels_in, channels, ours):

@@ -59,6 +59,25 @@ def test_a_large_kernel_on_a_small_map_gives_what_a_convolution_gives(size, stri
         np.testing.assert_allclose(found, expected, **TOLERANCE["float32"])
 
 
+@pytest.mark.parametrize(
+    ("channels", "height", "phases"), [(3, 12, True), (5, 12, False), (1, 11, False)]
+)
+def test_a_wide_kernel_with_few_outputs_gives_what_a_convolution_gives(channels, height, phases):
+    x = tf.constant(made.numbers(2, height, 14, 5))
+    kernel = tf.constant(made.numbers(7, 7, 5, channels, seed=1))
+    traced = tf.function(lambda x: convolution.convolve(x, kernel, 1)).get_concrete_function(x)
+    assert ("DepthToSpace" in {op.type for op in traced.graph.get_operations()}) == phases
+    outputs = []
+    for function in (convolution.convolve, lambda x, k, s: tf.nn.conv2d(x, k, s, "VALID")):
+        with tf.GradientTape() as tape:
+            tape.watch([x, kernel])
+            y = function(x, kernel, 1)
+            total = tf.reduce_sum(y * made.numbers(*y.shape, seed=2))
+        outputs.append([y, *tape.gradient(total, [x, kernel])])
+    for found, expected in zip(*outputs):
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)  # sums of 245 numbers
+
+
 @pytest.mark.parametrize(("size", "stride", "padding"), OFFICIAL)
 def test_the_size_is_kept_or_halved(size, stride, padding):
     y = layers.Convolution(5, size, stride=stride, padding=padding)(made.numbers(1, 8, 12, 3))
