@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from benchmarks import measure
 from ugatit_tf.config import Config
+from ugatit_tf.layers.convolution import FEW
 from ugatit_tf.training.losses import PENALTY
 
 
@@ -63,7 +64,7 @@ def generator(config, *, ours) -> list:
     residual = _convolution(small, 3, wide, wide)
     flat = wide if config.light else small * small * wide
     return [
-        Product("stem", _convolution(size, 7, config.img_ch, ch)),
+        Product("stem", _wide(size, config.img_ch, ch, ours)),
         Product("down/0", _convolution(size // 2, 3, ch, 2 * ch)),
         Product("down/1", _convolution(small, 3, 2 * ch, wide)),
         Product("residual", 2 * config.n_res * residual),
@@ -72,7 +73,7 @@ def generator(config, *, ours) -> list:
         Product("adaptive", 2 * config.n_res * residual),
         Product("up/0", _upsampling(small, wide, 2 * ch, ours)),
         Product("up/1", _upsampling(2 * small, 2 * ch, ch, ours)),
-        Product("to_image", _to_image(size, ch, config.img_ch, ours)),
+        Product("to_image", _wide(size, ch, config.img_ch, ours)),
     ]
 
 
@@ -110,9 +111,9 @@ def _mixer(size, channels, ours):
     return Product("mixer", _convolution(size, 1, channels if ours else 2 * channels, channels))
 
 
-def _to_image(size, channels_in, channels, ours):
-    """Ours computes two by two pixels at once, with a kernel of 8 by 8."""
-    if ours:
+def _wide(size, channels_in, channels, ours):
+    """The 7x7 kernels: few outputs come from ours two by two pixels at once, by 8x8 kernels."""
+    if ours and channels <= FEW:
         return _convolution(size // 2, 8, channels_in, 4 * channels)
     return _convolution(size, 7, channels_in, channels)
 
