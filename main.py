@@ -40,6 +40,7 @@ def run(command, config) -> int:
         import tensorflow as tf
 
         from ugatit_tf import phases
+        from ugatit_tf.pictures.files import UnreadablePicture
         from ugatit_tf.runtime import Failure
 
     programs = {
@@ -51,7 +52,7 @@ def run(command, config) -> int:
     }
     try:
         programs[command.phase]()
-    except (Failure, OSError) as error:
+    except (Failure, OSError, UnreadablePicture) as error:
         return refuse(error, 1)
     except tf.errors.OpError as error:  # e.g. a picture that was removed while training
         return refuse(error.message.splitlines()[0], 1)

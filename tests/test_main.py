@@ -14,6 +14,7 @@ import main
 from tests import made, reference, runs
 from ugatit_tf.config import smallest_image
 from ugatit_tf.data import demo
+from ugatit_tf.pictures import files
 
 TINY = ["--dataset", "tiny", "--light", "True", "--img_size", "8", "--n_dis", "2"]
 TINY += ["--ch", "2", "--n_res", "1", "--epoch", "1", "--iteration", "3"]
@@ -251,6 +252,16 @@ def test_an_interrupt_ends_without_a_traceback(with_run, capsys, monkeypatch):
         code = None
     assert code == 130
     assert capsys.readouterr().err.count("\n") <= 1
+
+
+def test_a_picture_that_breaks_after_the_first_look_is_one_line(with_run, capsys, monkeypatch):
+    from ugatit_tf.translation import translate
+
+    def broken(*_, **__):
+        raise files.UnreadablePicture("testA/x.png", "the picture is damaged")
+
+    monkeypatch.setattr(translate.pipeline, "load", broken)
+    assert "testA/x.png: the picture is damaged" in refusal([*RUN, "test"], 1, capsys)
 
 
 def official_arrays():
