@@ -2,11 +2,12 @@
 
     python -m benchmarks.input_pipeline --img_size 256 --step_seconds 10
 
-The first few batches of a round are there already: ours are made ahead. There are many more.
-Says too how many times faster than the training step it is, whose time is given, or measured
-with `--measure_step True`.
+Ours is measured with each `--cache`, after a first pass that fills it. The first few batches of a
+round are there already: ours are made ahead. There are many more. Says too how many times faster
+than the training step it is, whose time is given, or measured with `--measure_step True`.
 """
 
+import dataclasses
 import itertools
 import os
 import random
@@ -18,7 +19,7 @@ from PIL import Image
 
 from benchmarks import measure, train_step
 from benchmarks.translate import draw_pictures
-from ugatit_tf.config import Config
+from ugatit_tf.config import CACHES, Config
 from ugatit_tf.data import pipeline
 
 FLIP = Image.Transpose.FLIP_LEFT_RIGHT
@@ -33,18 +34,21 @@ def main(argv) -> int:
     with tempfile.TemporaryDirectory() as folder:
         paths = [draw_pictures(os.path.join(folder, part), PICTURES, size) for part in "AB"]
         batches = {
-            "ours": iter(pipeline.batches(*paths, config)),
-            "plain": plain_batches(*paths, config),
+            cache: iter(pipeline.batches(*paths, dataclasses.replace(config, cache=cache)))
+            for cache in CACHES
         }
+        batches["plain"] = plain_batches(*paths, config)
         runs = {name: _taking(found, options.batches) for name, found in batches.items()}
-        measure.in_turn(runs, 1)  # starts threads, fills buffers
+        measure.in_turn(runs, 1)  # starts threads, fills buffers and caches
         seconds = measure.in_turn(runs, options.rounds)
         batches.clear()
     count = 2 * config.batch_size * options.batches
     rates = {name: [count / value for value in values] for name, values in seconds.items()}
     for name, values in rates.items():
         print(f"{name:6} {measure.spread(values, 1)} pictures/s")
-    print(f"ratio ours / plain: {measure.spread(measure.ratios(rates['ours'], rates['plain']))}")
+    for cache in CACHES:
+        faster = measure.spread(measure.ratios(rates[cache], rates["plain"]))
+        print(f"--cache {cache:6} ratio ours / plain: {faster}")
     step_seconds = options.step_seconds
     if options.measure_step:
         step = train_step.step_of("ours", given)
@@ -52,9 +56,10 @@ def main(argv) -> int:
         step_seconds = measure.seconds_of(step)
     if step_seconds:
         consumed = 2 * config.batch_size / step_seconds
-        faster = measure.spread([rate / consumed for rate in rates["ours"]], 1)
         print(f"a step of {step_seconds:.3f} s takes {consumed:.1f} pictures/s")
-        print(f"ratio ours / step: {faster}")
+        for cache in CACHES:
+            faster = measure.spread([rate / consumed for rate in rates[cache]], 1)
+            print(f"--cache {cache:6} ratio ours / step: {faster}")
     return 0
 
 

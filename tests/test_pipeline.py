@@ -89,6 +89,29 @@ def test_starting_at_a_step_equals_skipping_those_before_it(tmp_path, batch_size
         np.testing.assert_array_equal(found, expected)
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("augment_flag", [False, True])
+@pytest.mark.parametrize("first_step", [0, 4])
+@pytest.mark.parametrize("cache", ["memory", "disk"])
+def test_keeping_pictures_changes_no_bit(tmp_path, cache, first_step, augment_flag, channels):
+    names = [f"{i}.png" for i in range(3)]  # the second shape is kept as the square, see cache.py
+    shapes = {"trainA": (8, 8), "trainB": (41, 30), "more": (10, 14)}
+    paths = {
+        part: runs.write_pictures(str(tmp_path / part), names, height=height, width=width, seed=9)
+        for part, (height, width) in shapes.items()
+    }
+    paths = paths["trainA"] + paths["trainB"][:2], paths["trainB"] + paths["more"][:1]
+    options = {"img_ch": channels, "augment_flag": augment_flag, "batch_size": 2}
+
+    def come(cache):
+        dataset = pipeline.batches(*paths, config(cache=cache, **options), first_step=first_step)
+        return list(dataset.take(12).as_numpy_iterator())  # five passes: anew, then from the cache
+
+    expected = come("none")
+    for found in (come(cache), come(cache)):  # the second finds what the first left on disk
+        np.testing.assert_array_equal(found, expected)
+
+
 def test_the_seed_decides_order_and_look(tmp_path):
     names = [f"{i}.png" for i in range(5)]
     paths = [runs.write_pictures(str(tmp_path / side), names) for side in "AB"]
@@ -216,3 +239,17 @@ def test_file_names_may_be_in_any_script_and_hold_anything(tmp_path):
     assert sorted(map(os.path.basename, found)) == sorted(names)
     came = numbers_of(pipeline.batches(found, found, config()), len(names))
     assert set(came[:, 0, 0]) == set(range(len(names)))
+
+
+def test_a_step_of_several_batches_takes_the_pictures_of_all(tmp_path):
+    paths = flat_pictures(tmp_path, 5)
+    parts, whole = config(batch_size=2, accumulate=3), config(batch_size=6)
+    for one, other in zip(pipeline.batches(paths, paths, parts).take(2), batches_of(paths, whole)):
+        np.testing.assert_array_equal(one, other)
+    named = [pipeline.names_of_step(paths, paths, options, 1) for options in (parts, whole)]
+    assert named[0] == named[1]
+    assert len(named[0]) == 12
+
+
+def batches_of(paths, options):
+    return pipeline.batches(paths, paths, options).take(2)

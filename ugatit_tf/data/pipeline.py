@@ -7,8 +7,10 @@ picture comes when, and how it is augmented, is a pure function of (seed, sample
 
 import os
 
+import numpy as np
 import tensorflow as tf
 
+from ugatit_tf.data import cache
 from ugatit_tf.pictures import files
 from ugatit_tf.runtime import seed_of
 
@@ -20,10 +22,10 @@ def batches(paths_a, paths_b, config, *, first_step=0):
 
     Returns:
         tf.data.Dataset of (real_a, real_b), float32
-        [batch_size, img_size, img_size, img_ch] in [-1, 1].
+        [samples_per_step, img_size, img_size, img_ch] in [-1, 1].
     """
     domains = [
-        _domain(paths, config, name, first_step * config.batch_size)
+        _domain(paths, config, name, first_step * config.samples_per_step)
         for name, paths in (("A", paths_a), ("B", paths_b))
     ]
     return tf.data.Dataset.zip(tuple(domains)).prefetch(4)
@@ -43,22 +45,38 @@ def resized(image, size):
 
 
 def _domain(paths, config, name, first_sample):
-    count = len(paths)
-    table = tf.constant([os.fsencode(path) for path in paths])
+    square = _squares(paths, config)
     look = seed_of(config.seed, "augmentation", name)
 
     def picture(sample):
-        index = picture_index(sample, count, config.seed, name)
-        image = tf.numpy_function(_reader(config.img_ch), [table[index]], tf.uint8)
-        image = tf.ensure_shape(image, [None, None, config.img_ch])
-        image = resized(image, config.img_size)
+        image = square(picture_index(sample, len(paths), config.seed, name))
         if config.augment_flag:
             image = augment(image, tf.stack([look[0], look[1] + tf.cast(sample, tf.int32)]))
         return image
 
     samples = tf.data.Dataset.range(first_sample, tf.int64.max)
     images = samples.map(picture, num_parallel_calls=tf.data.AUTOTUNE)
-    return images.batch(config.batch_size, drop_remainder=True)
+    return images.batch(config.samples_per_step, drop_remainder=True)
+
+
+def _squares(paths, config):
+    """A function: number of a picture to float32 [img_size, img_size, img_ch], not augmented."""
+    size, channels = config.img_size, config.img_ch
+    source = cache.source(paths, size=size, channels=channels, where=config.cache, resize=resized)
+    no_pixels, no_square = np.empty([0, 0, channels], np.uint8), np.empty([0] * 3, np.float32)
+
+    def read(index):
+        picture = source(index)
+        is_square = picture.dtype == np.float32
+        return (no_pixels, picture) if is_square else (picture, no_square)
+
+    def square(index):
+        pixels, kept = tf.numpy_function(read, [index], [tf.uint8, tf.float32])
+        pixels = tf.ensure_shape(pixels, [None, None, channels])
+        image = tf.cond(tf.size(kept) > 0, lambda: kept, lambda: resized(pixels, size))
+        return tf.ensure_shape(image, [size, size, channels])
+
+    return square
 
 
 def picture_index(sample, count, seed, domain):
@@ -76,7 +94,7 @@ def picture_index(sample, count, seed, domain):
 
 def names_of_step(paths_a, paths_b, config, step):
     """The names of the pictures in the batches of step `step`, counted from 0."""
-    samples = range(step * config.batch_size, (step + 1) * config.batch_size)
+    samples = range(step * config.samples_per_step, (step + 1) * config.samples_per_step)
     return [
         os.path.join(
             *paths[int(picture_index(sample, len(paths), config.seed, domain))].split(os.sep)[-2:]
@@ -102,7 +120,3 @@ def augment(image, seed):
     )
     enlarged = tf.image.resize(image, [round(size * ENLARGED)] * 2)
     return tf.image.stateless_random_crop(enlarged, [size, size, channels], crop)
-
-
-def _reader(channels):
-    return lambda path: files.read(os.fsdecode(path), channels=channels)

@@ -1,0 +1,398 @@
+"""Kept pictures: decoded once, whole or made anew, and never in the way."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests import made, runs
+from ugatit_tf.data import cache, folders, pipeline
+from ugatit_tf.pictures import files
+
+ROOT = Path(__file__).parent.parent
+SIZE = 8
+COUNT = 5
+SHAPES = {"pixels": (15, 17), "square": (16, 16)}  # just below and at four times 8 x 8 pixels
+
+
+@pytest.fixture
+def paths(tmp_path):
+    """Pictures whose pixels are kept, and one of which the square is."""
+    names = [f"{i}.png" for i in range(COUNT)]
+    folder = str(tmp_path / "trainA")
+    small = runs.write_pictures(folder, names[:-1])
+    return small + runs.write_pictures(folder, names[-1:], height=40, width=30, seed=7)
+
+
+@pytest.fixture
+def reads(monkeypatch):
+    """The paths of the pictures that were decoded, in the order of time."""
+    found, read = [], files.read
+
+    def noted(path, **options):
+        found.append(path)
+        return read(path, **options)
+
+    monkeypatch.setattr(files, "read", noted)
+    return found
+
+
+def source(paths, where, **options):
+    options = {"size": SIZE, "channels": 3, "resize": pipeline.resized, **options}
+    return cache.source(paths, where=where, **options)
+
+
+def path_of(paths, size=SIZE, channels=3):
+    folder = Path(paths[0]).parent
+    return folder.parent / cache.FOLDER / f"{folder.name}_{size}x{channels}"
+
+
+def assert_right(source, paths):
+    """Pixels as they are in the file, or the square that the pipeline makes of them."""
+    for index, path in enumerate(paths):
+        expected = files.read(path)
+        if expected.size >= 4 * SIZE * SIZE * 3:
+            expected = pipeline.load(path, size=SIZE, channels=3).numpy()
+        found = source(index)
+        assert found.dtype == expected.dtype
+        np.testing.assert_array_equal(found, expected)
+
+
+def batches(paths, where, steps=6):
+    dataset = pipeline.batches(paths, paths, made.tiny_config(img_ch=3, cache=where))
+    return list(dataset.take(steps).as_numpy_iterator())
+
+
+@pytest.mark.parametrize("where", ["memory", "disk"])
+def test_what_is_kept_is_what_decoding_gives(paths, where):
+    assert_right(source(paths, where), paths)
+
+
+@pytest.mark.parametrize("where", ["memory", "disk"])
+@pytest.mark.parametrize(("form", "dtype"), [("pixels", np.uint8), ("square", np.float32)])
+def test_the_smaller_form_is_kept(tmp_path, where, form, dtype):
+    height, width = SHAPES[form]
+    paths = runs.write_pictures(str(tmp_path / "A"), ["a.png"], height=height, width=width)
+    kept = source(paths, where)(0)
+    assert kept.dtype == dtype
+    assert kept.nbytes == min(height * width, 4 * SIZE * SIZE) * 3
+
+
+def test_without_a_cache_every_picture_is_decoded_each_time_it_comes(paths, reads):
+    found = source(paths, "none")
+    for index in (1, 1, 4, 1):
+        assert found(index).dtype == np.uint8
+    assert reads == [paths[i] for i in (1, 1, 4, 1)]
+
+
+@pytest.mark.parametrize("where", ["memory", "disk"])
+def test_every_picture_is_decoded_once_in_many_passes(paths, reads, where):
+    batches(paths[:3], where, steps=20)
+    times = 2 if where == "memory" else 1  # here both domains hold the same; the disk knows it
+    assert sorted(reads) == sorted(paths[:3] * times)
+
+
+def test_threads_that_want_the_same_picture_decode_it_once(paths, reads):
+    wanted = source(paths, "memory")
+    threads = [threading.Thread(target=wanted, args=[2]) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert reads == [paths[2]]
+
+
+def test_batches_are_copies_of_what_is_kept(paths, monkeypatch):
+    square = paths[-1:]
+    memory = source(square, "memory")
+    before = memory(0).copy()
+    monkeypatch.setattr(cache, "source", lambda *_, **__: memory)
+    config = made.tiny_config(img_ch=3, augment_flag=False)
+    for pair in pipeline.batches(square, square, config).take(3):
+        for batch in pair:
+            assert not np.shares_memory(np.asarray(memoryview(batch)), memory(0))
+    np.testing.assert_array_equal(memory(0), before)
+
+
+def test_where_memory_ends_the_rest_is_decoded_each_time_with_one_warning(
+    paths, reads, monkeypatch, caplog
+):
+    picture = files.read(paths[0]).nbytes
+    monkeypatch.setattr(cache, "_memory", lambda: cache.SHARE * 2.5 * picture)
+    found = source(paths[:4], "memory")
+    reads.clear()
+    for _ in range(3):
+        for index in range(4):
+            found(index)
+    assert [reads.count(path) for path in paths[:4]] == [1, 1, 3, 3]
+    assert len(caplog.records) == 1
+    assert_right(found, paths[:4])
+
+
+def test_the_next_process_finds_what_this_one_decoded(paths, reads, capsys):
+    source(paths, "disk")
+    assert f"Decoding {COUNT} pictures into {path_of(paths)}" in capsys.readouterr().out
+    reads.clear()
+    found = source(paths, "disk")
+    assert reads == []
+    assert capsys.readouterr().out == ""
+    assert_right(found, paths)
+
+
+def test_a_dataset_that_was_moved_or_copied_keeps_its_file(tmp_path, paths, reads):
+    source(paths, "disk")
+    reads.clear()
+    os.rename(tmp_path / "trainA", tmp_path / "was")
+    (tmp_path / "other").mkdir()
+    os.rename(tmp_path / "was", tmp_path / "other" / "trainA")
+    os.rename(tmp_path / cache.FOLDER, tmp_path / "other" / cache.FOLDER)
+    moved = [path.replace("trainA", "other/trainA") for path in paths]
+    for path in moved:
+        os.utime(path, (1, 1))
+    source(moved, "disk")
+    assert reads == []
+
+
+def damage_record(content):
+    return content[:100] + bytes([content[100] ^ 1]) + content[101:]
+
+
+def damage_index(content):
+    place = content.index(b'"records"')
+    return content[:place] + b"?" + content[place + 1 :]
+
+
+def damage_end(content):
+    return content[: -cache.END.size] + b"\xff" * 12 + cache.MARK
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        damage_record,
+        damage_index,
+        damage_end,
+        lambda content: b"",
+        lambda content: content[:-1],
+        lambda content: content[:1000],
+        lambda content: content[1:],
+        lambda content: content + b"\0",
+        lambda content: b"\0" * len(content),
+    ],
+    ids=["record", "index", "end", "empty", "cut", "cut short", "start", "longer", "zeros"],
+)
+def test_a_damaged_file_is_noticed_and_made_anew(paths, caplog, damaged):
+    path = path_of(paths)
+    source(paths, "disk")
+    whole = path.read_bytes()
+    path.write_bytes(damaged(whole))
+    found = source(paths, "disk")
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{path} is damaged; it is made anew."
+    ]
+    assert path.read_bytes() == whole
+    assert_right(found, paths)
+
+
+def change_a_picture(paths):
+    os.utime(paths[0])
+    runs.write_pictures(os.path.dirname(paths[0]), ["0.png"], seed=5)
+    return paths
+
+
+def rename_a_picture(paths):
+    os.rename(paths[0], paths[0] + ".png")
+    return [paths[0] + ".png", *paths[1:]]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [change_a_picture, rename_a_picture, lambda paths: paths[1:], lambda paths: paths[::-1]],
+    ids=["content", "name", "fewer", "order"],
+)
+def test_a_file_of_other_pictures_is_made_anew(paths, caplog, change):
+    source(paths, "disk")
+    paths = change(paths)
+    assert_right(source(paths, "disk"), paths)
+    assert "of other pictures or versions" in caplog.text
+    caplog.clear()
+    assert_right(source(paths, "disk"), paths)
+    assert caplog.records == []
+
+
+def test_another_version_makes_the_file_anew(paths, reads, monkeypatch):
+    source(paths, "disk")
+    reads.clear()
+    monkeypatch.setattr(cache.PIL, "__version__", "0.0")
+    source(paths, "disk")
+    assert len(reads) == COUNT
+
+
+def test_sizes_and_channels_have_files_of_their_own(paths, reads):
+    kinds = [(8, 3), (8, 1), (12, 3)]
+    for size, channels in kinds:
+        source(paths, "disk", size=size, channels=channels)
+        assert path_of(paths, size, channels).exists()
+    reads.clear()
+    for size, channels in kinds:
+        assert source(paths, "disk", size=size, channels=channels)(0).shape[-1] == channels
+    assert reads == []
+
+
+def test_a_file_that_is_replaced_meanwhile_changes_nothing(paths):
+    found = source(paths, "disk")
+    other = runs.write_pictures(os.path.dirname(paths[0]), ["x.png", "y.png"], seed=3)
+    source(other, "disk")
+    assert_right(found, paths)
+
+
+def test_a_file_that_is_cut_meanwhile_is_not_missed(paths):
+    found = source(paths, "disk")
+    os.truncate(path_of(paths), 500)
+    assert_right(found, paths)
+
+
+def no_folder(folder):
+    folder.write_text("in the way")
+
+
+def no_name(folder):
+    (folder / f"trainA_{SIZE}x3").mkdir(parents=True)
+
+
+@pytest.mark.parametrize("obstacle", [no_folder, no_name])
+def test_where_nothing_can_be_written_a_warning_says_so_and_pictures_are_decoded(
+    paths, caplog, reads, obstacle
+):
+    expected = batches(paths, "none")
+    obstacle(path_of(paths).parent)
+    caplog.clear()
+    np.testing.assert_array_equal(batches(paths, "disk"), expected)
+    assert len(caplog.records) == 2  # one for each domain
+    message = caplog.records[0].getMessage()
+    assert str(path_of(paths)) in message
+    assert "decoded each time" in message
+
+
+def test_a_full_disk_is_a_warning_and_leaves_nothing_behind(paths, caplog, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    found = source(paths, "disk")
+    assert "No space left on device" in caplog.text
+    assert os.listdir(path_of(paths).parent) == []
+    np.testing.assert_array_equal(found(0), files.read(paths[0]))
+
+
+def test_a_picture_that_has_gone_meanwhile_fails_when_it_comes_as_without_a_cache(paths, caplog):
+    os.remove(paths[1])
+    found = source(paths, "disk")
+    assert "cannot be used" in caplog.text
+    with pytest.raises(files.UnreadablePicture):
+        found(1)
+    np.testing.assert_array_equal(found(0), files.read(paths[0]))
+
+
+def test_an_interrupted_build_leaves_nothing_and_the_next_is_whole(paths, monkeypatch):
+    with monkeypatch.context() as patch:
+
+        def interrupted(*_, **__):
+            raise KeyboardInterrupt
+
+        patch.setattr(cache.json, "dumps", interrupted)  # all records are written by then
+        with pytest.raises(KeyboardInterrupt):
+            source(paths, "disk")
+    assert os.listdir(path_of(paths).parent) == []
+    assert_right(source(paths, "disk"), paths)
+
+
+def test_unfinished_files_are_removed_once_nobody_writes_them(paths):
+    folder = path_of(paths).parent
+    folder.mkdir()
+    old, new = (folder / f".{name}.unfinished" for name in ("old", "new"))
+    for path in (old, new):
+        path.write_bytes(b"half")
+    past = time.time() - cache.ABANDONED - 1
+    os.utime(old, (past, past))
+    source(paths, "disk")
+    assert not old.exists()
+    assert new.exists()
+
+
+def test_two_that_write_at_the_same_time_both_have_a_whole_file(paths):
+    found = []
+    threads = [threading.Thread(target=lambda: found.append(source(paths, "disk"))) for _ in "ab"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 2
+    for each in found:
+        assert_right(each, paths)
+    assert os.listdir(path_of(paths).parent) == [path_of(paths).name]
+
+
+def test_kept_pictures_are_no_pictures_of_the_dataset(tmp_path, paths):
+    before = folders.examine(tmp_path / "trainA").fingerprint
+    source(paths, "disk")
+    assert folders.examine(tmp_path / "trainA").fingerprint == before
+    assert sorted(os.listdir(tmp_path)) == [cache.FOLDER, "trainA"]
+
+
+SLOWLY = """
+import sys, time
+from ugatit_tf.data import cache, pipeline
+cache.TOGETHER = 1
+read = cache.files.read
+cache.files.read = lambda path, **options: time.sleep({pause}) or read(path, **options)
+made = cache.source(sys.argv[1:], size={size}, channels=3, where="disk", resize=pipeline.resized)
+assert isinstance(made, cache.Disk)
+"""
+
+
+def started(paths, *, pause, size=SIZE):
+    command = [sys.executable, "-c", SLOWLY.format(pause=pause, size=size), *paths]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE)
+
+
+@pytest.mark.slow
+def test_a_process_killed_while_it_writes_leaves_no_file_that_could_be_taken_for_one(tmp_path):
+    size = 64  # records larger than the buffer of the file, so that they are written at once
+    paths = runs.write_pictures(
+        str(tmp_path / "trainA"), [f"{i}.png" for i in range(6)], height=60, width=60
+    )
+    folder = path_of(paths).parent
+    with started(paths, pause=1, size=size) as process:
+        deadline = time.time() + 120
+        while not any(path.stat().st_size for path in folder.glob(".*.unfinished")):
+            assert time.time() < deadline
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.send_signal(signal.SIGKILL)
+    assert process.returncode == -signal.SIGKILL
+    (unfinished,) = folder.iterdir()
+    assert unfinished.stat().st_size > 0
+    os.utime(unfinished, (1, 1))
+    found = source(paths, "disk", size=size)
+    for index, path in enumerate(paths):
+        np.testing.assert_array_equal(found(index), files.read(path))
+    assert os.listdir(folder) == [path_of(paths, size).name]
+
+
+@pytest.mark.slow
+def test_two_processes_write_the_same_file_at_the_same_time(paths, reads):
+    with started(paths, pause=0.3) as first, started(paths, pause=0.3) as second:
+        told = [process.communicate(timeout=120)[0] for process in (first, second)]
+    assert (first.returncode, second.returncode) == (0, 0)
+    assert [text.count(b"Decoding") for text in told] == [1, 1]  # both made it
+    found = source(paths, "disk")
+    assert reads == []
+    assert_right(found, paths)
+    assert os.listdir(path_of(paths).parent) == [path_of(paths).name]
