@@ -236,7 +236,9 @@ def test_free_bytes_are_those_of_the_disk_that_the_folder_will_be_on(tmp_path):
 @pytest.mark.parametrize(
     ("options", "measured"),
     [
-        ({"light": True}, 7.5),
+        ({"light": True}, 6.9),
+        ({"light": True, "img_size": 512}, 13.4),
+        ({"light": True, "img_size": 512, "recompute": True}, 8.8),
         ({"light": True, "img_size": 128}, 6.0),
         ({"light": True, "img_size": 128, "ch": 16}, 1.5),
         ({"light": False, "img_size": 128, "ch": 32}, 3.3),
@@ -250,8 +252,11 @@ def test_memory_is_estimated_within_15_percent_of_what_was_measured(options, mea
 @pytest.mark.parametrize(
     ("options", "flags"),
     [
-        ({"light": False}, ["--light True", "--img_size", "--ch"]),
-        ({"light": True, "batch_size": 2}, ["--img_size", "--ch", "--batch_size"]),
+        ({"light": False}, ["--light True", "--recompute True", "--img_size", "--ch"]),
+        (
+            {"light": True, "batch_size": 2},
+            ["--recompute True", "--img_size", "--ch", "--batch_size"],
+        ),
     ],
 )
 def test_too_little_memory_is_told_with_the_flags_that_help(monkeypatch, options, flags):
@@ -259,7 +264,7 @@ def test_too_little_memory_is_told_with_the_flags_that_help(monkeypatch, options
     parts = parts_of(trainA=1, trainB=1)
     monkeypatch.setattr(doctor, "available_bytes", lambda: doctor.memory_bytes(config) - 1)
     (warning,) = (w for w in doctor.diagnose(parts, config).warnings if "of memory" in w)
-    named = ("--light True", "--img_size", "--ch", "--batch_size")
+    named = ("--light True", "--recompute True", "--img_size", "--ch", "--batch_size")
     assert [flag for flag in named if flag in warning] == flags
     for enough in (doctor.memory_bytes(config), None):
         monkeypatch.setattr(doctor, "available_bytes", lambda enough=enough: enough)

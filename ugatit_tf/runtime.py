@@ -27,7 +27,7 @@ def environment() -> list:
     return [
         f"Python {platform.python_version()}, TensorFlow {tf.__version__}, NumPy {np.__version__}",
         f"CPU: {os.cpu_count()} cores; its fastest precision for matrix products is {fast} "
-        f"(this program trains in float32)",
+        f"(see --precision)",
         f"GPU: {', '.join(names) if names else 'none that TensorFlow can use'}",
     ]
 

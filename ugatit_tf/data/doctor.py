@@ -29,6 +29,7 @@ CHECKPOINTS = 6  # five are kept while the next one is written
 SAVED_PER_WEIGHT = 12  # bytes: the weight and its two moments in Adam, in float32
 MEMORY_PER_WEIGHT = 32  # bytes: these, the gradient, and as much again in passing
 MEMORY_PER_PIXEL = 480  # bytes for each channel of the first layer, for the backward pass
+RECOMPUTED = 0.43  # part of these with --recompute
 MEMORY_BASE = 1.1e9
 
 
@@ -83,10 +84,11 @@ def memory_bytes(config) -> int:
     """About how much memory training takes at its peak.
 
     An estimate: three constants fitted to the light model on 2 cores, float32, batch 1 (ch 64:
-    7.5 GB at 256 pixels, 6.0 GB at 128; ch 16: 1.5 GB at 128); the full one (ch 32, 128 pixels:
+    13.4 GB at 512 pixels, 6.9 GB at 256, 6.0 GB at 128; ch 16: 1.5 GB at 128); the full one (ch 32, 128 pixels:
     3.3 GB) then is within 6%. Gradient penalties, other depths and devices differ.
     """
     pixels = MEMORY_PER_PIXEL * config.batch_size * config.img_size**2 * config.ch
+    pixels *= RECOMPUTED if config.recompute else 1
     return int(MEMORY_BASE + MEMORY_PER_WEIGHT * num_weights(config) + pixels)
 
 
@@ -194,7 +196,8 @@ def _memory(config):
         there, where = available_bytes(), "of memory"
     told = f"Training takes about {_amount(need)} {where} (an estimate)"
     told += "." if there is None else f", and {_amount(there)} are available."
-    helps = "--light True, " * (not config.light) + "a smaller --img_size or --ch"
+    helps = "--light True, " * (not config.light) + "--recompute True, " * (not config.recompute)
+    helps += "a smaller --img_size or --ch"
     helps += " or --batch_size" * (config.batch_size > 1)
     enough = there is None or need <= there
     return ("notes", told) if enough else ("warnings", f"{told} What helps: {helps}.")

@@ -23,7 +23,7 @@ BOUNDED = ("lsgan", "gan", "dragan", "hinge")  # losses that are at least 0
 COLLAPSED = 1 / 127.5  # mean difference of translations that look alike: one level of 255
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 SMALLER = (
-    "Use --light True, --recompute True, --precision bfloat16, a smaller --img_size, --ch or "
+    "Use --light True, --recompute True, a smaller --img_size, --ch or "
     "--batch_size, or fewer --n_res; the weights of the full model alone take 11 GB with their "
     "optimizers."
 )
