@@ -83,9 +83,9 @@ def free_bytes(path) -> int:
 def memory_bytes(config) -> int:
     """About how much memory training takes at its peak.
 
-    An estimate: three constants fitted to the light model on 2 cores, float32, batch 1 (ch 64:
-    13.4 GB at 512 pixels, 6.9 GB at 256, 6.0 GB at 128; ch 16: 1.5 GB at 128); the full one (ch 32, 128 pixels:
-    3.3 GB) then is within 6%. Gradient penalties, other depths and devices differ.
+    An estimate: three constants fitted to the light model on 2 cores, batch 1 (ch 64: 13.4 GB at
+    512 pixels, 6.9 GB at 256, 6.0 GB at 128; ch 16: 1.5 GB at 128); the full one (ch 32, 128
+    pixels: 3.3 GB) then is within 6%. Gradient penalties, other depths and devices differ.
     """
     pixels = MEMORY_PER_PIXEL * config.batch_size * config.img_size**2 * config.ch
     pixels *= RECOMPUTED if config.recompute else 1
