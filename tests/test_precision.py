@@ -247,3 +247,14 @@ def test_bfloat16_learns_the_built_in_faces_as_float32_does(tmp_path):
     for tag in ("a2b/cycle", "b2a/cycle", "a2b/identity", "b2a/cam"):
         for curve in (curves["float32"][tag], curves["bfloat16"][tag]):
             assert curve[-50:].mean() < 0.8 * curve[:50].mean(), tag
+
+
+@pytest.mark.slow
+def test_networks_compiled_with_xla_train_alike():
+    plain, compiled = trainer_of(), trainer_of(xla=True)
+    for _ in range(2):
+        expected, found = plain.step(*BATCH), compiled.step(*BATCH)
+    for tag, value in expected.items():
+        np.testing.assert_allclose(
+            float(found[tag]), float(value), rtol=1e-4, atol=1e-6, err_msg=tag
+        )
