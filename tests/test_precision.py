@@ -118,14 +118,18 @@ def test_recomputing_changes_neither_losses_nor_gradients():
         np.testing.assert_allclose(again[path], gradient, rtol=1e-3, atol=1e-4, err_msg=path)
 
 
-def test_recomputing_works_in_a_traced_step():
-    plain, again = trainer_of(), trainer_of(recompute=True)
+def assert_trains_like_the_default(**options):
+    plain, other = trainer_of(), trainer_of(**options)
     for _ in range(2):
-        expected, found = plain.step(*BATCH), again.step(*BATCH)
+        expected, found = plain.step(*BATCH), other.step(*BATCH)
     for tag, value in expected.items():
         np.testing.assert_allclose(
             float(found[tag]), float(value), rtol=1e-4, atol=1e-6, err_msg=tag
         )
+
+
+def test_recomputing_works_in_a_traced_step():
+    assert_trains_like_the_default(recompute=True)
 
 
 @pytest.mark.parametrize(
@@ -251,10 +255,4 @@ def test_bfloat16_learns_the_built_in_faces_as_float32_does(tmp_path):
 
 @pytest.mark.slow
 def test_networks_compiled_with_xla_train_alike():
-    plain, compiled = trainer_of(), trainer_of(xla=True)
-    for _ in range(2):
-        expected, found = plain.step(*BATCH), compiled.step(*BATCH)
-    for tag, value in expected.items():
-        np.testing.assert_allclose(
-            float(found[tag]), float(value), rtol=1e-4, atol=1e-6, err_msg=tag
-        )
+    assert_trains_like_the_default(xla=True)

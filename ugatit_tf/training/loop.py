@@ -73,7 +73,7 @@ class Run:
     """What one training process of a run writes, and when.
 
     Args:
-        parts: {"trainA": `folders.Part`, "trainB": `doctor.Part`}.
+        parts: {"trainA": `folders.Part`, "trainB": `folders.Part`}.
         done: int. Steps that are done already.
     """
 
