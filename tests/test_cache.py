@@ -124,7 +124,7 @@ def test_where_memory_ends_the_rest_is_decoded_each_time_with_one_warning(
     paths, reads, monkeypatch, caplog
 ):
     picture = files.read(paths[0]).nbytes
-    monkeypatch.setattr(cache, "_memory", lambda: cache.SHARE * 2.5 * picture)
+    monkeypatch.setattr(cache.runtime, "available_bytes", lambda: cache.SHARE * 2.5 * picture)
     found = source(paths[:4], "memory")
     reads.clear()
     for _ in range(3):

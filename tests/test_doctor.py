@@ -249,6 +249,11 @@ def test_memory_is_estimated_within_15_percent_of_what_was_measured(options, mea
     assert doctor.memory_bytes(config) == pytest.approx(measured * GIGA, rel=0.15)
 
 
+def test_the_sums_of_accumulated_gradients_count():
+    plain, summed = (doctor.memory_bytes(Config(accumulate=n)) for n in (1, 2))
+    assert summed - plain == pytest.approx(4 * doctor.num_weights(Config()), abs=1)
+
+
 @pytest.mark.parametrize(
     ("options", "flags"),
     [
@@ -262,42 +267,18 @@ def test_memory_is_estimated_within_15_percent_of_what_was_measured(options, mea
 def test_too_little_memory_is_told_with_the_flags_that_help(monkeypatch, options, flags):
     config = made.tiny_config(**options)
     parts = parts_of(trainA=1, trainB=1)
-    monkeypatch.setattr(doctor, "available_bytes", lambda: doctor.memory_bytes(config) - 1)
+    monkeypatch.setattr(doctor.runtime, "available_bytes", lambda: doctor.memory_bytes(config) - 1)
     (warning,) = (w for w in doctor.diagnose(parts, config).warnings if "of memory" in w)
     named = ("--light True", "--recompute True", "--img_size", "--ch", "--batch_size")
     assert [flag for flag in named if flag in warning] == flags
     for enough in (doctor.memory_bytes(config), None):
-        monkeypatch.setattr(doctor, "available_bytes", lambda enough=enough: enough)
+        monkeypatch.setattr(doctor.runtime, "available_bytes", lambda enough=enough: enough)
         assert told(doctor.diagnose(parts, config).notes, "of memory", "estimate")
-
-
-def test_available_memory_is_a_number_or_unknown():
-    found = doctor.available_bytes()
-    assert found is None or found > 0
-
-
-def write_system(root, **files_below):
-    for name, text in files_below.items():
-        path = root / name.replace("__", "/")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-
-
-def test_a_container_s_limit_counts_where_it_leaves_less(tmp_path):
-    assert doctor.available_bytes(tmp_path) is None
-    write_system(tmp_path, proc__meminfo="MemTotal: 9 kB\nMemAvailable:    8000 kB\n")
-    assert doctor.available_bytes(tmp_path) == 8000 * 1024
-    group = {"memory.max": "5000000", "memory.current": "4000000"}
-    write_system(tmp_path, **{f"sys__fs__cgroup__{name}": text for name, text in group.items()})
-    write_system(tmp_path, **{"sys__fs__cgroup__memory.stat": "anon 1\ninactive_file 500000\n"})
-    assert doctor.available_bytes(tmp_path) == 1_500_000
-    write_system(tmp_path, **{"sys__fs__cgroup__memory.max": "max"})
-    assert doctor.available_bytes(tmp_path) == 8000 * 1024
 
 
 def test_where_there_is_a_gpu_its_memory_counts(monkeypatch):
     config, parts = made.tiny_config(), parts_of(trainA=1, trainB=1)
     need = doctor.memory_bytes(config)
-    monkeypatch.setattr(doctor, "available_bytes", lambda: need + 1)
+    monkeypatch.setattr(doctor.runtime, "available_bytes", lambda: need + 1)
     monkeypatch.setattr(doctor.runtime, "free_gpu_bytes", lambda: need - 1)
     assert told(doctor.diagnose(parts, config).warnings, "on the GPU", "What helps")

@@ -11,6 +11,7 @@ from tests.test_layers import TABLE
 from tests.test_step import BATCH, everything, trainer_of
 from ugatit_tf import layers
 from ugatit_tf.data import demo, folders, pipeline
+from ugatit_tf.layers.precision import add_bias, scale_by
 from ugatit_tf.networks.discriminator import Discriminator
 from ugatit_tf.networks.generator import Generator
 from ugatit_tf.networks.model import build_model
@@ -67,6 +68,17 @@ def test_statistics_of_numbers_whose_squares_float16_cannot_hold_are_right():
     layer = layers.InstanceNormalization()
     found = layer(tf.constant(x, tf.float16))
     assert difference(found, layer(x)) < 0.01
+
+
+@pytest.mark.parametrize(("function", "shape"), [(add_bias, [1]), (scale_by, [])])
+def test_sums_over_half_maps_count_every_pixel(function, shape):
+    """In bfloat16 itself 256 + 1 is 256."""
+    x, weight = tf.ones([1, 64, 64, 1], tf.bfloat16), tf.ones(shape)
+    with tf.GradientTape() as tape:
+        tape.watch(weight)
+        y = function(x, weight)
+    gradient = tape.gradient(y, weight)
+    assert (gradient.dtype, float(tf.squeeze(gradient))) == (tf.float32, 64 * 64)
 
 
 @HALVES
@@ -243,12 +255,13 @@ def test_bfloat16_learns_the_built_in_faces_as_float32_does(tmp_path):
             for batch in pipeline.batches(*parts, config).take(300)
         ]
         curves[precision] = {tag: np.array([t[tag] for t in told]) for tag in told[0]}
-    # Means over fifty steps. The two sides' game leaves any path soon: a float32 run whose weights
-    # start 2^-9 larger is up to 0.59 from float32 in these terms, and 0.09 in the others.
+    # Means over fifty steps. The two sides' game leaves any path soon: of float32 runs whose
+    # weights start 2^-9 or 2^-8 larger or smaller, the farthest is 0.61 from float32 in these
+    # terms, and 0.13 in the others; bfloat16 is 0.58 and 0.12.
     for tag, curve in curves["float32"].items():
         of_game = "adversarial" in tag or tag.startswith("discriminator")
         means, others = (c.reshape(6, 50).mean(1) for c in (curve, curves["bfloat16"][tag]))
-        np.testing.assert_allclose(others, means, rtol=0.6 if of_game else 0.1, err_msg=tag)
+        np.testing.assert_allclose(others, means, rtol=0.8 if of_game else 0.2, err_msg=tag)
         if tag.endswith(("cycle", "identity", "cam")) and not of_game:
             assert others[-1] < 0.95 * others[0], tag
 

@@ -41,3 +41,27 @@ def test_the_peak_of_memory_grows_with_what_is_held():
     before = runtime.peak_memory()
     held = np.ones(before // 8 + 2**24)  # twice what there was
     assert runtime.peak_memory() > before + held.nbytes / 2
+
+
+def test_available_memory_is_a_number_or_unknown():
+    found = runtime.available_bytes()
+    assert found is None or found > 0
+
+
+def write_system(root, **files_below):
+    for name, text in files_below.items():
+        path = root / name.replace("__", "/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+def test_a_container_s_limit_counts_where_it_leaves_less(tmp_path):
+    assert runtime.available_bytes(tmp_path) is None
+    write_system(tmp_path, proc__meminfo="MemTotal: 9 kB\nMemAvailable:    8000 kB\n")
+    assert runtime.available_bytes(tmp_path) == 8000 * 1024
+    group = {"memory.max": "5000000", "memory.current": "4000000"}
+    write_system(tmp_path, **{f"sys__fs__cgroup__{name}": text for name, text in group.items()})
+    write_system(tmp_path, **{"sys__fs__cgroup__memory.stat": "anon 1\ninactive_file 500000\n"})
+    assert runtime.available_bytes(tmp_path) == 1_500_000
+    write_system(tmp_path, **{"sys__fs__cgroup__memory.max": "max"})
+    assert runtime.available_bytes(tmp_path) == 8000 * 1024

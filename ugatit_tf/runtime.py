@@ -1,6 +1,8 @@
 """What differs between the two Keras generations, deterministic randomness, and failure."""
 
+import contextlib
 import os
+import pathlib
 import platform
 import subprocess
 import sys
@@ -56,6 +58,23 @@ def peak_memory() -> int:
             return 0
         unit = 1 if sys.platform == "darwin" else 1024
         return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def available_bytes(root="/"):
+    """How much memory is free for a new program; None where the system does not say.
+
+    In a container that is what its limit leaves, if that is less.
+    """
+    numbers = []
+    with contextlib.suppress(OSError, IndexError, ValueError):
+        told = pathlib.Path(root, "proc/meminfo").read_text(encoding="ascii")
+        numbers.append(int(told.split("MemAvailable:")[1].split()[0]) * 1024)
+    with contextlib.suppress(OSError, IndexError, ValueError):  # ValueError: "max" is no limit
+        group = pathlib.Path(root, "sys/fs/cgroup")
+        limit, used = (int((group / f"memory.{name}").read_text()) for name in ("max", "current"))
+        cached = (group / "memory.stat").read_text().split("inactive_file ")[1].split()[0]
+        numbers.append(limit - used + int(cached))  # the kernel gives up cached files first
+    return min(numbers, default=None)
 
 
 def free_gpu_bytes():

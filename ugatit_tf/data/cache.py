@@ -36,6 +36,7 @@ import numpy as np
 import PIL
 import tensorflow as tf
 
+from ugatit_tf import runtime
 from ugatit_tf.pictures import files
 
 LOG = logging.getLogger(__name__)
@@ -45,7 +46,7 @@ END = struct.Struct("<QI8s")
 MARK = b"ugatit\r\n"
 TOGETHER = 64  # pictures decoded before they are written: bounds the memory
 ABANDONED = 600  # seconds after which nobody is still writing an unfinished file
-SHARE = 4  # a domain may fill the computer's memory divided by this
+SHARE = 4  # a domain may fill the memory that is free at the start divided by this
 
 
 def source(paths, *, size, channels, where, resize):
@@ -87,7 +88,9 @@ class Memory:
         self.make = make
         self.kept = [None] * count
         self.locks = [threading.Lock() for _ in range(count)]  # no picture is decoded twice
-        self.room, self.lock = _memory() / SHARE, threading.Lock()
+        free = runtime.available_bytes()
+        self.room = math.inf if free is None else free / SHARE
+        self.lock = threading.Lock()
 
     def __call__(self, index):
         with self.locks[index]:
@@ -106,7 +109,7 @@ class Memory:
             if self.room > 0:
                 LOG.warning(
                     "--cache memory: the pictures of a domain would take more than 1/%d of the "
-                    "memory. The rest is decoded each time; --cache disk has room for all.",
+                    "free memory. The rest is decoded each time; --cache disk has room for all.",
                     SHARE,
                 )
             self.room = 0
@@ -249,11 +252,3 @@ def _remove_abandoned(folder):
                 path.unlink()
         except OSError:
             pass  # another process was faster, or it is not ours to remove
-
-
-def _memory():
-    """The bytes of memory of this computer; without end where it does not say."""
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, OSError, ValueError):  # Windows has no `sysconf`
-        return math.inf

@@ -4,7 +4,6 @@ The sizes of a checkpoint and of the memory follow from the options alone, so no
 for them.
 """
 
-import contextlib
 import dataclasses
 import itertools
 import os
@@ -28,6 +27,7 @@ EXPECT = (  # below this many pictures in a domain
 CHECKPOINTS = 6  # five are kept while the next one is written
 SAVED_PER_WEIGHT = 12  # bytes: the weight and its two moments in Adam, in float32
 MEMORY_PER_WEIGHT = 32  # bytes: these, the gradient, and as much again in passing
+SUMMED_PER_WEIGHT = 4  # bytes: the gradients' sum with --accumulate
 MEMORY_PER_PIXEL = 480  # bytes for each channel of the first layer, for the backward pass
 RECOMPUTED = 0.43  # part of these with --recompute
 MEMORY_BASE = 1.1e9
@@ -89,24 +89,8 @@ def memory_bytes(config) -> int:
     """
     pixels = MEMORY_PER_PIXEL * config.batch_size * config.img_size**2 * config.ch
     pixels *= RECOMPUTED if config.recompute else 1
-    return int(MEMORY_BASE + MEMORY_PER_WEIGHT * num_weights(config) + pixels)
-
-
-def available_bytes(root="/"):
-    """How much memory is free for a new program; None where the system does not say.
-
-    In a container that is what its limit leaves, if that is less.
-    """
-    numbers = []
-    with contextlib.suppress(OSError, IndexError, ValueError):
-        told = pathlib.Path(root, "proc/meminfo").read_text(encoding="ascii")
-        numbers.append(int(told.split("MemAvailable:")[1].split()[0]) * 1024)
-    with contextlib.suppress(OSError, IndexError, ValueError):  # ValueError: "max" is no limit
-        group = pathlib.Path(root, "sys/fs/cgroup")
-        limit, used = (int((group / f"memory.{name}").read_text()) for name in ("max", "current"))
-        cached = (group / "memory.stat").read_text().split("inactive_file ")[1].split()[0]
-        numbers.append(limit - used + int(cached))  # the kernel gives up cached files first
-    return min(numbers, default=None)
+    per_weight = MEMORY_PER_WEIGHT + (SUMMED_PER_WEIGHT if config.accumulate > 1 else 0)
+    return int(MEMORY_BASE + per_weight * num_weights(config) + pixels)
 
 
 def num_weights(config) -> int:
@@ -193,7 +177,7 @@ def _disk(config):
 def _memory(config):
     need, there, where = memory_bytes(config), runtime.free_gpu_bytes(), "on the GPU"
     if there is None:
-        there, where = available_bytes(), "of memory"
+        there, where = runtime.available_bytes(), "of memory"
     told = f"Training takes about {_amount(need)} {where} (an estimate)"
     told += "." if there is None else f", and {_amount(there)} are available."
     helps = "--light True, " * (not config.light) + "--recompute True, " * (not config.recompute)

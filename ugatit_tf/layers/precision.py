@@ -32,5 +32,16 @@ def add_bias(x, bias):
     return tf.nn.bias_add(x, tf.cast(bias, x.dtype)), gradient
 
 
+@tf.custom_gradient
+def scale_by(x, factor):
+    """x * factor, a number, whose gradient is summed in float32 as that of `add_bias` is."""
+
+    def gradient(upstream):
+        to_factor = tf.reduce_sum(float32(upstream) * float32(x))
+        return upstream * tf.cast(factor, x.dtype), to_factor
+
+    return x * tf.cast(factor, x.dtype), gradient
+
+
 def float32(x):
     return tf.cast(x, tf.float32)

@@ -166,12 +166,9 @@ def halves(network, first, second):
     Returns:
         The outputs of the first and of the second.
     """
-    size = tf.shape(first)[0]
     output = network(tf.concat([first, second], 0))
-    return (
-        tf.nest.map_structure(lambda x: x[:size], output),
-        tf.nest.map_structure(lambda x: x[size:], output),
-    )
+    parts = [tf.split(x, 2) for x in tf.nest.flatten(output)]
+    return tuple(tf.nest.pack_sequence_as(output, half) for half in zip(*parts))
 
 
 def logits(judgements):
