@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from benchmarks import flops, input_pipeline, measure, plain, train_step, translate
+from benchmarks import cost, flops, input_pipeline, measure, plain, train_step, translate
 from tests import fidelity, made
 from tests.test_step import BATCH, FIXED, WEIGHTED, trainer_of
 from tests.tolerances import TOLERANCE
@@ -249,7 +249,9 @@ def test_the_train_step_benchmark_runs_and_shows_a_ratio(untraced, capsys):
 
 def test_a_competitor_alone_tells_its_peak_memory(untraced, capsys):
     assert train_step.main([*TINY, "--only", "plain"]) == 0
-    assert json.loads(capsys.readouterr().out)["peak"] > 1e7
+    told = json.loads(capsys.readouterr().out)
+    assert told["peak"] > 1e7
+    assert told["first"] > 0 and told["seconds"] > 0
 
 
 @pytest.mark.slow
@@ -284,3 +286,23 @@ def test_the_plain_input_gives_batches_like_ours(tmp_path):
         assert batch.shape == (3, 8, 8, 1)
         assert batch.dtype == np.float32
         assert -1 <= batch.min() <= batch.max() <= 1
+
+
+def test_the_table_of_costs_varies_one_thing_at_a_time(monkeypatch, capsys):
+    """And asks the step's benchmark, each time with options that it takes."""
+    asked = []
+
+    def alone(module, argv):
+        asked.append(Config(**measure.read(train_step._parser(), argv)[1]))
+        return {"first": 9.0, "seconds": 2.0, "peak": 3e9}
+
+    monkeypatch.setattr(measure, "alone", alone)
+    assert cost.main(["--precision", "bfloat16"]) == 0
+    assert {config.precision for config in asked} == {"bfloat16"}
+    assert len(set(asked)) == len(asked) == len(cost.rows())
+    assert {c.img_size for c in asked if c.light} == set(cost.SIZES)
+    assert {c.ch for c in asked} == set(cost.WIDTHS)
+    assert {c.batch_size for c in asked} == set(cost.BATCHES)
+    lines = capsys.readouterr().out.splitlines()[2:]
+    assert len(lines) == len(asked)
+    assert all(line.split()[-5::3] == ["2.00", "3.00"] for line in lines)
