@@ -1,4 +1,4 @@
-"""python main.py --dataset NAME --phase {train,test,export,import,doctor}; see --help.
+"""python main.py --dataset NAME --phase {train,test,translate,export,import,doctor}; see --help.
 
 Exit codes: 0 done, 1 could not be done, 2 the command line cannot be understood.
 """
@@ -21,7 +21,7 @@ def main(argv) -> int:
         return 0
     try:
         command = flags.parse(argv)
-        config = None if command.phase == "import" else resolve(command.given)
+        config = None if has_no_run(command) else resolve(command.given)
         if command.dry_run and config:
             print(json.dumps(dataclasses.asdict(config), indent=2))
             return 0
@@ -32,6 +32,11 @@ def main(argv) -> int:
         return refuse(error, 1)
     except KeyboardInterrupt:
         return refuse("interrupted", 130)
+
+
+def has_no_run(command) -> bool:
+    """Whether the options of no run folder are needed."""
+    return command.phase == "import" or bool(command.request and command.request.model)
 
 
 def run(command, config) -> int:
@@ -46,6 +51,7 @@ def run(command, config) -> int:
     programs = {
         "train": lambda: phases.train(config),
         "test": lambda: phases.test(config, command.which),
+        "translate": lambda: phases.translate_pictures(config, command.request, command.which),
         "export": lambda: phases.export(config, command.which),
         "doctor": lambda: phases.examine(config),
         "import": lambda: phases.import_official(command.given, command.official_checkpoint),

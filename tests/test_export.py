@@ -80,7 +80,7 @@ def test_the_folder_holds_the_export_and_no_scraps(either):
 def test_the_signatures_have_their_names_types_and_shapes(either):
     size, channels = either.config.img_size, either.config.img_ch
     side = None if either.config.light else size
-    assert set(either.loaded.signatures) == {"serving_default", "encoded"}
+    assert set(either.loaded.signatures) == {"serving_default", "exact", "encoded"}
 
     serving = either.loaded.signatures["serving_default"]
     (given,) = serving.structured_input_signature[1].values()

@@ -276,7 +276,7 @@ def test_any_error_of_a_decoder_is_a_refusal(tmp_path, monkeypatch, error):
     def broken(*args, **kwargs):
         raise error("two\nlines")
 
-    monkeypatch.setattr(files, "eight_bit", broken)
+    monkeypatch.setattr(files.tones, "eight_bit", broken)
     path = saved(tmp_path / "a.png", smooth(2, 2))
     assert refusal(path) == "the picture is damaged or cut off (two lines)"
 

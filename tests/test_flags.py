@@ -6,7 +6,8 @@ import pytest
 
 import main
 from ugatit_tf import flags
-from ugatit_tf.config import Config
+from ugatit_tf.config import Config, ConfigError
+from ugatit_tf.request import Request
 
 FIELDS = {field.name: field.default for field in dataclasses.fields(Config)}
 
@@ -108,6 +109,10 @@ def test_an_official_form_of_a_value_is_understood(words, given):
         (["--ch", "8", "extra", "--light", "True"], "extra"),
         (["--phase", "import"], "--official_checkpoint"),
         (["--official_checkpoint", "x"], "--phase import"),
+        (["--phase", "translate"], "--input"),
+        (["--phase", "translate", "--input", "a.png"], "--output"),
+        (["--fit", "pad"], "--phase translate"),
+        (["--phase", "test", "--heatmap", "side"], "--phase translate"),
     ],
 )
 def test_what_is_not_understood_is_refused_in_one_line_that_names_it(words, named):
@@ -117,6 +122,7 @@ def test_what_is_not_understood_is_refused_in_one_line_that_names_it(words, name
     assert "\n" not in str(caught.value)
 
 
+ASKED = {field.name: field.default for field in dataclasses.fields(Request)}
 MORE = ("official_checkpoint", "config", "preset", "which", "dry_run")
 
 
@@ -126,7 +132,11 @@ def test_help_lists_every_option_with_its_default_and_exits_with_0(word, capsys)
     out, err = capsys.readouterr()
     assert err == ""
     lines = {line.split()[0]: line for line in out.splitlines() if line.startswith("--")}
-    assert set(lines) == {f"--{name}" for name in (*FIELDS, "phase", *MORE)}
+    assert set(lines) == {f"--{name}" for name in (*FIELDS, *ASKED, "phase", *MORE)}
+    for name, default in ASKED.items():
+        assert flags.TRANSLATE_HELP[name] in lines[f"--{name}"]
+        if default != "":
+            assert lines[f"--{name}"].endswith(f"(default {default})")
     for name, default in FIELDS.items():
         assert flags.HELP[name] in lines[f"--{name}"]
         if default != "":
@@ -142,8 +152,50 @@ def test_a_dry_run_of_an_import_is_refused_and_not_done():
         flags.parse(["--phase", "import", "--official_checkpoint", "x", "--dry_run", "True"])
 
 
-def test_which_checkpoint_is_for_test_and_export_alone():
+def test_a_request_has_what_was_named_and_the_defaults():
+    words = ["--phase", "translate", "--input", "a", "--output", "b", "--run", "x"]
+    command = flags.parse([*words, "--smooth", "0.5", "--direction=b2a", "--report", "True"])
+    assert command.request == Request("a", "b", direction="b2a", smooth=0.5, report=True)
+    assert command.given == {"run": "x"}
+    assert flags.parse([]).request is None
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("direction", "a2c", "one of a2b, b2a"),
+        ("fit", "squeeze", "one of auto, keep, stretch, crop, pad"),
+        ("heatmap", "yes", "one of none, overlay, side, raw, npy"),
+        ("format", "gif", "one of same, png, jpg, webp"),
+        ("quality", 0, "at least 1 and at most 100"),
+        ("quality", 101, "at least 1 and at most 100"),
+        ("size", 130, "multiple of 4.*nearest that works: 128"),
+        ("size", -4, "at least 0"),
+        ("tile_pixels", 100, "at least 4096"),
+        ("max_pixels", 0, "at least 1"),
+        ("smooth", 1.0, "at least 0 and below 1"),
+    ],
+)
+def test_a_request_that_cannot_be_met_is_refused_with_what_can(option, value, message):
+    with pytest.raises(ConfigError, match=f"--{option} must be .*{message}"):
+        Request("a", "b", **{option: value})
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"overwrite": True, "resume_output": True}, "Use one of them"),
+        ({"max_side": 100, "fit": "crop"}, "--max_side belongs to --fit keep"),
+    ],
+)
+def test_two_options_of_a_request_that_contradict_each_other_are_refused(options, message):
+    with pytest.raises(ConfigError, match=message):
+        Request("a", "b", **options)
+
+
+def test_which_checkpoint_is_for_those_who_use_one():
+    assert flags.parse(["--phase", "translate", "--input=a", "--output=b", "--which=best"]).which
     assert flags.parse(["--phase", "test", "--which", "best"]).which == "best"
     assert flags.parse(["--phase", "export"]).which == "latest"
-    with pytest.raises(flags.UsageError, match="--phase test and --phase export"):
+    with pytest.raises(flags.UsageError, match="--phase test, translate and export"):
         flags.parse(["--which", "best"])

@@ -22,6 +22,26 @@ def test_the_colour_map_clips():
     np.testing.assert_array_equal(outside, ends)
 
 
+def test_even_colours_go_from_dark_violet_to_yellow_as_published():
+    colours = panels.even_colours([[-3, 0, 0.125, 0.1875, 0.5, 1, 7]])
+    violet, yellow = (68, 1, 84), (253, 231, 37)
+    between = (65, 64, 131)  # halfway from (71, 45, 123) to (59, 82, 139), even
+    expected = [[violet, violet, (71, 45, 123), between, (33, 144, 140), yellow, yellow]]
+    np.testing.assert_allclose(colours, expected, atol=0.5)
+    assert colours.dtype == np.uint8
+
+
+def test_even_colours_grow_brighter_evenly():
+    rgb = panels.even_colours(np.linspace(0, 1, 256)[None])[0] / 255
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)  # IEC 61966
+    luminance = linear @ (0.2126, 0.7152, 0.0722)
+    # As in the published table, rounding hides four steps where red falls and green rises.
+    assert np.diff(luminance).min() > -3e-4
+    assert (luminance[2:] > luminance[:-2]).all()
+    lightness = 116 * np.cbrt(luminance) - 16  # CIE L*
+    np.testing.assert_allclose(lightness, np.linspace(15, 91, 256), atol=2)
+
+
 @pytest.mark.parametrize(
     ("heatmap", "expected"),
     [
@@ -47,6 +67,12 @@ def test_an_overlay_goes_from_the_picture_to_the_colours(image):
         found = panels.overlay(image, heatmap, strength=strength)
         assert found.dtype == np.uint8
         np.testing.assert_allclose(found, expected, atol=0.5)
+
+
+def test_the_colours_of_an_overlay_can_be_chosen():
+    heatmap = np.array([[0, 1], [2, 4]])
+    found = panels.overlay(RED, heatmap, strength=1, colours=panels.even_colours)
+    np.testing.assert_array_equal(found, panels.even_colours(heatmap / 4))
 
 
 def test_a_heatmap_is_made_as_large_as_the_picture():
@@ -138,3 +164,39 @@ def test_a_wrong_number_of_titles_is_an_error():
         panels.grid([[RED]], column_titles=["a", "b"])
     with pytest.raises(ValueError, match="Expected 1 `row_titles`. Received: 0"):
         panels.grid([[RED]], row_titles=[])
+
+
+def test_a_contact_sheet_shows_pairs_with_wider_gaps_between_them():
+    black = np.zeros([3, 3], np.uint8)
+    sheet = panels.contact_sheet(iter([(black, black)] * 4), tile=8, columns=3)
+    pair, gap = 2 * 8 + 4, panels.PAIR_GAP
+    assert sheet.shape == (2 * 8 + gap, 3 * pair + 2 * gap, 3)
+    assert sheet.dtype == np.uint8
+    inked = np.flatnonzero(sheet[:8, :, 0].max(0) == 0)
+    starts = [start + side for start in (0, pair + gap, 2 * (pair + gap)) for side in (0, 12)]
+    np.testing.assert_array_equal(inked, np.add.outer(starts, np.arange(8)).ravel())
+    np.testing.assert_array_equal(sheet[-8:, :pair], sheet[:8, :pair])
+    assert (sheet[8:-8] == 255).all()
+    assert (sheet[-8:, pair:] == 255).all()
+    assert gap > 4
+
+
+@pytest.mark.parametrize(
+    ("shape", "top", "left"),
+    [((4, 8, 3), 2, 0), ((400, 200, 1), 0, 2), ((2, 1), 0, 2), ((1, 1000), 3, 0), ((8, 8), 0, 0)],
+)
+def test_a_picture_fills_its_square_one_way_and_keeps_its_shape(shape, top, left):
+    square = panels.in_square(np.full(shape, 50, np.uint8), 8)
+    expected = np.full([8, 8, 3], 255)
+    height = 1 if shape == (1, 1000) else 8 - 2 * top  # never thinner than a pixel
+    expected[top : top + height, left : 8 - left] = 50
+    np.testing.assert_array_equal(square, expected)
+
+
+def test_a_contact_sheet_needs_a_pair_and_room():
+    with pytest.raises(ValueError, match="at least one pair of pictures. Received: none"):
+        panels.contact_sheet(iter([]))
+    with pytest.raises(ValueError, match="Received: tile=0, columns=3"):
+        panels.contact_sheet([(RED, RED)], tile=0)
+    with pytest.raises(ValueError, match="Received: tile=8, columns=0"):
+        panels.contact_sheet([(RED, RED)], tile=8, columns=0)

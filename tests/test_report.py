@@ -77,6 +77,21 @@ def test_pictures_are_inside_and_at_most_256_pixels(tmp_path, shape, size):
         assert image["loading"] == "lazy"
 
 
+@pytest.mark.parametrize(
+    ("shape", "size"), [((300, 600, 3), (64, 32)), ((600, 300), (32, 64)), ((20, 30, 1), (30, 20))]
+)
+def test_the_size_of_thumbnails_can_be_chosen(tmp_path, shape, size):
+    report.write_report(tmp_path / "a.html", [row(shape=shape)], title="", facts={}, thumbnail=64)
+    for image in Page(tmp_path / "a.html").all("img")[:2]:
+        assert (int(image["width"]), int(image["height"])) == size
+
+
+def test_a_thumbnail_without_pixels_is_an_error(tmp_path):
+    with pytest.raises(ValueError, match="`thumbnail` must be at least 1 pixel. Received: 0"):
+        report.write_report(tmp_path / "a.html", [row()], title="", facts={}, thumbnail=0)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_pictures_are_described_in_words(tmp_path):
     images = page(tmp_path, [row()]).all("img")
     assert [image["alt"] for image in images[:2]] == [
@@ -109,6 +124,7 @@ def test_nothing_is_loaded_from_elsewhere(tmp_path):
     assert "https:" not in found.source
     assert "url(" not in found.source
     assert not [a for _, a in found.tags if any(name.startswith("on") for name in a)]
+    assert not [a for _, a in found.tags if "style" in a]  # the policy would refuse it
 
 
 def test_the_policy_allows_this_style_and_script_only(tmp_path):
@@ -123,6 +139,22 @@ def test_the_policy_allows_this_style_and_script_only(tmp_path):
 
 def test_the_controls_are_hidden_until_the_script_runs(tmp_path):
     assert "hidden" in page(tmp_path, []).all("nav")[0]
+
+
+def test_the_slider_of_a_comparison_has_a_name_and_the_dialog_can_be_closed(tmp_path):
+    found = page(tmp_path, [row()])
+    ranges = [a for a in found.all("input") if a["type"] == "range"]
+    assert [a["aria-label"] for a in ranges] == ["Before and after"]
+    dialog = found.source[found.source.index("<dialog>") : found.source.index("</dialog>")]
+    assert dialog.count("<img") == 2
+    assert '<button type="button">Close</button>' in dialog
+
+
+def test_without_the_script_there_is_nothing_to_compare(tmp_path):
+    found = page(tmp_path, [row()])
+    rows = found.source[found.source.index("<main>") : found.source.index("</main>")]
+    assert "<article" in rows
+    assert "<button" not in rows
 
 
 def test_rows_are_written_as_they_come(tmp_path):

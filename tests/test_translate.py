@@ -7,7 +7,6 @@ import re
 import threading
 import types
 import urllib.parse
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -267,26 +266,6 @@ def test_a_report_that_fails_in_the_middle_stops_the_threads(tested, folder_of_s
     assert threading.active_count() > threads
     rows.close()
     assert threading.active_count() <= threads
-
-
-def test_results_come_in_order_and_no_more_than_the_limit_is_on_the_way():
-    begun, taken, most = [], [], []
-
-    def work(number):
-        threading.Event().wait(0.002 * (number % 3))  # so that later ones are done earlier
-        return number
-
-    def items():
-        for number in range(20):
-            begun.append(number)
-            most.append(len(begun) - len(taken))
-            yield number
-
-    with ThreadPoolExecutor(4) as pool:
-        for number in translate._ahead(pool, work, items(), 5):
-            taken.append(number)
-    assert taken == list(range(20))
-    assert max(most) <= 5
 
 
 def test_what_xla_cannot_compile_is_said_with_the_way_out(folder_of_six, tested, tmp_path):

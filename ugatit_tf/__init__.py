@@ -4,7 +4,11 @@ import importlib
 
 from ugatit_tf.config import VERSION as __version__  # noqa: F401, N811
 
-HOMES = {"Config": "ugatit_tf.config", "build_model": "ugatit_tf.networks.model"}
+HOMES = {
+    "Config": "ugatit_tf.config",
+    "build_model": "ugatit_tf.networks.model",
+    "load": "ugatit_tf.translation.load",
+}
 __all__ = sorted(HOMES)
 
 

@@ -5,12 +5,14 @@ would read `--decay_flag False` as True and leave a stray word, so they are valu
 """
 
 import dataclasses
+from typing import Optional
 
 from absl import flags
 
 from ugatit_tf.config import GAN_TYPES, PRESETS, Config, options
+from ugatit_tf.request import DIRECTIONS, FITS, FORMATS, HEATMAPS, Request
 
-PHASES = ("train", "test", "export", "import", "doctor")
+PHASES = ("train", "test", "translate", "export", "import", "doctor")
 WHICH = ("latest", "best")
 HELP = {
     "dataset": "name of the folder below --dataset_dir with trainA, trainB, testA and testB; "
@@ -60,11 +62,38 @@ HELP = {
 }
 
 
+TRANSLATE_HELP = {  # the options of --phase translate
+    "input": "a picture, a folder, a pattern in quotes (e.g. 'in/*.jpg'), or a film",
+    "output": "a folder or, for one picture or film, a file; its suffix says the format",
+    "model": "an exported folder or a generator file, instead of the run of --dataset or --run",
+    "direction": "one of " + ", ".join(DIRECTIONS),
+    "recursive": "the folders in the input folder too",
+    "overwrite": "replace results that exist",
+    "resume_output": "leave results that exist, and make those that are missing",
+    "fit": "one of " + ", ".join(FITS) + "; keep: the picture's own shape (light models); "
+    "stretch: the official square; crop: the square in the middle; pad: a square with reflected "
+    "borders; auto: keep if the model can, else stretch",
+    "size": "side in pixels that the networks work with; 0: the training size, or with keep the "
+    "picture's own (else its shorter side)",
+    "max_side": "with keep: a longer side is scaled down to this for the networks; 0: never",
+    "restore_size": "give results the size of their source",
+    "tile_pixels": "with keep: pictures with more pixels are translated in overlapping tiles",
+    "max_pixels": "pictures with more pixels are refused before they are decoded",
+    "face": "find the face, translate it as a selfie, put it back (requirements-face.txt)",
+    "format": "of the results: one of " + ", ".join(FORMATS),
+    "quality": "of JPEG and WebP, 1 to 100",
+    "heatmap": "where the networks looked: one of " + ", ".join(HEATMAPS) + "; overlay: beside the "
+    "result as NAME_attention.png; side: input, result and attention in one picture; raw: 16-bit "
+    "PNG; npy: NumPy",
+    "report": "write report.html and contact_sheet.png into the output folder",
+    "smooth": "of a film: part of the last picture in the next, against flicker, e.g. 0.3",
+}
 MORE = {  # not options of a run
     "--official_checkpoint": "for --phase import: the official checkpoint's PREFIX",
     "--config": "a JSON file of options, e.g. another run's config.json; the command line wins",
     "--preset": "loss weights for a kind of task: " + " or ".join(PRESETS),
-    "--which": "for test and export: the latest checkpoint (default), or the best (see --best_by)",
+    "--which": "for test, translate and export: the latest checkpoint (default), or the best "
+    "(see --best_by)",
     "--dry_run": "True prints the options that a run would have, and stops",
 }
 
@@ -82,6 +111,7 @@ class Command:
     official_checkpoint: str
     which: str  # checkpoint: "latest" or "best"
     dry_run: bool
+    request: Optional[Request] = None  # of --phase translate
 
 
 def parse(argv) -> Command:
@@ -106,24 +136,43 @@ def parse(argv) -> Command:
         raise UsageError("--dry_run has nothing to show for --phase import.")
     if values.phase != "import" and values.official_checkpoint:
         raise UsageError("--official_checkpoint belongs to --phase import.")
-    if values["which"].present and values.phase not in ("test", "export"):
-        raise UsageError("--which belongs to --phase test and --phase export.")
+    if values["which"].present and values.phase not in ("test", "translate", "export"):
+        raise UsageError("--which belongs to --phase test, translate and export.")
+    request = _request(values)
     named = {name: values[name].value for name in HELP if values[name].present}
     preset = PRESETS[values.preset] if values.preset else {}
     in_file = options(values.config) if values.config else {}
     given = {**preset, **in_file, **named}  # the command line wins
     official = values.official_checkpoint or ""
-    return Command(values.phase, given, official, values.which, values.dry_run)
+    return Command(values.phase, given, official, values.which, values.dry_run, request)
+
+
+def _request(values):
+    """The `Request` of --phase translate; None for another phase."""
+    asked = {name: values[name].value for name in TRANSLATE_HELP if values[name].present}
+    if values.phase != "translate":
+        if asked:
+            raise UsageError(f"--{min(asked)} belongs to --phase translate.")
+        return None
+    for name in ("input", "output"):
+        if not asked.get(name):
+            raise UsageError(f"--phase translate needs --{name} PATH.")
+    return Request(**asked)
 
 
 def usage() -> str:
     """The help page: every option with its default."""
     lines = [f"--phase {{{','.join(PHASES)}}}  (default train)"]
-    for field in dataclasses.fields(Config):
-        default = f" (default {field.default})" if field.default != "" else ""
-        lines.append(f"--{field.name:16} {HELP[field.name]}{default}")
+    lines += _explained(Config, HELP)
     lines += [f"{name:18} {text}" for name, text in MORE.items()]
+    lines += ["", "options of --phase translate:", *_explained(Request, TRANSLATE_HELP)]
     return "usage: python main.py --dataset NAME [--option value ...]\n\n" + "\n".join(lines)
+
+
+def _explained(options, texts):
+    for field in dataclasses.fields(options):
+        default = f" (default {field.default})" if field.default != "" else ""
+        yield f"--{field.name:16} {texts[field.name]}{default}"
 
 
 def wants_help(argv) -> bool:
@@ -150,14 +199,12 @@ def _defined():
     flags.DEFINE_enum("preset", None, list(PRESETS), "loss weights", flag_values=values)
     serializer = flags.ArgumentSerializer()
     flags.DEFINE(_Boolean(), "dry_run", False, "only print", values, serializer=serializer)
-    for field in dataclasses.fields(Config):
+    for field in (*dataclasses.fields(Config), *dataclasses.fields(Request)):
         parser = {
             bool: _Boolean,
             int: flags.IntegerParser,
             float: flags.FloatParser,
             str: flags.ArgumentParser,
         }[type(field.default)]()
-        flags.DEFINE(
-            parser, field.name, field.default, HELP[field.name], values, serializer=serializer
-        )
+        flags.DEFINE(parser, field.name, field.default, field.name, values, serializer=serializer)
     return values

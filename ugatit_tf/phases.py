@@ -10,13 +10,14 @@ from ugatit_tf import runtime
 from ugatit_tf.config import Config, check_architecture
 from ugatit_tf.data import demo, doctor
 from ugatit_tf.interchange import export as saved_model
-from ugatit_tf.interchange import official_tf
+from ugatit_tf.interchange import generator_file, official_tf
 from ugatit_tf.networks.model import build_model
 from ugatit_tf.pictures import files
 from ugatit_tf.runtime import Failure
 from ugatit_tf.training import checkpoints, loop
 from ugatit_tf.training.step import Trainer
-from ugatit_tf.translation import translate
+from ugatit_tf.translation import convert, film, translate
+from ugatit_tf.translation.load import load, of_run
 
 BUILT_IN = "demo"  # the dataset that is drawn where it is missing
 
@@ -51,8 +52,36 @@ def test(config, which="latest"):
         _tell_how_far(config, os.path.dirname(report))
 
 
+def translate_pictures(config, request, which="latest"):
+    """`--phase translate`: a picture, a folder, a pattern or a film.
+
+    Args:
+        config: of the run; None with `request.model`.
+        request: `Request`.
+    """
+    model = load(request.model) if request.model else of_run(config, which)
+    try:
+        model.check(request.direction, request.fit, request.size)
+    except ValueError as error:
+        raise Failure(str(error)) from None
+    if film.is_film(request):
+        path, count, seconds = film.convert_film(model, request)
+        print(f"{path}: {count} frames in {seconds:.1f} seconds")
+        return
+    outcome = convert.convert(model, request)
+    print(
+        f"Translated {outcome.translated} pictures in {outcome.seconds:.1f} seconds into "
+        f"{request.output}"
+    )
+    if request.face and outcome.without_face:
+        print(f"No face found, translated whole: {', '.join(outcome.without_face)}")
+    if outcome.report:
+        print(f"Report: {outcome.report}")
+    convert.raise_failures(outcome)
+
+
 def export(config, which="latest"):
-    """Writes a SavedModel for each direction."""
+    """Writes a SavedModel and a generator file for each direction."""
     model, checkpoint = translate.load(config, which)
     step = os.path.basename(checkpoint)
     folder = translate.fresh_folder(os.path.join(config.export_dir, config.run_name, step))
@@ -60,6 +89,7 @@ def export(config, which="latest"):
         for direction, generator in (("a2b", model.a2b), ("b2a", model.b2a)):
             path = os.path.join(folder, direction)
             difference = saved_model.export(generator, config, path)
+            generator_file.save(generator, config, direction, path + generator_file.SUFFIX)
             print(f"{path}: largest difference from the original {difference:g} of 255 levels")
     except BaseException:
         shutil.rmtree(folder)

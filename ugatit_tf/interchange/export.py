@@ -34,6 +34,8 @@ class Translator(tf.Module):
         serving_default: `images` uint8 [N, H, W, img_ch] to `images` uint8, the same shape,
             and `heatmap` float32 [N, H, W] in [0, 1]. The light model takes any H and W that
             are multiples of 4, the full one only its own size.
+        exact: `images` float32 [N, H, W, img_ch] in [-1, 1] to `images` of the same shape and
+            range, and `heatmap` float32 [N, H / 4, W / 4], not scaled.
         encoded: `encoded` string [N], files as JPEG, PNG, BMP or GIF, resized to the training
             size as the test phase does, to `encoded` string [N], PNG files. TensorFlow's decoders
             do not turn pictures by EXIF, convert colour profiles or scale 16-bit greys.
@@ -43,12 +45,15 @@ class Translator(tf.Module):
         super().__init__()
         self.generator = generator
         self.size = config.img_size
+        self.trained_with = tf.Variable(config.img_size, trainable=False)
         self.channels = config.img_ch
         side = None if config.light else config.img_size
-        images = tf.TensorSpec([None, side, side, config.img_ch], tf.uint8, "images")
+        shape = [None, side, side, config.img_ch]
+        images, exact = (tf.TensorSpec(shape, kind, "images") for kind in (tf.uint8, tf.float32))
         encoded = tf.TensorSpec([None], tf.string, "encoded")
         self.served = {
             "serving_default": tf.function(self.translate, input_signature=[images]),
+            "exact": tf.function(self.translate_exactly, input_signature=[exact]),
             "encoded": tf.function(self.translate_encoded, input_signature=[encoded]),
         }
 
@@ -59,6 +64,10 @@ class Translator(tf.Module):
         highest = tf.reduce_max(heatmap, [1, 2], keepdims=True)
         heatmap = tf.math.divide_no_nan(heatmap - lowest, highest - lowest)
         return {"images": _to_uint8(out.image), "heatmap": heatmap}
+
+    def translate_exactly(self, images):
+        out = self.generator(images)
+        return {"images": out.image, "heatmap": out.heatmap}
 
     def translate_encoded(self, encoded):
         shape = tf.TensorSpec([self.size, self.size, self.channels])

@@ -44,15 +44,6 @@ def build_model(config) -> UGATIT:
         UGATIT. The full model's generators belong to `config.img_size`; the light model's
         take any height and width that are multiples of 4.
     """
-    generator = {
-        "ch": config.ch,
-        "n_res": config.n_res,
-        "img_ch": config.img_ch,
-        "light": config.light,
-        "smoothing": config.smoothing,
-        "precision": config.precision,
-        "recompute": config.recompute,
-    }
     discriminator = {
         "ch": config.ch,
         "n_dis": config.n_dis,
@@ -60,19 +51,33 @@ def build_model(config) -> UGATIT:
         "precision": config.precision,
     }
     model = UGATIT(
-        a2b=Generator(**generator, name="a2b"),
-        b2a=Generator(**generator, name="b2a"),
+        a2b=build_generator(config, "a2b"),
+        b2a=build_generator(config, "b2a"),
         discriminator_a=Discriminator(**discriminator, name="discriminator_a"),
         discriminator_b=Discriminator(**discriminator, name="discriminator_b"),
     )
-    size = SMALLEST_GENERATOR_INPUT if config.light else config.img_size
-    for network in (model.a2b, model.b2a):
-        network(tf.zeros([1, size, size, config.img_ch]))
     size = smallest_image(config.n_dis)
     for network in (model.discriminator_a, model.discriminator_b):
         network(tf.zeros([1, size, size, config.img_ch]))
     _draw_weights(model, config.seed)
     return model
+
+
+def build_generator(config, name) -> Generator:
+    """One generator as `config` describes it. Its weights do not follow `config.seed`."""
+    generator = Generator(
+        ch=config.ch,
+        n_res=config.n_res,
+        img_ch=config.img_ch,
+        light=config.light,
+        smoothing=config.smoothing,
+        precision=config.precision,
+        recompute=config.recompute,
+        name=name,
+    )
+    size = SMALLEST_GENERATOR_INPUT if config.light else config.img_size
+    generator(tf.zeros([1, size, size, config.img_ch]))
+    return generator
 
 
 def named_weights(layer, prefix) -> dict:

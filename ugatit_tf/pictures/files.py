@@ -14,7 +14,9 @@ import uuid
 import warnings
 
 import numpy as np
-from PIL import Image, ImageCms
+from PIL import Image
+
+from ugatit_tf.pictures import tones
 
 MAX_PIXELS = 64_000_000
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")  # nothing that starts a program
@@ -24,16 +26,15 @@ WRITERS = {
     ".png": ("PNG", {}), ".bmp": ("BMP", {}), ".gif": ("GIF", {}), ".jpg": JPEG, ".jpeg": JPEG,
     ".tif": ("TIFF", {}), ".tiff": ("TIFF", {}), ".webp": ("WEBP", {"quality": 95}),
 }  # fmt: skip
+WITH_ALPHA = ("PNG", "TIFF", "WEBP")
 
-ORIENTATION, IMAGE_WIDTH, IMAGE_LENGTH, BITS_PER_SAMPLE = 274, 256, 257, 258  # TIFF and EXIF tags
+ORIENTATION, IMAGE_WIDTH, IMAGE_LENGTH = 274, 256, 257  # TIFF and EXIF tags
 TURNS = dict(zip(range(2, 9), (
     Image.Transpose.FLIP_LEFT_RIGHT, Image.Transpose.ROTATE_180, Image.Transpose.FLIP_TOP_BOTTOM,
     Image.Transpose.TRANSPOSE, Image.Transpose.ROTATE_270, Image.Transpose.TRANSVERSE,
     Image.Transpose.ROTATE_90,
 )))  # fmt: skip
 SIDEWAYS = (5, 6, 7, 8)
-GREYS = ("1", "L", "LA")
-PROFILE_MODES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}
 QUIET = ("ignore", None, Warning, re.compile(r"PIL\."), 0)  # as `warnings.filters` holds it
 
 Image.init()  # Pillow loads its decoders at first use, which two threads must not do at once
@@ -66,18 +67,35 @@ def read(path, *, channels=3, shrink_to=None):
     Raises:
         UnreadablePicture: missing, damaged, cut off, too large or not a picture.
     """
+    pixels, _ = decoded(path, channels, shrink_to=shrink_to)
+    return pixels
+
+
+def read_with_alpha(path, *, channels=3, max_pixels=MAX_PIXELS):
+    """Returns (what `read` does, alpha: uint8 [height, width], or None where all is opaque).
+
+    Args:
+        max_pixels: a picture with more is refused before it is decoded.
+    """
+    pixels, alpha = decoded(path, channels, max_pixels=max_pixels)
+    return pixels, None if alpha is None or alpha.min() == 255 else alpha
+
+
+def decoded(path, channels, *, shrink_to=None, max_pixels=MAX_PIXELS):
+    """Returns (pixels on white, alpha or None), as `read_with_alpha` but all alpha there is."""
     if channels not in (1, 3):
         raise ValueError(f"Expected `channels` to be 1 or 3. Received: {channels!r}")
-    with opened(path) as image:
+    with opened(path, max_pixels) as image:
         if shrink_to:
             image.draft(None, (shrink_to, shrink_to))
         image.load()
         # After `load`: Pillow turns a TIFF itself there and forgets its orientation.
         turn = TURNS.get(orientation(image))
-        picture = on_white(in_srgb(eight_bit(image), image.info.get("icc_profile")))
+        picture = tones.in_srgb(tones.eight_bit(image), image.info.get("icc_profile"))
         picture = picture.transpose(turn) if turn is not None else picture
-        pixels = np.array(picture.convert("RGB" if channels == 3 else "L"))
-    return pixels.reshape(*pixels.shape[:2], channels)
+        alpha = np.array(picture.getchannel("A")) if "A" in picture.getbands() else None
+        pixels = np.array(tones.on_white(picture).convert("RGB" if channels == 3 else "L"))
+    return pixels.reshape(*pixels.shape[:2], channels), alpha
 
 
 def size(path):
@@ -92,7 +110,7 @@ def size(path):
     return (width, height) if sideways else (height, width)
 
 
-def write(path, image):
+def write(path, image, **options):
     """Writes a picture in the format of its suffix; creates the folder if necessary.
 
     The file appears whole or not at all; an older one of this name is replaced.
@@ -100,21 +118,23 @@ def write(path, image):
     Args:
         path: the file, with a suffix in `WRITERS`.
         image: uint8 [height, width, 3], [height, width, 1] or [height, width].
+        **options: as for `encode`.
 
     Raises:
         ValueError: unknown suffix, or not such an image.
     """
-    data = encode(image, pathlib.Path(path).suffix)
+    data = encode(image, pathlib.Path(path).suffix, **options)
     with replacing(path) as file:
         file.write(data)
 
 
-def encode(image, suffix=".png", **options):
+def encode(image, suffix=".png", *, alpha=None, **options):
     """Returns the bytes of a picture file.
 
     Args:
         image: uint8 [height, width, 3], [height, width, 1] or [height, width].
         suffix: a key of `WRITERS`, in any case.
+        alpha: uint8 [height, width]; where the format has none, it becomes white.
         **options: for Pillow's `save`, e.g. `quality=85`; they come before our own.
 
     Raises:
@@ -125,8 +145,11 @@ def encode(image, suffix=".png", **options):
             f"Unknown picture suffix. Expected one of {sorted(WRITERS)}. Received: {suffix!r}"
         )
     name, defaults = WRITERS[suffix.lower()]
-    buffer = io.BytesIO()
-    as_pillow(image).save(buffer, name, **{**defaults, **options})
+    buffer, picture = io.BytesIO(), as_pillow(image)
+    if alpha is not None:
+        picture.putalpha(Image.fromarray(alpha))
+        picture = picture if name in WITH_ALPHA else tones.on_white(picture)
+    picture.save(buffer, name, **{**defaults, **options})
     return buffer.getvalue()
 
 
@@ -159,7 +182,7 @@ def replacing(path):
 
 
 @contextlib.contextmanager
-def opened(path):
+def opened(path, max_pixels=MAX_PIXELS):
     """Opens a picture for the body; whatever fails there is an `UnreadablePicture`."""
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):  # opening a pipe would wait for a writer
@@ -167,7 +190,7 @@ def opened(path):
             raise UnreadablePicture(path, f"this is {kind}, not a picture")
         quieten()
         with open(path, "rb") as file, Image.open(file, formats=FORMATS) as image:
-            check_size(path, *stored_size(image))
+            check_size(path, *stored_size(image), max_pixels)
             yield image
     except UnreadablePicture:
         raise
@@ -185,11 +208,10 @@ def quieten():
         warnings.filterwarnings("ignore", module=QUIET[3].pattern)
 
 
-def check_size(path, width, height):
-    if width * height > MAX_PIXELS:
-        raise UnreadablePicture(
-            path, f"{width} x {height} pixels; at most {MAX_PIXELS // 10**6} million are read"
-        )
+def check_size(path, width, height, max_pixels=MAX_PIXELS):
+    if width * height > max_pixels:
+        most = f"{max_pixels / 1e6:g} million" if max_pixels >= 10**6 else str(max_pixels)
+        raise UnreadablePicture(path, f"{width} x {height} pixels; at most {most} are read")
 
 
 def reason(path, error):
@@ -229,59 +251,6 @@ def stored_size(image):
     if image.format == "TIFF":
         return image.tag_v2[IMAGE_WIDTH], image.tag_v2[IMAGE_LENGTH]
     return image.size
-
-
-def eight_bit(image):
-    """Returns the picture with 8 bits a channel: greys with more are scaled, not cut."""
-    if image.mode != "F" and not image.mode.startswith("I"):
-        return image
-    values = np.nan_to_num(np.asarray(image, np.float64), nan=0, posinf=0, neginf=0)
-    low, high = brightness_range(image, values.min(), values.max())
-    values = (values - low) * 255 / ((high - low) or 1)
-    return Image.fromarray(np.rint(values).astype(np.uint8))
-
-
-def brightness_range(image, smallest, largest):
-    """Returns what is black and what is white in a grey picture of more than 8 bits."""
-    bits = getattr(image, "tag_v2", {}).get(BITS_PER_SAMPLE, (16,))[0]
-    for white in (1.0, 255.0) if image.mode == "F" else (2.0 ** min(bits, 16) - 1,):
-        if smallest >= 0 and largest <= white:
-            return 0.0, white
-    return smallest, largest  # no convention fits: from its darkest to its brightest
-
-
-def in_srgb(image, profile):
-    """Returns a picture of 8 bits in sRGB, with alpha if it was transparent."""
-    if image.mode in ("P", "PA") or "transparency" in image.info:
-        image = image.convert("RGBA")
-    if not profile:
-        return image
-    try:
-        converted = through_profile(image, ImageCms.ImageCmsProfile(io.BytesIO(profile)))
-    except (ImageCms.PyCMSError, OSError, ValueError):  # broken profile, whole pixels
-        return image
-    if "A" in image.getbands():
-        converted.putalpha(image.getchannel("A"))
-    return converted
-
-
-def through_profile(image, profile):
-    """Returns a picture in sRGB without its alpha; one that the profile does not fit, as it is."""
-    mode = PROFILE_MODES.get(profile.profile.xcolor_space.strip())
-    fits = mode == image.mode.replace("A", "") or (mode == "RGB" and image.mode in GREYS)
-    if not fits or "sRGB" in ImageCms.getProfileDescription(profile):
-        return image.convert("RGB")
-    srgb = ImageCms.createProfile("sRGB")
-    return ImageCms.profileToProfile(image.convert(mode), profile, srgb, outputMode="RGB")
-
-
-def on_white(image):
-    """Returns an opaque picture: white shows through where it is transparent."""
-    if "A" not in image.getbands():
-        return image
-    white = Image.new("RGB", image.size, "white")
-    white.paste(image.convert("RGB"), mask=image.getchannel("A"))
-    return white
 
 
 def as_pillow(image):

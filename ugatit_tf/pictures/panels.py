@@ -1,7 +1,8 @@
 """Grids of pictures with titles, and attention as colours over a picture.
 
 The colours are the classical "jet", as in the class activation maps of the paper's
-figures, computed here: blue is least, red is most.
+figures, computed here: blue is least, red is most. For greyscale print and the
+colour-blind there are others, which only grow brighter.
 """
 
 import math
@@ -14,6 +15,11 @@ from ugatit_tf.pictures import files
 INK = (34, 34, 34)
 LARGEST_FONT, SMALLEST_FONT = 28, 10
 MARGIN = 6  # between a title and whatever is next to it
+PAIR_GAP = 16  # between pairs; inside one it is the gap of a grid
+VIRIDIS = np.array([
+    (68, 1, 84), (71, 45, 123), (59, 82, 139), (44, 114, 142), (33, 144, 140),
+    (39, 173, 129), (93, 200, 99), (170, 220, 50), (253, 231, 37),
+], np.float32)  # fmt: skip
 
 
 def colour_map(values):
@@ -24,6 +30,17 @@ def colour_map(values):
     values = np.clip(np.asarray(values, np.float32), 0, 1)[..., None]
     rgb = 1.5 - np.abs(4 * values - np.array([3, 2, 1], np.float32))  # [H, W, 3]
     return np.rint(np.clip(rgb, 0, 1) * 255).astype(np.uint8)
+
+
+def even_colours(values):
+    """Returns colours of evenly rising brightness, uint8 [height, width, 3], of floats in [0, 1].
+
+    Viridis (van der Walt and Smith, matplotlib 1.5), dark violet to yellow: linear between
+    nine of its 256 colours, so at most 18 of 255 beside it. Values are clipped.
+    """
+    places = np.linspace(0, 1, len(VIRIDIS))
+    rgb = [np.interp(np.asarray(values), places, channel) for channel in VIRIDIS.T]
+    return np.rint(np.stack(rgb, -1)).astype(np.uint8)  # [H, W, 3]
 
 
 def normalized(heatmap):
@@ -39,13 +56,14 @@ def normalized(heatmap):
     return ((np.where(known, heatmap, low) - low) / (high - low)).astype(np.float32)
 
 
-def overlay(image, heatmap, *, strength=0.5):
+def overlay(image, heatmap, *, strength=0.5, colours=colour_map):
     """Returns a picture coloured by a heatmap, uint8 [height, width, 3].
 
     Args:
         image: uint8 [height, width, 3] or [height, width, 1].
         heatmap: float [h, w] of any range; made bilinearly as large as the picture.
         strength: in [0, 1]. 0 is the picture, 1 is the colours.
+        colours: `colour_map`, `even_colours` or another function like them.
     """
     if not 0 <= strength <= 1:
         raise ValueError(f"`strength` must lie in [0, 1]. Received: {strength}")
@@ -53,7 +71,7 @@ def overlay(image, heatmap, *, strength=0.5):
         raise ValueError(f"Expected a heatmap [h, w]. Received: {list(np.shape(heatmap))}")
     image = files.as_pillow(image).convert("RGB")
     heat = Image.fromarray(normalized(heatmap)).resize(image.size, Image.Resampling.BILINEAR)
-    blend = (1 - strength) * np.asarray(image, np.float32) + strength * colour_map(heat)
+    blend = (1 - strength) * np.asarray(image, np.float32) + strength * colours(heat)
     return np.rint(blend).astype(np.uint8)
 
 
@@ -94,6 +112,38 @@ def grid(rows, *, column_titles=None, row_titles=None, gap=4, min_tile=128):
         place = (left - MARGIN, y + height / 2)
         draw_title(canvas, title, place, "rm", left - 2 * MARGIN, font_size)
     return np.array(canvas)
+
+
+def contact_sheet(pairs, *, tile=160, columns=3):
+    """Returns pairs of pictures beside one another on white, uint8 [height, width, 3].
+
+    Args:
+        pairs: iterable of (input, output), uint8 images of any sizes, [h, w, 3], [h, w, 1]
+            or [h, w]. Each is made as large as a square can hold, shape kept.
+        tile: pixels of that square's side.
+        columns: pairs in a row.
+
+    Raises:
+        ValueError: no pair, or no room for one.
+    """
+    if tile < 1 or columns < 1:
+        raise ValueError(f"Expected a tile and a column. Received: tile={tile}, columns={columns}")
+    joined = [grid([[in_square(image, tile) for image in pair]], min_tile=1) for pair in pairs]
+    if not joined:
+        raise ValueError("Expected at least one pair of pictures. Received: none")
+    rows = [joined[start : start + columns] for start in range(0, len(joined), columns)]
+    return grid(rows, gap=PAIR_GAP, min_tile=1)
+
+
+def in_square(image, side):
+    """Returns a picture in the middle of a white square that it fills one way."""
+    image = files.as_pillow(image).convert("RGB")
+    scale = side / max(image.size)
+    width, height = (max(1, round(length * scale)) for length in image.size)
+    square = Image.new("RGB", (side, side), "white")
+    resized = image.resize((width, height), Image.Resampling.LANCZOS)
+    square.paste(resized, ((side - width) // 2, (side - height) // 2))
+    return np.asarray(square)
 
 
 def tile_size(tiles, min_tile):

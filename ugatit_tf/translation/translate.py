@@ -8,7 +8,6 @@ import collections
 import contextlib
 import itertools
 import os
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import tensorflow as tf
@@ -20,10 +19,10 @@ from ugatit_tf.pictures import files, panels
 from ugatit_tf.pictures.report import Row, write_report
 from ugatit_tf.runtime import Failure
 from ugatit_tf.training import checkpoints
+from ugatit_tf.translation import flow
+from ugatit_tf.translation.model import BATCH
 
 DIRECTIONS = {"a2b": ("testA", "A to B"), "b2a": ("testB", "B to A")}
-BATCH = 4  # pictures in one call of the networks; on two cores 15% faster than one by one
-WORKERS = min(8, os.cpu_count() or 1)  # threads that decode and encode
 NOT_COMPILED = (
     tf.errors.InternalError,
     tf.errors.InvalidArgumentError,
@@ -159,11 +158,11 @@ def _translated(networks, config, direction, paths, folder):
         path, name, images = job
         return _written(folder, direction, path, name, *images)
 
-    with _threads(WORKERS) as pool, _threads(1) as worker:
-        loaded = _ahead(pool, load, paths, 2 * BATCH)
-        batches = _ahead(worker, translate, _batches(loaded), 2)
+    with flow.threads(flow.WORKERS) as pool, flow.threads(1) as worker:
+        loaded = flow.ahead(pool, load, paths, 2 * BATCH)
+        batches = flow.ahead(worker, translate, flow.batches(loaded, BATCH), 2)
         jobs = zip(paths, output_names(paths), itertools.chain.from_iterable(batches))
-        rows = _ahead(pool, finish, jobs, 2 * BATCH)
+        rows = flow.ahead(pool, finish, jobs, 2 * BATCH)
         yield from tqdm(rows, desc=DIRECTIONS[direction][1], unit="picture", total=len(paths))
 
 
@@ -193,29 +192,3 @@ def _refusal_of_xla(config):
             raise
         reason = error.message.splitlines()[0]
         raise Failure(f"XLA cannot compile the networks: {reason}. Use --xla False.") from error
-
-
-@contextlib.contextmanager
-def _threads(count):
-    """A pool of threads; where the body fails, what has not begun never does."""
-    pool = ThreadPoolExecutor(count)
-    try:
-        yield pool
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _ahead(pool, function, items, limit):
-    """Yields `function(item)` for all items, in their order, with at most `limit` on the way."""
-    waiting = collections.deque()
-    for item in items:
-        waiting.append(pool.submit(function, item))
-        if len(waiting) == limit:
-            yield waiting.popleft().result()
-    while waiting:
-        yield waiting.popleft().result()
-
-
-def _batches(items):
-    """Yields lists of `BATCH` items; the last may be shorter."""
-    return iter(lambda: list(itertools.islice(items, BATCH)), [])

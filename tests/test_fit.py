@@ -1,0 +1,85 @@
+"""A picture of any size there and back."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests import made
+from ugatit_tf.data import pipeline
+from ugatit_tf.translation.fit import fit, scaled
+
+SIZES = [(1, 1), (2, 9), (7, 8), (8, 8), (33, 50), (40, 36)]
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_keep_gives_every_picture_back_as_it_was(size):
+    image = made.pictures(*size, 3)
+    how = fit(*size, "keep")
+    assert all(side % 4 == 0 and side >= 8 for side in how.shape)
+    assert all(seen - own < max(4, 8 - own + 1) for seen, own in zip(how.shape, size))
+    x = how.apply(image)
+    assert x.shape == (*how.shape, 3)
+    np.testing.assert_array_equal(how.undo(x), image)
+
+
+def test_keep_reflects_below_and_on_the_right():
+    row = np.float32([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]).reshape(1, 10, 1)
+    x = fit(1, 10, "keep").apply(row)
+    np.testing.assert_array_equal(x[0, :, 0], [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 9, 8])
+
+
+@pytest.mark.parametrize("restore", [True, False])
+def test_stretch_is_the_official_resizing(restore):
+    pixels = np.random.default_rng(0).integers(0, 256, [30, 50, 3], dtype=np.uint8)
+    how = fit(30, 50, "stretch", size=16, restore=restore)
+    expected = pipeline.resized(tf.constant(pixels), 16)
+    x = how.apply(pixels.astype(np.float32) / 127.5 - 1)
+    np.testing.assert_allclose(x, expected, atol=1e-6)
+    assert how.undo(x).shape == ((30, 50, 3) if restore else (16, 16, 3))
+
+
+def test_crop_is_the_square_in_the_middle():
+    image = made.pictures(20, 41, 1)
+    how = fit(20, 41, "crop", size=20)
+    np.testing.assert_array_equal(how.apply(image), image[:, 10:30])
+    assert fit(20, 41, "crop", size=8).undo(np.zeros([8, 8, 1], np.float32)).shape == (20, 20, 1)
+    assert fit(20, 41, "crop", size=8, restore=False).result == (8, 8)
+
+
+@pytest.mark.parametrize("size", [(20, 40), (40, 21)])
+def test_pad_keeps_the_shape_and_reflects_to_a_square(size):
+    how = fit(*size, "pad", size=40)
+    image = made.pictures(*size, 1)
+    x = how.apply(image)
+    assert x.shape == (40, 40, 1)
+    np.testing.assert_array_equal(how.undo(x), image)
+    shorter = np.argmin(size)
+    margin = how.margins[shorter]
+    inside = np.moveaxis(x, shorter, 0)[:, :, 0]
+    np.testing.assert_array_equal(inside[margin - 1], inside[margin + 1])
+
+
+@pytest.mark.parametrize(
+    ("options", "inner"),
+    [
+        ({"size": 10}, (10, 20)),
+        ({"max_side": 20}, (10, 20)),
+        ({"max_side": 1000}, (40, 80)),
+        ({"size": 80, "max_side": 40}, (20, 40)),
+    ],
+)
+def test_keep_scales_by_the_shorter_or_the_longer_side(options, inner):
+    how = fit(40, 80, "keep", **options)
+    assert (how.inner, how.result) == (inner, (40, 80))
+    assert fit(40, 80, "keep", restore=False, **options).result == inner
+
+
+def test_scaling_down_takes_the_mean_of_what_a_pixel_covers():
+    board = np.indices([32, 32]).sum(0, keepdims=True)[0] % 2 * 2.0 - 1
+    small = scaled(np.float32(board)[..., None], (8, 8))
+    assert np.abs(small[2:-2, 2:-2]).max() < 0.1
+
+
+def test_scaling_to_the_same_size_changes_nothing():
+    image = made.pictures(5, 6, 3)
+    assert scaled(image, (5, 6)) is image

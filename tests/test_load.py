@@ -1,0 +1,219 @@
+"""A trained model from a run folder, an export or a generator file, used from Python."""
+
+import dataclasses
+import os
+import types
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import ugatit_tf
+from tests import made, runs
+from ugatit_tf import phases
+from ugatit_tf.interchange import generator_file
+from ugatit_tf.pictures import files
+from ugatit_tf.runtime import Failure
+from ugatit_tf.translation import load as module
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A light run, its networks, and what its export wrote."""
+    root = tmp_path_factory.mktemp("trained")
+    config = runs.config_in(root)
+    networks = runs.make_run(config)
+    phases.export(config)
+    exported = os.path.join(config.export_dir, "tiny", "step_0000003")
+    return types.SimpleNamespace(config=config, networks=networks, exported=exported)
+
+
+@pytest.fixture(scope="module")
+def full(tmp_path_factory):
+    config = runs.config_in(tmp_path_factory.mktemp("full"), light=False, img_ch=1)
+    return types.SimpleNamespace(networks=runs.make_run(config), config=config)
+
+
+@pytest.fixture(scope="module")
+def model(trained):
+    return ugatit_tf.load(trained.config.run_folder)
+
+
+def levels(*shape, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
+
+
+def assert_levels(image, expected, most=1):
+    assert (image.dtype, image.shape) == (np.uint8, expected.shape)
+    assert np.abs(image.astype(int) - expected).max() <= most
+
+
+def expected_of(generator, pixels):
+    """What the generator makes of a picture whose sides it takes as they are."""
+    out = generator(files.to_float(pixels)[None])
+    return files.to_uint8(out.image[0].numpy()), out.heatmap[0].numpy()
+
+
+@pytest.mark.parametrize("place", ["run", "export", "export/a2b", "a2b.npz"])
+def test_every_source_translates_alike(trained, place):
+    folder = {"run": trained.config.run_folder, "export": trained.exported}.get(place)
+    model = ugatit_tf.load(folder or os.path.join(trained.exported, os.path.basename(place)))
+    assert (model.size, model.channels, model.any_size) == (8, 3, True)
+    assert model.directions == (("a2b", "b2a") if place in ("run", "export") else ("a2b",))
+    assert model.judges == (place == "run")
+    pixels = levels(12, 16, 3)
+    assert_levels(model.translate(pixels), expected_of(trained.networks.a2b, pixels)[0])
+    if "b2a" in model.directions:
+        expected, _ = expected_of(trained.networks.b2a, pixels)
+        assert_levels(model.translate(pixels, direction="b2a"), expected)
+
+
+def test_a_generator_file_of_b2a_knows_it_and_its_precision_may_be_chosen(trained):
+    path = os.path.join(trained.exported, "b2a.npz")
+    assert ugatit_tf.load(path).directions == ("b2a",)
+    generator, config, direction = generator_file.load(path, precision="bfloat16")
+    assert (generator.precision, config.precision, direction) == ("bfloat16", "bfloat16", "b2a")
+
+
+@pytest.mark.parametrize("shape", [(9, 13, 3), (2, 9, 13, 3), (6, 8, 8, 3)])
+def test_arrays_come_back_as_they_were(model, shape):
+    pixels = levels(*shape)
+    found = model.translate(pixels)
+    assert (found.dtype, found.shape) == (np.uint8, shape)
+    exact = model.translate(files.to_float(pixels))
+    assert (exact.dtype, exact.shape) == (np.float32, shape)
+    assert np.abs(exact).max() <= 1
+    np.testing.assert_array_equal(files.to_uint8(exact), found)
+
+
+def test_a_batch_is_its_pictures_one_by_one(model):
+    pixels = levels(6, 9, 13, 3)
+    images, heat = model.translate(pixels, heatmap=True)
+    assert heat.shape == (6, 9, 13)
+    for i in range(6):
+        image, one = model.translate(pixels[i], heatmap=True)
+        assert_levels(images[i], image)
+        np.testing.assert_allclose(heat[i], one, atol=1e-3)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "RGBA", "P", "CMYK"])
+def test_pillow_pictures_come_back_as_such(model, mode):
+    picture = Image.fromarray(levels(9, 13, 3)).convert(mode)
+    found = model.translate(picture)
+    assert isinstance(found, Image.Image)
+    assert (found.size, found.mode) == ((13, 9), "RGB")
+
+
+def test_a_list_of_different_sizes_gives_a_list(model):
+    found, heat = model.translate([levels(9, 13, 3), levels(20, 8, 3)], heatmap=True)
+    assert [image.shape for image in found] == [(9, 13, 3), (20, 8, 3)]
+    assert [h.shape for h in heat] == [(9, 13), (20, 8)]
+    assert model.translate([]) == []
+
+
+def test_a_heatmap_lies_between_0_and_1_and_rises_with_the_generator_s(trained, model):
+    pixels = levels(16, 16, 3)
+    _, heat = model.translate(pixels, heatmap=True)
+    assert (heat.min(), heat.max()) == (0.0, 1.0)
+    _, small = expected_of(trained.networks.a2b, pixels)
+    middle = heat.reshape(4, 4, 4, 4).mean((1, 3))
+    assert np.corrcoef(middle.ravel(), small.ravel())[0, 1] > 0.9
+
+
+def test_the_full_model_takes_its_own_size_alone(full):
+    model = ugatit_tf.load(full.config.run_folder)
+    assert not model.any_size
+    pixels = levels(8, 8, 1)
+    assert_levels(model.translate(pixels), expected_of(full.networks.a2b, pixels)[0])
+    assert model.translate(levels(9, 30, 1)).shape == (9, 30, 1)
+    for options in ({"mode": "keep"}, {"size": 16}):
+        with pytest.raises(ValueError, match="takes 8 x 8 pixels only.*--light True"):
+            model.translate(pixels, **options)
+
+
+def test_large_pictures_are_translated_in_tiles_and_look_alike(trained, model):
+    """Alike and no more, since each tile has its own statistics; but there is no seam."""
+    y, x = np.mgrid[:96, :160]
+    picture = np.stack([np.sin(x / 2), np.cos(y / 2), np.sin((x + y) / 3)], -1).astype(np.float32)
+    ((whole, _),) = model.outputs(picture[None])
+    ((tiled, looked),) = model.outputs(picture[None], tile_pixels=64 * 64)
+    assert tiled.shape == whole.shape and looked.generator.shape == (96, 160)
+    assert np.corrcoef(tiled.ravel(), whole.ravel())[0, 1] > 0.9
+    for axis in (0, 1):
+        steps, usual = (np.abs(np.diff(image, axis=axis)).max() for image in (tiled, whole))
+        assert steps < 1.5 * usual
+
+
+def test_the_discriminators_look_at_the_result_in_the_size_of_training(trained, model):
+    picture = files.to_float(levels(8, 8, 3))
+    ((image, looked),) = model.outputs(picture[None], "b2a", judged=True)
+    local, deep = trained.networks.discriminator_a(image[None])
+    for found, expected in ((looked.local, local), (looked.global_, deep)):
+        assert found.shape == (8, 8)
+        top, bottom = expected.heatmap.numpy().max(), expected.heatmap.numpy().min()
+        assert bottom - 1e-4 <= found.min() and found.max() <= top + 1e-4
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        (levels(8, 8, 4), r"\[height, width, 3\].*Received: uint8 \[8, 8, 4\]"),
+        (levels(8, 8), r"Received: uint8 \[8, 8\]"),
+        (np.zeros([8, 8, 3], int), "Received: int64"),
+    ],
+)
+def test_what_is_no_picture_is_refused(model, images, message):
+    with pytest.raises(ValueError, match=message):
+        model.translate(images)
+
+
+def test_a_direction_that_the_model_does_not_have_is_refused(trained):
+    model = ugatit_tf.load(os.path.join(trained.exported, "a2b.npz"))
+    with pytest.raises(ValueError, match="a2b.npz translates a2b only. Received: 'b2a'"):
+        model.translate(levels(8, 8, 3), direction="b2a")
+
+
+def test_where_there_is_no_model_it_is_said_what_would_be_one(tmp_path):
+    for path, message in ((tmp_path, "has none of these"), (tmp_path / "x", "does not exist")):
+        with pytest.raises(Failure, match=f"{message}. Expected a run folder.*a2b.npz"):
+            module.load(path)
+    (tmp_path / "saved_model.pb").write_bytes(b"no model")
+    with pytest.raises(Failure, match="cannot be used .*export again"):
+        module.load(tmp_path)
+
+
+def test_a_generator_file_that_is_damaged_or_something_else_is_refused(trained, tmp_path):
+    path = os.path.join(trained.exported, "a2b.npz")
+    content = open(path, "rb").read()
+    kernel = trained.networks.a2b.residual[0].weights[0]
+    middle = content.index(made.raw(kernel).numpy().tobytes())
+    changed = content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
+    other = tmp_path / "arrays.npz"
+    np.savez(other, weight=np.zeros(3))
+    for number, data in enumerate((content[:middle], changed, b"", other.read_bytes())):
+        broken = tmp_path / f"{number}.npz"
+        broken.write_bytes(data)
+        with pytest.raises(Failure, match="not a generator file, or it is damaged"):
+            module.load(broken)
+
+
+def test_a_generator_file_holds_the_generator_and_nothing_else(trained):
+    arrays = np.load(os.path.join(trained.exported, "a2b.npz"))
+    weights = made.arrays(trained.networks.generator_weights())
+    expected = {name[3:] for name in weights if name.startswith("a2b/")}
+    assert set(arrays.files) == {*expected, generator_file.ABOUT}
+    for name in expected:
+        np.testing.assert_array_equal(arrays[name], weights[f"a2b{name}"])
+
+
+def test_a_run_folder_may_be_moved(trained, tmp_path):
+    moved = tmp_path / "elsewhere" / "other name"
+    os.makedirs(moved.parent)
+    os.rename(trained.config.run_folder, moved)
+    try:
+        model = ugatit_tf.load(moved)
+    finally:
+        os.rename(moved, trained.config.run_folder)
+    pixels = levels(8, 8, 3)
+    assert_levels(model.translate(pixels), expected_of(trained.networks.a2b, pixels)[0])
+    assert dataclasses.asdict(trained.config)["run"] == ""

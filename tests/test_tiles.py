@@ -1,0 +1,53 @@
+"""Tiles join without a seam."""
+
+import numpy as np
+import pytest
+
+from tests import made
+from ugatit_tf.translation import tiles
+
+
+@pytest.mark.parametrize("size", [(64, 64), (64, 200), (200, 64), (132, 68), (300, 204), (8, 400)])
+def test_what_is_the_same_in_every_tile_is_the_same_in_the_whole(size):
+    image = made.pictures(*size, 3)
+    seen = []
+
+    def function(tile):
+        seen.append(tile.shape[1:3])
+        return 2 * tile, tile[..., 0]
+
+    doubled, flat = tiles.in_tiles(function, image, 64)
+    np.testing.assert_allclose(doubled, 2 * image, atol=1e-6)
+    np.testing.assert_allclose(flat, image[..., 0], atol=1e-6)
+    assert set(seen) == {tuple(min(64, side) for side in size)}  # one size: one trace
+
+
+def test_where_tiles_differ_they_go_over_into_each_other():
+    levels = iter(range(100))
+
+    def function(tile):
+        return (np.full_like(tile, next(levels)),)
+
+    (result,) = tiles.in_tiles(function, np.zeros([64, 256, 1], np.float32), 64)
+    row = result[0, :, 0]
+    assert row[0] == 0 and row[-1] == max(row) >= 4
+    assert np.all(np.diff(row) >= 0)
+    assert np.diff(row).max() < 0.25  # over at least the eight pixels that two have in common
+
+
+@pytest.mark.parametrize("length", [64, 68, 120, 124, 1000, 4004])
+def test_tiles_cover_all_and_share_the_overlap(length):
+    starts = tiles._starts(length, 64)
+    assert starts[0] == 0 and starts[-1] == length - 64
+    assert all(start % 4 == 0 for start in starts)
+    assert all(
+        later - earlier <= 64 - 64 // tiles.OVERLAP + 4
+        for earlier, later in zip(starts, starts[1:])
+    )
+
+
+@pytest.mark.parametrize("pixels", [4096, 5000, 2_000_000])
+def test_a_tile_has_at_most_the_pixels_asked_for(pixels):
+    side = tiles.side_of(pixels)
+    assert side % 8 == 0
+    assert side**2 <= pixels < (side + 8) ** 2

@@ -1,0 +1,79 @@
+"""One generator in one file: its weights and what they belong to, nothing of training.
+
+A NumPy archive (.npz) of float32 arrays under the names of the weights, and `about`: JSON with
+the options of the architecture. Every array carries a CRC-32, which reading checks.
+"""
+
+import dataclasses
+import json
+import zipfile
+
+import numpy as np
+
+from ugatit_tf.config import VERSION, Config, ConfigError
+from ugatit_tf.networks.model import build_generator, named_weights
+from ugatit_tf.pictures import files
+from ugatit_tf.request import DIRECTIONS
+from ugatit_tf.runtime import Failure
+
+SUFFIX = ".npz"
+ABOUT = "about"
+
+
+def save(generator, config, direction, path):
+    """Writes `generator` to `path`, whole or not at all."""
+    about = {
+        "format": "ugatit_tf generator",
+        "version": VERSION,
+        "direction": direction,
+        "img_size": config.img_size,
+        "options": {k: v for k, v in config.architecture().items() if k not in ("n_dis", "sn")},
+    }
+    arrays = {name: weight.numpy() for name, weight in named_weights(generator, "").items()}
+    with files.replacing(path) as file:
+        np.savez(file, **{ABOUT: np.array(json.dumps(about))}, **arrays)
+
+
+def load(path, **options):
+    """Reads what `save` wrote.
+
+    Args:
+        options: of Config, which are not of the architecture, e.g. `precision`.
+
+    Returns:
+        (generator, Config with what is known, direction).
+
+    Raises:
+        Failure: the file cannot be read, is damaged, or is not of a generator.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            about = json.loads(str(archive[ABOUT]))
+            arrays = {name: archive[name] for name in archive.files if name != ABOUT}
+        known = {**about["options"], "img_size": about["img_size"]}
+        config, direction = _config({**known, **options}), about["direction"]
+    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile, zipfile.LargeZipFile) as e:
+        raise Failure(
+            f"{path} is not a generator file, or it is damaged ({e}). Expected one that "
+            f"--phase export wrote, e.g. a2b{SUFFIX}."
+        ) from None
+    generator = build_generator(config, direction)
+    weights = named_weights(generator, "")
+    shapes = {name: tuple(weight.shape) for name, weight in weights.items()}
+    if direction not in DIRECTIONS or shapes != {n: array.shape for n, array in arrays.items()}:
+        raise Failure(f"{path} does not fit its own description. Export it again.")
+    for name, weight in weights.items():
+        weight.assign(arrays[name])
+    return generator, config, direction
+
+
+def _config(known):
+    """A Config of these options; the discriminators' depth is what the size allows."""
+    names = {field.name for field in dataclasses.fields(Config)}
+    unknown = sorted(set(known) - names)
+    if unknown:
+        raise ValueError(f"options that do not exist: {', '.join(unknown)}")
+    try:
+        return Config(**known)
+    except ConfigError:  # the default depth needs more pixels than this size has
+        return Config(**known, n_dis=2)

@@ -1,0 +1,77 @@
+"""What `--phase translate` was asked for, in one frozen dataclass. No TensorFlow."""
+
+import dataclasses
+import math
+
+from ugatit_tf.config import ConfigError
+
+DIRECTIONS = ("a2b", "b2a")
+FITS = ("auto", "keep", "stretch", "crop", "pad")
+FORMATS = ("same", "png", "jpg", "webp")
+HEATMAPS = ("none", "overlay", "side", "raw", "npy")
+CHOICES = {"direction": DIRECTIONS, "fit": FITS, "format": FORMATS, "heatmap": HEATMAPS}
+SMALLEST_TILE = 64  # pixels of a side
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """Which pictures to translate, how, and what becomes of the results.
+
+    Raises:
+        ConfigError: a value has the wrong range, or two options contradict each other.
+    """
+
+    input: str = ""  # a picture, a folder, a pattern, or a film
+    output: str = ""  # a folder or, for one picture or film, a file
+    model: str = ""  # an exported model or a generator file; empty means: the run of --dataset
+    direction: str = "a2b"  # one of DIRECTIONS
+    recursive: bool = False  # the folders in the input folder too
+    overwrite: bool = False  # replace results that exist
+    resume_output: bool = False  # leave results that exist, and make those that are missing
+
+    fit: str = "auto"  # one of FITS; auto is keep where the model takes any size, else stretch
+    size: int = 0  # side the networks work with; 0 is the training size, for keep the picture's own
+    max_side: int = 0  # with keep: a longer side is scaled down to this; 0 never does
+    restore_size: bool = True  # scale results to the size of their source
+    tile_pixels: int = 2_000_000  # with keep: pictures with more are translated in tiles
+    max_pixels: int = 64_000_000  # pictures with more are refused before they are decoded
+    face: bool = False  # find the face, translate it alone, and put it back
+
+    format: str = "same"  # one of FORMATS
+    quality: int = 95  # of JPEG and WebP
+    heatmap: str = "none"  # one of HEATMAPS: where the networks looked
+    report: bool = False  # one HTML page and a contact sheet of all results
+    smooth: float = 0.0  # part of the last picture of a film in the next, against flicker
+
+    def __post_init__(self):
+        for name, choices in CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise ConfigError(
+                    f"--{name} must be one of {', '.join(choices)}. "
+                    f"Received: {getattr(self, name)!r}"
+                )
+        for name, smallest, largest in (
+            ("size", 0, math.inf),
+            ("max_side", 0, math.inf),
+            ("tile_pixels", SMALLEST_TILE**2, math.inf),
+            ("max_pixels", 1, math.inf),
+            ("quality", 1, 100),
+        ):
+            value = getattr(self, name)
+            if not smallest <= value <= largest:
+                most = f" and at most {largest}" if largest < math.inf else ""
+                raise ConfigError(f"--{name} must be at least {smallest}{most}. Received: {value}")
+        if not 0 <= self.smooth < 1:
+            raise ConfigError(f"--smooth must be at least 0 and below 1. Received: {self.smooth}")
+        if self.overwrite and self.resume_output:
+            raise ConfigError(
+                "--overwrite replaces what is there and --resume_output keeps it. Use one of them."
+            )
+        if self.size % 4:
+            near = max(8, round(self.size / 4) * 4)
+            raise ConfigError(
+                f"--size must be a multiple of 4. Received: {self.size}. "
+                f"The nearest that works: {near}"
+            )
+        if self.max_side and self.fit not in ("auto", "keep"):
+            raise ConfigError(f"--max_side belongs to --fit keep, not to --fit {self.fit}.")

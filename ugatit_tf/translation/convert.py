@@ -1,0 +1,286 @@
+"""`--phase translate`: pictures in, translated pictures of the same names out.
+
+One bad file never stops the others. While the networks work on a batch, threads decode the next
+pictures and encode the last; a few are on the way at any time, so memory does not grow.
+"""
+
+import dataclasses
+import errno
+import itertools
+import os
+import time
+from typing import Optional
+
+import numpy as np
+import tensorflow as tf
+from PIL import Image
+from tqdm import tqdm
+
+from ugatit_tf.pictures import files, panels
+from ugatit_tf.pictures.report import Row, write_report
+from ugatit_tf.runtime import Failure
+from ugatit_tf.translation import face, flow, sources
+from ugatit_tf.translation.model import BATCH, Looked, finished
+from ugatit_tf.translation.translate import DIRECTIONS
+
+REPORT, CONTACT_SHEET = "report.html", "contact_sheet.png"
+ON_SHEET = 60  # the first pictures
+THUMBNAIL = 192  # pixels; a page of a thousand pictures is then about 20 MB
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)  # every next file would fail too
+
+
+@dataclasses.dataclass
+class Outcome:
+    """What became of the pictures of a request."""
+
+    translated: int = 0
+    failed: list = dataclasses.field(default_factory=list)  # of (name, reason)
+    without_face: list = dataclasses.field(default_factory=list)  # names
+    seconds: float = 0.0
+    report: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Prepared:
+    """A picture on its way to the networks."""
+
+    job: sources.Job
+    pixels: np.ndarray  # uint8 [height, width, channels]
+    alpha: Optional[np.ndarray]
+    region: Optional[tuple]  # of the face: (top, left, side); None is the whole picture
+    how: object  # the `Fit` of the region
+    x: np.ndarray  # float32, as the networks take it
+
+
+@dataclasses.dataclass(frozen=True)
+class Failed:
+    """A picture that could not be translated."""
+
+    job: sources.Job
+    reason: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Done:
+    """A picture that was translated and written."""
+
+    job: sources.Job
+    images: dict  # title -> uint8 image, as the report shows them
+    has_face: bool
+
+
+def convert(model, request) -> Outcome:
+    """Translates all pictures of a request.
+
+    Raises:
+        Failure: nothing could be begun; see `sources.jobs`.
+        OSError: the disk is full.
+    """
+    jobs = sources.jobs(request)
+    outcome, began = Outcome(), time.monotonic()
+    with tqdm(total=len(jobs), unit="picture", desc=DIRECTIONS[request.direction][1]) as bar:
+        results = _counted(_results(model, request, jobs), outcome, bar)
+        if request.report and jobs:
+            outcome.report = _report(model, request, results, outcome)
+        else:
+            for _ in results:
+                pass
+    outcome.seconds = time.monotonic() - began
+    return outcome
+
+
+def prepared(model, request, job, pixels, alpha=None) -> Prepared:
+    """What the networks are given of a picture."""
+    region = face.find(pixels) if request.face else None
+    if region:
+        part, mode, options = face.cut(pixels, region), "stretch", {}
+    else:
+        part, mode, options = pixels, request.fit, _options_of(model, request)
+    how = model.fit_of(part.shape, mode, request.size, **options)
+    return Prepared(job, pixels, alpha, region, how, how.apply(files.to_float(part)))
+
+
+def images_of(picture, image, looked):
+    """What is written of a translated picture.
+
+    Args:
+        picture: `Prepared`.
+        image, looked: what the networks made of `picture.x`, without batch.
+
+    Returns:
+        (input, output: uint8 of one size; `Looked` of that size).
+    """
+    output, looked = finished(picture.how, image, looked)
+    output = files.to_uint8(output)
+    if picture.region is None:
+        return files.to_uint8(picture.how.undo(picture.x)), output, looked
+    height, width = picture.pixels.shape[:2]
+    heat = [None if h is None else face.placed(h, picture.region, height, width) for h in looked]
+    return picture.pixels, face.paste(picture.pixels, output, picture.region), Looked(*heat)
+
+
+def heatmaps(request, shown, output, looked) -> dict:
+    """kind -> uint8 picture or float32 array [height, width] of where the networks looked."""
+    heat = {"attention": looked.generator, "local": looked.local, "global": looked.global_}
+    heat = {kind: values for kind, values in heat.items() if values is not None}
+    if request.heatmap in ("raw", "npy"):
+        return heat
+    colours = panels.even_colours
+    found = {
+        kind: panels.overlay(shown if kind == "attention" else output, values, colours=colours)
+        for kind, values in heat.items()
+    }
+    if request.heatmap == "side":
+        beside = (np.broadcast_to(image, (*image.shape[:2], 3)) for image in (shown, output))
+        return {"side": np.concatenate([*beside, *found.values()], 1)}
+    return found
+
+
+def _results(model, request, jobs):
+    """Yields `Done` or `Failed` for each job, in their order."""
+    judged = request.heatmap != "none" and model.judges
+
+    def load(job):
+        try:
+            pixels, alpha = files.read_with_alpha(
+                job.source, channels=model.channels, max_pixels=request.max_pixels
+            )
+        except files.UnreadablePicture as error:
+            return Failed(job, error.reason)
+        return prepared(model, request, job, pixels, alpha)
+
+    def size_of(item):
+        """Those of one size are translated together, but not the large ones."""
+        if isinstance(item, Failed) or item.x[..., 0].size > request.tile_pixels // BATCH:
+            return item.job
+        return item.x.shape
+
+    def translate(batch):
+        if isinstance(batch[0], Failed):
+            return batch
+        x = np.stack([item.x for item in batch])
+        options = {"judged": judged, "tile_pixels": request.tile_pixels}
+        try:
+            outputs = model.outputs(x, request.direction, **options)
+        except (MemoryError, tf.errors.ResourceExhaustedError):
+            reason = "out of memory; use --max_side or a smaller --tile_pixels"
+            return [Failed(item.job, reason) for item in batch]
+        return [(item, *output) for item, output in zip(batch, outputs)]
+
+    def finish(item):
+        if isinstance(item, Failed):
+            return item
+        picture, image, looked = item
+        try:
+            return _written(request, picture, *images_of(picture, image, looked))
+        except OSError as error:
+            if error.errno in NO_ROOM:
+                raise
+            return Failed(picture.job, str(error))
+
+    with flow.threads(flow.WORKERS) as pool, flow.threads(1) as worker:
+        loaded = flow.ahead(pool, load, jobs, BATCH + 1)
+        batches = flow.ahead(worker, translate, flow.batches(loaded, BATCH, size_of), 2)
+        yield from flow.ahead(pool, finish, itertools.chain.from_iterable(batches), BATCH + 1)
+
+
+def _written(request, picture, shown, output, looked):
+    """Writes the results of one picture."""
+    job, alpha = picture.job, picture.alpha
+    if alpha is not None and picture.region is None:
+        alpha = picture.how.undo(picture.how.apply(np.float32(alpha[..., None])))[..., 0]
+        alpha = np.uint8(np.rint(np.clip(alpha, 0, 255)))
+    options = {} if _is_lossless(job.target) else {"quality": request.quality}
+    files.write(job.target, output, alpha=alpha, **options)
+    extras = sources.extras(job, request)
+    if extras:
+        for kind, values in heatmaps(request, shown, output, looked).items():
+            _write_heatmap(extras[kind], values)
+    images = {"Input": shown}
+    if request.report:
+        colours = panels.even_colours
+        images["Attention"] = panels.overlay(shown, looked.generator, colours=colours)
+    images["Output"] = output
+    return Done(job, images, picture.region is not None)
+
+
+def _write_heatmap(path, values):
+    if values.dtype == np.uint8:
+        files.write(path, values)
+        return
+    with files.replacing(path) as file:
+        if path.endswith(".npy"):
+            np.save(file, values)
+        else:  # from its least to its most
+            levels = np.rint(panels.normalized(values) * 65535).astype(np.uint16)
+            Image.fromarray(levels).save(file, "PNG")
+
+
+def _is_lossless(path):
+    return os.path.splitext(path)[1].lower() not in (".jpg", ".jpeg", ".webp")
+
+
+def _options_of(model, request):
+    keep = request.fit == "keep" or (request.fit == "auto" and model.any_size)
+    options = {"restore": request.restore_size}
+    return {**options, "max_side": request.max_side} if keep else options
+
+
+def _counted(results, outcome, bar):
+    """Passes on what was translated, and takes note of the rest."""
+    for result in results:
+        bar.update()
+        if isinstance(result, Failed):
+            outcome.failed.append((result.job.name, result.reason))
+            continue
+        outcome.translated += 1
+        if not result.has_face:
+            outcome.without_face.append(result.job.name)
+        yield result
+
+
+def _report(model, request, results, outcome):
+    """Writes the page and the contact sheet; returns the path of the page."""
+    single = os.path.isfile(request.input) and bool(os.path.splitext(request.output)[1])
+    folder = os.path.dirname(request.output) if single else request.output
+    path, pairs, began = os.path.join(folder, REPORT), [], time.monotonic()
+
+    def rows():
+        for done in results:
+            if len(pairs) < ON_SHEET:
+                pairs.append([_small(done.images[title]) for title in ("Input", "Output")])
+            link = os.path.relpath(done.job.target, folder or ".")
+            yield Row(done.job.name, DIRECTIONS[request.direction][1], done.images, link)
+
+    def closing():
+        seconds = time.monotonic() - began
+        failed = "".join(f" {name}: {reason}." for name, reason in outcome.failed)
+        return (
+            f"{seconds:.1f} seconds, {outcome.translated / seconds:.1f} pictures a second.{failed}"
+        )
+
+    facts = {
+        "Model": model.source,
+        "Trained with": f"{model.size} x {model.size} pixels",
+        "Direction": DIRECTIONS[request.direction][1],
+        "Fit": request.fit,
+    }
+    write_report(
+        path, rows(), title="Translated", facts=facts, thumbnail=THUMBNAIL, closing=closing
+    )
+    if pairs:
+        files.write(os.path.join(folder, CONTACT_SHEET), panels.contact_sheet(pairs))
+    return path
+
+
+def _small(image):
+    picture = files.as_pillow(image)
+    picture.thumbnail((THUMBNAIL, THUMBNAIL))
+    return np.asarray(picture)
+
+
+def raise_failures(outcome):
+    """A `Failure` that names what failed, if anything did."""
+    if outcome.failed:
+        named = "\n".join(f"  {name}: {reason}" for name, reason in outcome.failed)
+        raise Failure(f"{len(outcome.failed)} could not be translated:\n{named}")

@@ -1,0 +1,93 @@
+"""Finds the face in a photograph, cuts it out as selfies are cut, and puts it back softly.
+
+The detector is OpenCV's boosted cascade (Viola and Jones, CVPR 2001), whose model comes with the
+package: `pip install -r requirements-face.txt`.
+"""
+
+import numpy as np
+
+from ugatit_tf.runtime import Failure
+
+SIDE = 2.0  # of the square to that of the found face; a selfie shows hair and shoulders too
+RAISE = 0.1  # the square's centre lies above the face's by this part of the face
+SMALLEST = 0.08  # of a face to the picture's shorter side; what is smaller is chance
+GLANCE = 800  # pixels of the longer side in which faces are looked for
+EDGE = 0.12  # part of the square over which the pasted face fades out
+
+
+def find(pixels):
+    """The square around the largest face of a picture.
+
+    Args:
+        pixels: uint8 [height, width, 3] or [height, width, 1], upright.
+
+    Returns:
+        (top, left, side) in pixels, inside the picture; None where there is no face.
+
+    Raises:
+        Failure: OpenCV is not installed.
+    """
+    faces = _detected(pixels)
+    if not len(faces):
+        return None
+    left, top, width, height = max(faces, key=lambda box: box[2] * box[3])
+    side = min(round(SIDE * max(width, height)), *pixels.shape[:2])
+    middle = top + height / 2 - RAISE * height, left + width / 2
+    top, left = (
+        int(np.clip(round(centre - side / 2), 0, length - side))
+        for centre, length in zip(middle, pixels.shape)
+    )
+    return top, left, side
+
+
+def cut(pixels, region):
+    top, left, side = region
+    return pixels[top : top + side, left : left + side]
+
+
+def paste(pixels, square, region):
+    """`pixels` with `square` in its region, fading out over its edge; all uint8."""
+    top, left, side = region
+    mask = _mask(side)[..., None]
+    result = pixels.copy()
+    blend = (1 - mask) * cut(pixels, region) + mask * square
+    result[top : top + side, left : left + side] = np.rint(blend).astype(np.uint8)
+    return result
+
+
+def placed(heatmap, region, height, width):
+    """A heatmap [side, side] of the region as one of the whole picture, its least elsewhere."""
+    top, left, side = region
+    result = np.full([height, width], heatmap.min(), np.float32)
+    result[top : top + side, left : left + side] = heatmap
+    return result
+
+
+def _mask(side):
+    """float32 [side, side]: 1 inside, falling to 0 at the border, smoothly."""
+    distance = np.minimum(np.arange(side), np.arange(side)[::-1]) / max(1, EDGE * side)
+    ramp = np.clip(distance, 0, 1)
+    ramp = ramp * ramp * (3 - 2 * ramp)
+    return np.outer(ramp, ramp).astype(np.float32)
+
+
+def _detected(pixels):
+    """[left, top, width, height] of what looks like a face, in pixels."""
+    try:
+        import cv2
+    except ImportError:
+        raise Failure(
+            "--face needs OpenCV. Install it: pip install -r requirements-face.txt"
+        ) from None
+    grey = pixels[..., 0] if pixels.shape[2] == 1 else cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
+    factor = min(1.0, GLANCE / max(grey.shape))
+    if factor < 1:
+        grey = cv2.resize(grey, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+    smallest = max(24, round(SMALLEST * min(grey.shape)))  # 24 is the model's own size
+    cascade = cv2.CascadeClassifier(
+        cv2.data.haarcascades + "haarcascade_frontalface_default.xml"
+    )  # a new one each time: it is not made for several threads
+    faces = cascade.detectMultiScale(
+        cv2.equalizeHist(grey), scaleFactor=1.1, minNeighbors=6, minSize=(smallest, smallest)
+    )
+    return [[value / factor for value in box] for box in np.reshape(faces, [-1, 4]).tolist()]

@@ -1,0 +1,114 @@
+"""A trained model from whatever holds one: a run folder, an export, a generator file.
+
+model = ugatit_tf.load("checkpoint/selfie2anime")
+anime = model.translate(PIL.Image.open("me.jpg"))
+"""
+
+import os
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from ugatit_tf.config import CONFIG_FILE, Config, options
+from ugatit_tf.interchange import generator_file
+from ugatit_tf.request import DIRECTIONS
+from ugatit_tf.runtime import Failure
+from ugatit_tf.translation import translate
+from ugatit_tf.translation.model import Model
+
+SAVED_MODEL = "saved_model.pb"
+
+
+def load(path, which="latest") -> Model:
+    """Loads a trained model.
+
+    Args:
+        path: a run folder (`checkpoint/NAME`), an exported folder (`export/NAME/step_...`, or a
+            SavedModel in it), or a generator file (`a2b.npz`).
+        which: of a run folder, the "latest" checkpoint or the "best".
+
+    Raises:
+        Failure: there is no such thing, or it cannot be used.
+    """
+    path = os.fspath(path)
+    if os.path.isfile(path):
+        generator, config, direction = generator_file.load(path)
+        return _model({direction: generator}, config, path)
+    if os.path.isfile(os.path.join(path, CONFIG_FILE)):
+        parent, run = os.path.split(os.path.abspath(path))
+        known = {**options(os.path.join(path, CONFIG_FILE)), "checkpoint_dir": parent, "run": run}
+        return of_run(Config(**known), which)
+    if os.path.isfile(os.path.join(path, SAVED_MODEL)):
+        name = os.path.basename(os.path.abspath(path))
+        return _exported({name if name in DIRECTIONS else "a2b": path}, path)
+    found = {name: os.path.join(path, name) for name in DIRECTIONS}
+    found = {k: v for k, v in found.items() if os.path.isfile(os.path.join(v, SAVED_MODEL))}
+    if found:
+        return _exported(found, path)
+    there = "has none of these" if os.path.isdir(path) else "does not exist"
+    raise Failure(
+        f"No model in {path}: it {there}. Expected a run folder with {CONFIG_FILE}, an exported "
+        f"folder, or a generator file (a2b{generator_file.SUFFIX})."
+    )
+
+
+def of_run(config, which="latest") -> Model:
+    """The model of the run that `config` names, with its discriminators.
+
+    Raises:
+        Failure: there is no checkpoint, or it cannot be used.
+    """
+    model, checkpoint = translate.load(config, which)
+    judges = {
+        "a2b": tf.function(model.discriminator_b, reduce_retracing=True),
+        "b2a": tf.function(model.discriminator_a, reduce_retracing=True),
+    }
+    networks = {"a2b": model.a2b, "b2a": model.b2a}
+    return _model(networks, config, checkpoint, judges=judges)
+
+
+def _model(generators, config, source, **options):
+    side = None if config.light else config.img_size
+    images = tf.TensorSpec([None, side, side, config.img_ch])
+    compiled = {"input_signature": [images], "jit_compile": config.xla or None}
+    return Model(
+        {name: tf.function(generator, **compiled) for name, generator in generators.items()},
+        size=config.img_size,
+        channels=config.img_ch,
+        any_size=config.light,
+        source=source,
+        **options,
+    )
+
+
+class _Served(NamedTuple):
+    image: tf.Tensor
+    heatmap: tf.Tensor
+
+
+def _exported(folders, source):
+    networks = {}
+    for direction, folder in folders.items():
+        try:
+            loaded = tf.saved_model.load(folder)
+            served = loaded.signatures["exact"]
+            shape = served.structured_input_signature[1]["images"].shape
+            size = int(loaded.trained_with)
+        except (OSError, LookupError, AttributeError, ValueError, tf.errors.OpError) as error:
+            reason = (str(error).splitlines() or ["damaged"])[0]
+            raise Failure(
+                f"{folder} cannot be used ({reason}). Expected what --phase export wrote; "
+                f"export again."
+            ) from None
+        networks[direction] = _serving(loaded, served)
+    _, height, _, channels = shape
+    return Model(networks, size=size, channels=channels, any_size=height is None, source=source)
+
+
+def _serving(loaded, served):
+    def network(images):
+        out = served(images=images)
+        return _Served(out["images"], out["heatmap"])
+
+    network.owner = loaded  # its variables live as long as it does
+    return network

@@ -1,0 +1,161 @@
+"""What is translated into what: the files of an input, and where each result goes."""
+
+import dataclasses
+import glob
+import itertools
+import os
+
+from ugatit_tf.pictures import files
+from ugatit_tf.runtime import Failure
+
+KEPT = (".png", ".jpg", ".jpeg", ".webp")  # of "same"; what else there is becomes a PNG
+NAMED = 3  # files in one sentence
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """One picture to translate."""
+
+    source: str  # path of the picture
+    name: str  # its path below the input
+    target: str  # path of the result
+
+
+def jobs(request) -> list:
+    """The jobs of a `Request`, in the order of their names.
+
+    With `resume_output` without those whose results are there.
+
+    Raises:
+        Failure: there is no input; a result exists, would be written twice, would take the place
+            of a source, or would be written outside the output.
+    """
+    base, names = _inputs(request)
+    if os.path.isfile(request.input) and os.path.splitext(request.output)[1]:
+        _refuse_suffix(request.output)
+        found = [Job(request.input, names[0], request.output)]
+    else:
+        found = [
+            Job(os.path.join(base, name), name, os.path.join(request.output, target))
+            for name, target in zip(names, targets(names, request.format))
+        ]
+        _refuse_outside(found, request.output)
+    written = [path for job in found for path in (job.target, *extras(job, request).values())]
+    _refuse_twice(written, [job.source for job in found])
+    if request.resume_output:
+        return [job for job in found if not os.path.lexists(job.target)]
+    there = [path for path in written if os.path.lexists(path)]
+    if there and not request.overwrite:
+        raise Failure(
+            f"{_some(there)} there already. Use another --output, --resume_output True to make "
+            f"what is missing, or --overwrite True to replace."
+        )
+    return found
+
+
+def extras(job, request) -> dict:
+    """kind -> path of the heatmaps that go with a result: `a.jpg` has `a_attention.png`."""
+    kinds = {"none": (), "side": ("side",)}.get(request.heatmap, ("attention", "local", "global"))
+    suffix = ".npy" if request.heatmap == "npy" else ".png"
+    stem = os.path.splitext(job.target)[0]
+    return {kind: f"{stem}_{kind}{suffix}" for kind in kinds}
+
+
+def targets(names, kind="same") -> list:
+    """The names of the results: as the sources, in the format asked for, and none twice.
+
+    >>> targets(["a.bmp", "a.png", "b/c.jpg"])
+    ['a.bmp.png', 'a.png', 'b/c.jpg']
+    """
+    wanted = {name: _renamed(name, kind) for name in names}
+    taken, found = set(), {}
+    for name in sorted(names, key=lambda name: wanted[name] != name):  # who keeps a name has it
+        suffix = os.path.splitext(wanted[name])[1]
+        more = (f"{name}_{number}{suffix}" for number in itertools.count(2))
+        tries = itertools.chain([wanted[name], f"{name}{suffix}"], more)
+        found[name] = next(one for one in tries if one.lower() not in taken)
+        taken.add(found[name].lower())
+    return [found[name] for name in names]
+
+
+def _inputs(request):
+    """(folder, names below it) of the pictures of the input."""
+    path = request.input
+    if os.path.isfile(path):
+        return os.path.dirname(path), [os.path.basename(path)]
+    if os.path.isdir(path):
+        names = _below(path, request)
+        if not names:
+            deeper = "" if request.recursive else " (--recursive True looks into its folders too)"
+            raise Failure(f"No file in {path}{deeper}. Expected pictures.")
+        return path, names
+    found = sorted(filter(os.path.isfile, glob.glob(path, recursive=True)))
+    if not found:
+        kind = "matches" if glob.has_magic(path) else "is there"
+        raise Failure(f"--input {path}: nothing {kind}. Expected a picture, a folder or a film.")
+    base = os.path.commonpath([os.path.dirname(file) for file in found]) if found else ""
+    return base, [os.path.relpath(file, base or ".") for file in found]
+
+
+def _below(folder, request):
+    """Names below a folder, without hidden ones and without those of the output."""
+    output, found = os.path.realpath(request.output), []
+    for parent, folders, names in os.walk(folder):
+        folders[:] = sorted(
+            name
+            for name in folders
+            if request.recursive
+            and not name.startswith(".")
+            and os.path.realpath(os.path.join(parent, name)) != output
+        )
+        paths = (os.path.join(parent, name) for name in sorted(names) if not name.startswith("."))
+        found += [os.path.relpath(path, folder) for path in paths]
+    return found
+
+
+def _renamed(name, kind):
+    stem, suffix = os.path.splitext(name)
+    if kind == "same":
+        return name if suffix.lower() in KEPT else f"{stem}.png"
+    return f"{stem}.{kind}"
+
+
+def _refuse_suffix(path):
+    suffix = os.path.splitext(path)[1]
+    if suffix.lower() not in files.WRITERS:
+        raise Failure(
+            f"--output {path}: pictures are not written as {suffix}. Expected one of "
+            f"{', '.join(sorted(files.WRITERS))}, or a folder."
+        )
+
+
+def _refuse_outside(found, output):
+    """Names and links in the output must not lead out of it."""
+    root = os.path.realpath(output)
+    for job in found:
+        parent = os.path.realpath(os.path.dirname(job.target))
+        if os.path.commonpath([root, parent]) != root:
+            raise Failure(
+                f"{job.target} leads out of {output}, to {parent}. Remove that link, or use "
+                f"another --output."
+            )
+
+
+def _refuse_twice(written, sources):
+    """No result may take the place of another, nor of a picture that is to be translated."""
+    taken = {os.path.realpath(source): source for source in sources}
+    for path in written:
+        place = os.path.realpath(path)
+        if place in taken:
+            raise Failure(
+                f"{path} would take the place of {taken[place]}. Use another --output or, if two "
+                f"results have one name, translate these apart."
+            )
+        taken[place] = path
+
+
+def _some(paths):
+    paths = list(paths)
+    listed = ", ".join(paths[:NAMED])
+    rest = f" and {len(paths) - NAMED} more are" if len(paths) > NAMED else ""
+    return f"{listed}{rest}" if rest else f"{listed} {'is' if len(paths) == 1 else 'are'}"
