@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import pathlib
 import types
 
 import numpy as np
@@ -183,14 +184,15 @@ def test_where_there_is_no_model_it_is_said_what_would_be_one(tmp_path):
 
 
 def test_a_generator_file_that_is_damaged_or_something_else_is_refused(trained, tmp_path):
-    path = os.path.join(trained.exported, "a2b.npz")
-    content = open(path, "rb").read()
+    content = pathlib.Path(trained.exported, "a2b.npz").read_bytes()
     kernel = trained.networks.a2b.residual[0].weights[0]
     middle = content.index(made.raw(kernel).numpy().tobytes())
     changed = content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
     other = tmp_path / "arrays.npz"
     np.savez(other, weight=np.zeros(3))
-    for number, data in enumerate((content[:middle], changed, b"", other.read_bytes())):
+    np.save(tmp_path / "array.npy", np.zeros(3))
+    array = (tmp_path / "array.npy").read_bytes()
+    for number, data in enumerate((content[:middle], changed, b"", other.read_bytes(), array)):
         broken = tmp_path / f"{number}.npz"
         broken.write_bytes(data)
         with pytest.raises(Failure, match="not a generator file, or it is damaged"):

@@ -121,6 +121,14 @@ def test_a_heatmap_that_exists_is_refused_too(tmp_path):
         jobs_of(tmp_path, heatmap="side")
 
 
+def test_heatmaps_of_one_stem_have_each_their_name(tmp_path):
+    write(tmp_path, "in/a.png", "in/a.jpg", "in/b.png")
+    request = Request(str(tmp_path / "in"), str(tmp_path / "out"), heatmap="raw")
+    found = [sources.extras(job, request)["local"] for job in sources.jobs(request)]
+    names = [os.path.basename(path) for path in found]
+    assert names == ["a.jpg_local.png", "a.png_local.png", "b_local.png"]
+
+
 def test_a_link_in_the_output_does_not_lead_out_of_it(tmp_path):
     write(tmp_path, "in/x/a.png", "elsewhere/keep")
     (tmp_path / "out").mkdir()

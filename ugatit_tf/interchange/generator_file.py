@@ -18,6 +18,7 @@ from ugatit_tf.runtime import Failure
 
 SUFFIX = ".npz"
 ABOUT = "about"
+UNFIT = (OSError, EOFError, LookupError, ValueError, TypeError, AttributeError)  # no such archive
 
 
 def save(generator, config, direction, path):
@@ -47,14 +48,15 @@ def load(path, **options):
         Failure: the file cannot be read, is damaged, or is not of a generator.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        # `open`: where the content is no archive, `np.load` leaves a file that it opened open
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
             about = json.loads(str(archive[ABOUT]))
             arrays = {name: archive[name] for name in archive.files if name != ABOUT}
         known = {**about["options"], "img_size": about["img_size"]}
         config, direction = _config({**known, **options}), about["direction"]
-    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile, zipfile.LargeZipFile) as e:
+    except (*UNFIT, zipfile.BadZipFile) as error:
         raise Failure(
-            f"{path} is not a generator file, or it is damaged ({e}). Expected one that "
+            f"{path} is not a generator file, or it is damaged ({error}). Expected one that "
             f"--phase export wrote, e.g. a2b{SUFFIX}."
         ) from None
     generator = build_generator(config, direction)

@@ -1,8 +1,8 @@
 """Reads a film frame by frame as people see it, and writes one with the sound of another.
 
-ffmpeg, from the package `imageio-ffmpeg`, works in a process beside ours; one frame at a time
-is in memory. A film is told by content, and read whole or refused. A rate that varies (of a
-telephone, of a GIF) comes out constant, and the length stays.
+ffmpeg, of the package `imageio-ffmpeg`, works in a process beside ours, frame by frame. A film
+is told by content, and read whole or refused. A rate that varies (of a telephone, of a GIF)
+comes out constant, and the length stays.
 """
 
 import contextlib
@@ -24,9 +24,8 @@ REASONS = {  # what ffmpeg says: what people should know
     "matches no streams": "there is no moving picture in it",
     "partial file|ended prematurely": "the film is cut off before its end",
     "moov atom|header parsing|whitelist": "this is not a film, or it is cut off",
-    "corrupt|containing master|LZW|invalid code": "the film is damaged or cut off",
+    "corrupt|containing master|LZW": "the film is damaged or cut off",
 }
-
 # A playlist could name other files and addresses: only these formats, and no network.
 SAFE = "-protocol_whitelist file -format_whitelist mov,matroska,avi,gif -i"
 READ = f"-hide_banner -nostdin -nostats -xerror {SAFE}"
@@ -36,7 +35,6 @@ FIRST = f"-map 0:V:0 -frames:v 1 -c:v ppm -f image2pipe -vf {SQUARE}"
 COUNT = "-map 0:V:0 -progress pipe:1 -f null -vf fps={}:start_time=0"
 FRAMES = "-map 0:V:0 -v quiet -f rawvideo -vf fps={}:start_time=0,scale={}:{}:{},format=rgb24"
 PACKETS = "-map 0:V:0 -c copy -f framecrc"
-
 DRAW = "-v error -y -f rawvideo -pix_fmt rgb24 -video_size {}x{} -framerate {} -i pipe:0"
 # Silence fills a late start and gaps, so that sound and picture stay together everywhere.
 AAC = "-map 1:a:0? -af aresample=async=1:first_pts=0 -c:a aac -b:a 192k"
@@ -45,8 +43,8 @@ EVEN = f"crop=iw-mod(iw\\,2):ih-mod(ih\\,2):0:0,scale=out_color_matrix=bt709:out
 TAGS = "-colorspace bt709 -color_primaries bt709 -color_trc bt709 -color_range tv"
 MP4 = f"-map 0:v -vf {EVEN},format=yuv420p -c:v libx264 -crf 18 {TAGS} -movflags +faststart -f mp4"
 # Browsers show a frame of 1/100 s for 1/10 s, hence at most 50 a second.
-RATED = "-filter_complex fps=min(source_fps\\,50),split[a][b]"
-GIF = f"{RATED};[a]palettegen=stats_mode=single[p];[b][p]paletteuse=new=1 -loop 0 -f gif"
+PALETTE = "[a]palettegen=stats_mode=single[p];[b][p]paletteuse=new=1"
+GIF = f"-filter_complex fps={{}},split[a][b];{PALETTE} -loop 0 -f gif"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,19 +62,17 @@ class Film:
 def is_film(path):
     """Returns whether a file has the suffix of a film or is a GIF of two frames or more."""
     suffix = pathlib.Path(path).suffix.lower()
-    if suffix != ".gif":
-        return suffix in SUFFIXES
-    with contextlib.suppress(files.UnreadablePicture), files.opened(path) as image:
-        return image.format == "GIF" and image.n_frames > 1
-    return False
+    if suffix == ".gif":
+        with contextlib.suppress(files.UnreadablePicture), files.opened(path) as image:
+            return image.format == "GIF" and image.n_frames > 1
+    return suffix in SUFFIXES
 
 
 def opened(path):
     """Returns the `Film` in a file. All of it is decoded once, to count and to check.
 
     Raises:
-        UnreadablePicture: missing, damaged, cut off, without a moving picture, too large,
-            or the package `imageio-ffmpeg` is not installed.
+        UnreadablePicture: missing, damaged, cut off, not a film, too large; no imageio-ffmpeg.
     """
     picture, said = run(path, FIRST)
     width, height = map(int, re.match(rb"P6\s+(\d+)\s+(\d+)\s", picture).groups())
@@ -93,9 +89,8 @@ def opened(path):
 def frames(film):
     """Yields the `num_frames` frames of a `Film`, uint8 [height, width, 3], in order.
 
-    The first is at the moment where the sound begins, too. White shows through where a GIF is
-    transparent. Closing the generator ends the process that decodes. An `UnreadablePicture`
-    tells that frames are missing, as the file was changed since it was opened.
+    The first is where the sound begins, too. A GIF is on white. Closing the generator ends the
+    process that decodes. An `UnreadablePicture` if the file was changed and frames are missing.
     """
     rate = Fraction(film.fps).limit_denominator(1001)
     options = FRAMES.format(rate, film.width, film.height, NICELY).split()
@@ -116,17 +111,16 @@ def frames(film):
 def writing(path, *, width, height, fps, sound_of=None):
     """Writes a film: yields a function `append(frame)`, frame uint8 [height, width, 3].
 
-    The film appears whole or not at all; an older one of this name is replaced. Its folder is
-    created if necessary. MP4 is H.264 (yuv420p, crf 18) with the sound of `sound_of`, a `Film`
-    or a path, if it has any, in full length as AAC. Its sizes must be even: of an odd width
-    or height, the last pixel is cut off. GIF loops for ever without sound. Its durations, in
-    1/100 s, are rounded so that the length stays right; frames above 50 a second are left out.
+    The film appears whole or not at all, in place of an older one; its folder is created. MP4
+    is H.264 (yuv420p, crf 18) with all the sound of `sound_of`, a `Film` or a path, as AAC. Its
+    sizes must be even: of an odd width or height, the last pixel is cut off. GIF loops for
+    ever without sound. Its durations, in 1/100 s, are rounded so that the length stays right;
+    frames above 50 a second are left out.
 
     Raises:
         ValueError: a suffix that is not in `WRITTEN`, no frames, or not such a frame.
         UnreadablePicture: there is no file `sound_of`.
-        ImportError: the package `imageio-ffmpeg` is not installed.
-        OSError: the film could not be written, with ffmpeg's reason.
+        OSError, ImportError: with ffmpeg's reason; the package `imageio-ffmpeg` is missing.
     """
     suffix = pathlib.Path(path).suffix.lower()
     if suffix not in WRITTEN:
@@ -135,7 +129,7 @@ def writing(path, *, width, height, fps, sound_of=None):
     command = [program(), *DRAW.format(width, height, rate).split()]
     if suffix == ".mp4" and sound_of is not None:
         command += [*SAFE.split(), local(getattr(sound_of, "path", sound_of)), *AAC.split()]
-    command += (MP4 if suffix == ".mp4" else GIF).split()
+    command += (MP4 if suffix == ".mp4" else GIF.format(min(rate, 50))).split()
     count = 0
     with files.replacing(path) as file, tempfile.TemporaryFile() as said:
         command.append(f"file:{file.name}")
@@ -168,7 +162,7 @@ def finish(process, said):
     process.communicate()  # closes the pipe, whether or not somebody reads, and waits
     if process.returncode:
         said.seek(0)
-        raise OSError(f"ffmpeg: {last_line(said.read())}")
+        raise OSError("ffmpeg: " + " ".join(said.read().decode(errors="replace").split()))
 
 
 def program():
@@ -199,13 +193,9 @@ def run(path, options):
     # Only in ffmpeg's own lines: a title or a file name may say anything.
     known = [REASONS[x] for x in REASONS if re.search(rf"(?m)^(\[|Stream map).*({x})", said)]
     if known or done.returncode or not done.stdout:
-        known.append(f"the film is damaged ({last_line(done.stderr)})")
+        known.append("the film is damaged: " + said.strip().rpartition("\n")[2])
         raise files.UnreadablePicture(path, known[0])
     return done.stdout, said
-
-
-def last_line(said):
-    return said.decode(errors="replace").strip().rpartition("\n")[2]
 
 
 def constant_rate(path, stream):

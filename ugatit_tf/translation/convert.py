@@ -66,7 +66,7 @@ class Done:
 
     job: sources.Job
     images: dict  # title -> uint8 image, as the report shows them
-    has_face: bool
+    lacks_face: bool  # where one was asked for
 
 
 def convert(model, request) -> Outcome:
@@ -201,7 +201,7 @@ def _written(request, picture, shown, output, looked):
         colours = panels.even_colours
         images["Attention"] = panels.overlay(shown, looked.generator, colours=colours)
     images["Output"] = output
-    return Done(job, images, picture.region is not None)
+    return Done(job, images, request.face and picture.region is None)
 
 
 def _write_heatmap(path, values):
@@ -234,23 +234,23 @@ def _counted(results, outcome, bar):
             outcome.failed.append((result.job.name, result.reason))
             continue
         outcome.translated += 1
-        if not result.has_face:
+        if result.lacks_face:
             outcome.without_face.append(result.job.name)
         yield result
 
 
 def _report(model, request, results, outcome):
     """Writes the page and the contact sheet; returns the path of the page."""
-    single = os.path.isfile(request.input) and bool(os.path.splitext(request.output)[1])
-    folder = os.path.dirname(request.output) if single else request.output
-    path, pairs, began = os.path.join(folder, REPORT), [], time.monotonic()
+    folder = os.path.dirname(request.output) if sources.is_file(request) else request.output
+    path, sheet = (_free(os.path.join(folder, name), request) for name in (REPORT, CONTACT_SHEET))
+    pairs, began, direction = [], time.monotonic(), DIRECTIONS[request.direction][1]
 
     def rows():
         for done in results:
             if len(pairs) < ON_SHEET:
                 pairs.append([_small(done.images[title]) for title in ("Input", "Output")])
             link = os.path.relpath(done.job.target, folder or ".")
-            yield Row(done.job.name, DIRECTIONS[request.direction][1], done.images, link)
+            yield Row(done.job.name, direction, done.images, link)
 
     def closing():
         seconds = time.monotonic() - began
@@ -259,18 +259,20 @@ def _report(model, request, results, outcome):
             f"{seconds:.1f} seconds, {outcome.translated / seconds:.1f} pictures a second.{failed}"
         )
 
-    facts = {
-        "Model": model.source,
-        "Trained with": f"{model.size} x {model.size} pixels",
-        "Direction": DIRECTIONS[request.direction][1],
-        "Fit": request.fit,
-    }
-    write_report(
-        path, rows(), title="Translated", facts=facts, thumbnail=THUMBNAIL, closing=closing
-    )
+    facts = {"Model": model.source, "Trained with": f"{model.size} x {model.size} pixels"}
+    title = f"{os.path.basename(os.path.abspath(request.input))}, {direction}"
+    write_report(path, rows(), title=title, facts=facts, thumbnail=THUMBNAIL, closing=closing)
     if pairs:
-        files.write(os.path.join(folder, CONTACT_SHEET), panels.contact_sheet(pairs))
+        files.write(sheet, panels.contact_sheet(pairs))
     return path
+
+
+def _free(path, request):
+    """`path`, or with a number where there is one already that is not to be replaced."""
+    stem, suffix = os.path.splitext(path)
+    more = (f"{stem}_{number}{suffix}" for number in itertools.count(2))
+    tries = itertools.chain([path], more)
+    return path if request.overwrite else next(one for one in tries if not os.path.lexists(one))
 
 
 def _small(image):

@@ -1,5 +1,6 @@
 """What is translated into what: the files of an input, and where each result goes."""
 
+import collections
 import dataclasses
 import glob
 import itertools
@@ -19,6 +20,7 @@ class Job:
     source: str  # path of the picture
     name: str  # its path below the input
     target: str  # path of the result
+    aside: str  # what the paths of its heatmaps begin with
 
 
 def jobs(request) -> list:
@@ -31,15 +33,18 @@ def jobs(request) -> list:
             of a source, or would be written outside the output.
     """
     base, names = _inputs(request)
-    if os.path.isfile(request.input) and os.path.splitext(request.output)[1]:
+    if is_file(request):
         _refuse_suffix(request.output)
-        found = [Job(request.input, names[0], request.output)]
+        paths = [request.output]
     else:
-        found = [
-            Job(os.path.join(base, name), name, os.path.join(request.output, target))
-            for name, target in zip(names, targets(names, request.format))
-        ]
-        _refuse_outside(found, request.output)
+        paths = [os.path.join(request.output, name) for name in targets(names, request.format)]
+        _refuse_outside(paths, request.output)
+    stems = [os.path.splitext(path)[0] for path in paths]
+    shared = collections.Counter(stem.lower() for stem in stems)
+    found = [
+        Job(os.path.join(base, name), name, path, path if shared[stem.lower()] > 1 else stem)
+        for name, path, stem in zip(names, paths, stems)
+    ]
     written = [path for job in found for path in (job.target, *extras(job, request).values())]
     _refuse_twice(written, [job.source for job in found])
     if request.resume_output:
@@ -53,12 +58,16 @@ def jobs(request) -> list:
     return found
 
 
+def is_file(request) -> bool:
+    """Whether one picture is to be written under the very name of the output."""
+    return os.path.isfile(request.input) and bool(os.path.splitext(request.output)[1])
+
+
 def extras(job, request) -> dict:
     """kind -> path of the heatmaps that go with a result: `a.jpg` has `a_attention.png`."""
     kinds = {"none": (), "side": ("side",)}.get(request.heatmap, ("attention", "local", "global"))
     suffix = ".npy" if request.heatmap == "npy" else ".png"
-    stem = os.path.splitext(job.target)[0]
-    return {kind: f"{stem}_{kind}{suffix}" for kind in kinds}
+    return {kind: f"{job.aside}_{kind}{suffix}" for kind in kinds}
 
 
 def targets(names, kind="same") -> list:
@@ -129,14 +138,14 @@ def _refuse_suffix(path):
         )
 
 
-def _refuse_outside(found, output):
+def _refuse_outside(paths, output):
     """Names and links in the output must not lead out of it."""
     root = os.path.realpath(output)
-    for job in found:
-        parent = os.path.realpath(os.path.dirname(job.target))
+    for path in paths:
+        parent = os.path.realpath(os.path.dirname(path))
         if os.path.commonpath([root, parent]) != root:
             raise Failure(
-                f"{job.target} leads out of {output}, to {parent}. Remove that link, or use "
+                f"{path} leads out of {output}, to {parent}. Remove that link, or use "
                 f"another --output."
             )
 

@@ -1,0 +1,311 @@
+"""--phase translate: every picture at its own size, nothing lost, one bad file stops nothing."""
+
+import dataclasses
+import errno
+import os
+import threading
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+import main
+from tests import runs
+from ugatit_tf.pictures import files, panels
+from ugatit_tf.request import Request
+from ugatit_tf.translation import convert, face, load, sources
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory):
+    config = runs.config_in(tmp_path_factory.mktemp("run"))
+    runs.make_run(config)
+    return config
+
+
+@pytest.fixture(scope="module")
+def model(config):
+    return load.of_run(config)
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """A folder of five pictures, two of one size, and two files that are none."""
+    folder = tmp_path / "in"
+    runs.write_pictures(folder, ["a.png", "b.jpg"], height=10, width=14)
+    runs.write_pictures(folder, ["c.webp"], height=33, width=9, seed=1)
+    rgba = np.random.default_rng(2).integers(0, 256, [12, 20, 4], dtype=np.uint8)
+    Image.fromarray(rgba).save(folder / "d.png")
+    Image.fromarray(rgba[..., 0]).convert("I;16").save(folder / "e.tif")
+    (folder / "broken.png").write_bytes((folder / "a.png").read_bytes()[:60])
+    (folder / "notes.txt").write_text("no picture")
+    return folder
+
+
+def request_of(folder, **options):
+    return Request(str(folder), str(folder.parent / "out"), **options)
+
+
+def converted(model, folder, **options):
+    """(outcome, name -> uint8 pixels of the results)."""
+    request = request_of(folder, **options)
+    outcome = convert.convert(model, request)
+    names = sorted(runs.bytes_below(request.output))
+    shown = [name for name in names if not name.endswith((".npy", ".html"))]
+    return outcome, {name: files.read(os.path.join(request.output, name)) for name in shown}
+
+
+def assert_near(found, expected, most=1):
+    assert found.shape == expected.shape
+    assert np.abs(found.astype(int) - expected).max() <= most
+
+
+def test_every_picture_is_translated_at_its_own_size_and_the_others_are_named(model, pictures):
+    outcome, found = converted(model, pictures)
+    assert list(found) == ["a.png", "b.jpg", "c.webp", "d.png", "e.png"]
+    assert outcome.translated == 5
+    assert [name for name, _ in outcome.failed] == ["broken.png", "notes.txt"]
+    for name, source in zip(found, ["a.png", "b.jpg", "c.webp", "d.png", "e.tif"]):
+        expected = model.translate(files.read(pictures / source))
+        if name.endswith(".png"):
+            assert_near(found[name], expected)
+        else:  # what a JPEG or WebP makes of noise
+            assert np.abs(found[name].astype(int) - expected).mean() < 25
+
+
+def test_transparency_is_kept_where_the_format_has_it(model, pictures):
+    converted(model, pictures)
+    _, alpha = files.read_with_alpha(pictures.parent / "out" / "d.png")
+    _, expected = files.read_with_alpha(pictures / "d.png")
+    np.testing.assert_array_equal(alpha, expected)
+    converted(model, pictures, format="jpg", overwrite=True)
+    assert files.read_with_alpha(pictures.parent / "out" / "d.jpg")[1] is None
+
+
+@pytest.mark.parametrize("kind", ["png", "jpg", "webp"])
+def test_the_format_may_be_chosen_and_the_quality_counts(model, pictures, kind):
+    _, found = converted(model, pictures, format=kind, quality=95)
+    assert all(name.endswith(f".{kind}") for name in found)
+    fine = os.path.getsize(pictures.parent / "out" / f"a.{kind}")
+    converted(model, pictures, format=kind, quality=5, overwrite=True)
+    coarse = os.path.getsize(pictures.parent / "out" / f"a.{kind}")
+    assert (coarse < fine) == (kind != "png")
+
+
+@pytest.mark.parametrize(
+    ("options", "shape"),
+    [
+        ({"fit": "stretch"}, (33, 9)),
+        ({"fit": "stretch", "restore_size": False}, (8, 8)),
+        ({"fit": "stretch", "restore_size": False, "size": 16}, (16, 16)),
+        ({"fit": "crop"}, (9, 9)),
+        ({"fit": "pad"}, (33, 9)),
+        ({"max_side": 16, "restore_size": False}, (16, 4)),
+        ({"max_side": 16}, (33, 9)),
+        ({"tile_pixels": 4096}, (33, 9)),
+    ],
+)
+def test_a_picture_fits_as_asked(model, pictures, options, shape):
+    _, found = converted(model, pictures, format="png", **options)
+    assert found["c.png"].shape[:2] == shape
+
+
+def test_the_stretched_picture_is_that_of_the_test_phase(model, pictures, config):
+    _, found = converted(model, pictures, fit="stretch", restore_size=False, direction="b2a")
+    square = files.read(pictures / "a.png")
+    expected = model.translate(square, mode="stretch", direction="b2a")
+    assert found["a.png"].shape == (8, 8, 3)
+    how = model.fit_of(square.shape, "stretch", restore=False)
+    ((image, _),) = model.outputs(how.apply(files.to_float(square))[None], "b2a")
+    assert_near(found["a.png"], files.to_uint8(image))
+    assert expected.shape == square.shape
+
+
+def test_large_pictures_are_done_in_tiles(model, tmp_path):
+    runs.write_pictures(tmp_path / "in", ["a.png"], height=70, width=150)
+    sizes, outputs = [], model._translated
+
+    def spied(x, direction):
+        sizes.append(x.shape)
+        return outputs(x, direction)
+
+    try:
+        model._translated = spied
+        _, found = converted(model, tmp_path / "in", tile_pixels=4096)
+    finally:
+        del model._translated
+    assert found["a.png"].shape == (70, 150, 3)
+    assert set(sizes) == {(1, 64, 64, 3)} and len(sizes) == 6
+
+
+@pytest.mark.parametrize("kind", ["overlay", "raw", "npy", "side"])
+def test_heatmaps_lie_beside_the_results_at_their_size(model, pictures, kind):
+    _, found = converted(model, pictures, heatmap=kind)
+    out = pictures.parent / "out"
+    names = {"side": ["side"]}.get(kind, ["attention", "local", "global"])
+    for name, (height, width) in (("a", (10, 14)), ("c", (33, 9))):
+        for part in names:
+            if kind == "npy":
+                values = np.load(out / f"{name}_{part}.npy")
+                assert (values.dtype, values.shape) == (np.float32, (height, width))
+            elif kind == "raw":
+                with Image.open(out / f"{name}_{part}.png") as image:
+                    values = np.asarray(image)
+                assert values.shape == (height, width)
+                assert (values.min(), values.max()) == (0, 65535)
+            else:
+                pictures_beside = 5 if kind == "side" else 1
+                assert found[f"{name}_{part}.png"].shape == (height, pictures_beside * width, 3)
+    if kind == "side":
+        shown, output = files.read(pictures / "a.png"), found["a.png"]
+        np.testing.assert_array_equal(found["a_side.png"][:, :28], np.hstack([shown, output]))
+
+
+def test_a_heatmap_is_the_generator_s(model, pictures):
+    converted(model, pictures, heatmap="npy")
+    image = files.to_float(files.read(pictures / "d.png"))  # 12 x 20, as the networks take it
+    ((_, looked),) = model.outputs(image[None])
+    found = np.load(pictures.parent / "out" / "d_attention.npy")
+    np.testing.assert_allclose(found, looked.generator, rtol=1e-4, atol=1e-4)
+
+
+def test_the_report_shows_every_picture_and_names_the_failures(model, pictures):
+    outcome, _ = converted(model, pictures, report=True)
+    with open(outcome.report, encoding="utf-8") as file:
+        page = file.read()
+    assert page.count("<article") == 5
+    assert page.count("<figcaption>Output") == page.count("<figcaption>Attention") == 5
+    assert "in, A to B" in page and "broken.png: the picture is damaged" in page
+    assert "pictures a second" in page and "step_0000003" in page
+    assert files.read(pictures.parent / "out" / "contact_sheet.png").size
+
+
+def test_a_report_that_is_there_is_not_replaced(model, pictures):
+    first, _ = converted(model, pictures, report=True)
+    os.remove(pictures.parent / "out" / "a.png")
+    again, _ = converted(model, pictures, report=True, resume_output=True)
+    assert os.path.basename(first.report) == "report.html"
+    assert os.path.basename(again.report) == "report_2.html"
+
+
+def test_what_was_interrupted_goes_on_with_what_is_missing(model, pictures):
+    converted(model, pictures)
+    out = pictures.parent / "out"
+    os.remove(out / "c.webp")
+    before = runs.bytes_below(out)
+    outcome, _ = converted(model, pictures, resume_output=True)
+    assert outcome.translated == 1
+    after = runs.bytes_below(out)
+    assert {name: after[name] for name in before} == before and "c.webp" in after
+
+
+def test_pictures_with_too_many_pixels_are_refused_before_they_are_decoded(model, pictures):
+    outcome, found = converted(model, pictures, max_pixels=139)
+    assert "a.png" not in found and "10 x 14" not in found
+    assert ("a.png", "14 x 10 pixels; at most 139 are read") in outcome.failed
+
+
+def test_out_of_memory_is_the_failure_of_those_pictures_alone(model, pictures, monkeypatch):
+    outputs = model.outputs
+
+    def starved(x, *args, **kwargs):
+        if x.shape[1] > 30:
+            raise tf.errors.ResourceExhaustedError(None, None, "no")
+        return outputs(x, *args, **kwargs)
+
+    monkeypatch.setattr(model, "outputs", starved)
+    outcome, found = converted(model, pictures)
+    assert ("c.webp", "out of memory; use --max_side or a smaller --tile_pixels") in outcome.failed
+    assert outcome.translated == 4 and "c.webp" not in found
+
+
+def test_a_full_disk_stops_it_and_a_refused_file_does_not(model, pictures, monkeypatch):
+    replacing, threads = files.replacing, threading.active_count()
+
+    def failing(path):
+        if os.path.basename(path) == "b.jpg":
+            raise OSError(number, os.strerror(number), str(path))
+        return replacing(path)
+
+    monkeypatch.setattr(files, "replacing", failing)
+    number = errno.EACCES
+    outcome, found = converted(model, pictures)
+    assert "b.jpg" in [name for name, _ in outcome.failed] and len(found) == 4
+    number = errno.ENOSPC
+    with pytest.raises(OSError, match="No space left"):
+        converted(model, pictures, overwrite=True)
+    assert threading.active_count() <= threads
+
+
+def test_a_face_is_translated_alone_and_where_there_is_none_the_whole(model, tmp_path, monkeypatch):
+    runs.write_pictures(tmp_path / "in", ["a.png", "b.png"], height=40, width=60)
+    first = files.read(tmp_path / "in" / "a.png")
+    monkeypatch.setattr(
+        face, "find", lambda pixels: (5, 10, 24) if np.array_equal(pixels, first) else None
+    )
+    outcome, found = converted(model, tmp_path / "in", face=True, heatmap="npy")
+    assert outcome.without_face == ["b.png"]
+    changed = (found["a.png"] != first).any(-1)
+    rows, columns = changed.any(1).nonzero()[0], changed.any(0).nonzero()[0]
+    assert rows.min() >= 5 and rows.max() < 29 and columns.min() >= 10 and columns.max() < 34
+    heat = np.load(tmp_path / "out" / "a_attention.npy")
+    assert (heat[:5] == heat.min()).all() and heat[5:29, 10:34].max() > heat.min()
+    assert_near(found["b.png"], model.translate(files.read(tmp_path / "in" / "b.png")))
+
+
+def test_a_grey_model_translates_colour_and_writes_grey(tmp_path):
+    config = runs.config_in(tmp_path / "grey", img_ch=1)
+    runs.make_run(config)
+    runs.write_pictures(tmp_path / "in", ["a.png"])
+    _, found = converted(load.of_run(config), tmp_path / "in", heatmap="side")
+    assert np.array_equal(found["a.png"][..., 0], found["a.png"][..., 2])
+    assert found["a_side.png"].shape == (10, 5 * 14, 3)
+
+
+def arguments(config, folder, **options):
+    given = {"input": folder, "output": folder.parent / "out", "dataset": config.dataset, **options}
+    words = [f"--{name}={value}" for name, value in given.items()]
+    return ["--phase", "translate", f"--checkpoint_dir={config.checkpoint_dir}", *words]
+
+
+def test_the_command_says_what_it_did_and_fails_if_a_picture_did(config, pictures, capsys):
+    assert main.main(arguments(config, pictures)) == 1
+    out, err = capsys.readouterr()
+    assert "Translated 5 pictures" in out
+    assert "error: 2 could not be translated:\n  broken.png: the picture is" in err
+    assert "  notes.txt: not a JPEG" in err
+    for name in ("broken.png", "notes.txt"):
+        os.remove(pictures / name)
+    assert main.main(arguments(config, pictures, overwrite=True)) == 0
+    assert main.main(arguments(config, pictures)) == 1
+    assert "there already" in capsys.readouterr().err
+
+
+def test_the_command_takes_one_picture_and_a_generator_file(config, model, tmp_path, capsys):
+    (path,) = runs.write_pictures(tmp_path, ["me.jpg"])
+    assert main.main(["--phase", "export", *(f"--{k}={getattr(config, k)}" for k in (
+        "dataset", "checkpoint_dir", "export_dir"))]) == 0  # fmt: skip
+    file = os.path.join(config.export_dir, "tiny", "step_0000003", "b2a.npz")
+    words = [f"--input={path}", f"--output={tmp_path / 'anime.png'}", f"--model={file}"]
+    assert main.main(["--phase", "translate", *words]) == 1
+    assert "translates b2a only. Received: 'a2b'" in capsys.readouterr().err
+    assert main.main(["--phase", "translate", *words, "--direction", "b2a"]) == 0
+    expected = model.translate(files.read(path), direction="b2a")
+    assert_near(files.read(tmp_path / "anime.png"), expected)
+
+
+def test_names_of_other_bytes_and_scripts_are_translated(model, tmp_path):
+    names = ["夏 photo.png", "<b> & co.png", "-dash.png"]
+    runs.write_pictures(tmp_path / "in", names)
+    outcome, found = converted(model, tmp_path / "in", report=True)
+    assert outcome.translated == 3 and set(names) < set(found)
+
+
+def test_a_job_is_of_one_request(model, pictures):
+    """A frozen request: nothing of one call is left in the next."""
+    request = request_of(pictures)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        request.output = "elsewhere"
+    assert sources.jobs(request) == sources.jobs(request)
+    assert panels.even_colours(np.zeros([1, 1])).tolist() == [[[68, 1, 84]]]
