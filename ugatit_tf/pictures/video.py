@@ -32,9 +32,9 @@ READ = f"-hide_banner -nostdin -nostats -xerror {SAFE}"
 NICELY = "flags=bicubic+accurate_rnd+full_chroma_int"
 SQUARE = f"scale=w='if(lt(abs(sar-1),0.01),iw,round(iw*sar))':h=ih:{NICELY},setsar=1"
 FIRST = f"-map 0:V:0 -frames:v 1 -c:v ppm -f image2pipe -vf {SQUARE}"
-COUNT = "-map 0:V:0 -progress pipe:1 -f null -vf fps={}:start_time=0"
-FRAMES = "-map 0:V:0 -v quiet -f rawvideo -vf fps={}:start_time=0,scale={}:{}:{},format=rgb24"
-PACKETS = "-map 0:V:0 -c copy -f framecrc"
+COUNT = "-v error -map 0:V:0 -progress pipe:1 -f null -vf fps={}:start_time=0"
+FRAMES = "-v quiet -map 0:V:0 -f rawvideo -vf fps={}:start_time=0,scale={}:{}:{},format=rgb24"
+PACKETS = "-v error -map 0:V:0 -c copy -f framecrc"
 DRAW = "-v error -y -f rawvideo -pix_fmt rgb24 -video_size {}x{} -framerate {} -i pipe:0"
 # Silence fills a late start and gaps, so that sound and picture stay together everywhere.
 AAC = "-map 1:a:0? -af aresample=async=1:first_pts=0 -c:a aac -b:a 192k"
@@ -190,7 +190,7 @@ def run(path, options):
         raise files.UnreadablePicture(path, error) from error
     done = subprocess.run(command, capture_output=True, check=False)
     said = done.stderr.decode(errors="replace")
-    # Only in ffmpeg's own lines: a title or a file name may say anything.
+    # Only in its own lines: a title or a file name may say anything.
     known = [REASONS[x] for x in REASONS if re.search(rf"(?m)^(\[|Stream map).*({x})", said)]
     if known or done.returncode or not done.stdout:
         known.append("the film is damaged: " + said.strip().rpartition("\n")[2])
