@@ -1,16 +1,17 @@
-"""Pictures a second of `--phase test`, beside the bare networks on constant tensors.
+"""Pictures a second of `--phase test` and `translate`, beside the networks on constant tensors.
 
     python -m benchmarks.translate --img_size 256 --pictures 20
 
 A row of the report takes two passes: the translation, and the reconstruction from it. The phase
 does both, and so do the bare networks, in the same batches: the ratio is what decoding, encoding
-and the report cost. The rate of the first pass alone is that of programs that only translate.
+and the report cost. `--phase translate` takes the first pass alone, as the bare networks then do.
 
 The pictures are drawn, and the weights random. Loading, the first look at all files, and tracing
 are not in the rates.
 """
 
 import dataclasses
+import itertools
 import os
 import sys
 import tempfile
@@ -23,14 +24,15 @@ from ugatit_tf.data import demo, folders
 from ugatit_tf.networks.model import build_model
 from ugatit_tf.pictures import files
 from ugatit_tf.pictures.report import write_report
+from ugatit_tf.request import Request
 from ugatit_tf.training import checkpoints
-from ugatit_tf.translation import translate
+from ugatit_tf.translation import convert, load, translate
 
 DRAWN = 8  # different pictures; more files are copies
 
 
 def main(argv) -> int:
-    parser = measure.parser("benchmarks.translate", "Pictures a second of the test phase.")
+    parser = measure.parser("benchmarks.translate", "Pictures a second of both phases.")
     parser.add_argument("--pictures", type=measure.positive, default=20)
     parser.add_argument("--rounds", type=measure.positive, default=3)
     options, given = measure.read(parser, argv)
@@ -46,10 +48,11 @@ def main(argv) -> int:
         start = measure.seconds_of(lambda: translate.test(config))
         competitors = {
             "phase": _phase(networks, config),
+            "translate": _translate(config),
             "both": lambda: _bare(networks, config, count, reconstruct=True),
             "forward": lambda: _bare(networks, config, count, reconstruct=False),
         }
-        competitors["both"]()  # traces
+        measure.in_turn({name: competitors[name] for name in ("both", "translate")}, 1)  # traces
         seconds = measure.in_turn(competitors, options.rounds)
     _report(seconds, count, start)
     return 0
@@ -91,6 +94,19 @@ def _phase(networks, config):
     return run
 
 
+def _translate(config):
+    """The work of the translate phase with a loaded model, each time into a new folder."""
+    model = load.of_run(config)
+    folder = os.path.join(config.dataset_folder, "testA")
+    numbers = itertools.count()
+
+    def run():
+        output = os.path.join(config.result_dir, f"translated_{next(numbers)}")
+        convert.convert(model, Request(folder, output))
+
+    return run
+
+
 def _bare(networks, config, count, *, reconstruct):
     """What the networks alone do for `count` pictures, with the last batch as short."""
     for start in range(0, count, translate.BATCH):
@@ -107,7 +123,10 @@ def _report(seconds, count, start):
     print(f"bare networks, translation and reconstruction: {measure.spread(both)} pictures/s")
     print(f"bare networks, translation alone: {measure.spread(rates['forward'])} pictures/s")
     print(f"ratio phase / bare: {measure.spread(measure.ratios(phase, both))}")
-    print(f"the whole phase, with loading and tracing: {start:.1f} s")
+    print(f"translate phase: {measure.spread(rates['translate'])} pictures/s")
+    ratios = measure.ratios(rates["translate"], rates["forward"])
+    print(f"ratio translate / bare translation alone: {measure.spread(ratios)}")
+    print(f"the whole test phase, with loading and tracing: {start:.1f} s")
 
 
 if __name__ == "__main__":

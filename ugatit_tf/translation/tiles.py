@@ -10,11 +10,11 @@ import math
 
 import numpy as np
 
-OVERLAP = 8  # neighbours share a side's length divided by this
+OVERLAP = 8  # neighbours share at least a side's length divided by this
 
 
 def side_of(num_pixels) -> int:
-    """The side of square tiles of at most `num_pixels`, a multiple of 8."""
+    """The longest side of tiles of at most `num_pixels`, a multiple of 8."""
     return math.isqrt(num_pixels) // 8 * 8
 
 
@@ -25,17 +25,18 @@ def in_tiles(function, image, side):
         function: of float32 [1, h, w, channels] to a tuple of arrays [1, h, w, ...], of the same
             height and width.
         image: float32 [height, width, channels], both multiples of 4.
-        side: int. Of the tiles, a multiple of 8; a picture that is less high or wide has lower
-            or narrower ones.
+        side: int. The longest of a tile, a multiple of 8. All tiles of a picture have one size,
+            the smallest with which so few cover it.
 
     Returns:
         Tuple of float32 [height, width, ...].
     """
     height, width = image.shape[:2]
-    tall, wide = min(side, height), min(side, width)
-    weight = np.outer(_ramp(tall, tall < height), _ramp(wide, wide < width))
+    (tall, tops), (wide, lefts) = _spans(height, side), _spans(width, side)
+    fade = side // OVERLAP
+    weight = np.outer(_ramp(tall, fade, tall < height), _ramp(wide, fade, wide < width))
     sums, weights = None, np.zeros([height, width], np.float32)
-    for top, left in itertools.product(_starts(height, tall), _starts(width, wide)):
+    for top, left in itertools.product(tops, lefts):
         place = slice(top, top + tall), slice(left, left + wide)
         parts = [part[0] for part in function(image[place][None])]
         if sums is None:
@@ -46,19 +47,21 @@ def in_tiles(function, image, side):
     return tuple(total / _like(weights, total) for total in sums)
 
 
-def _starts(length, side):
-    """Where tiles begin: spread evenly, multiples of 4, with at least the overlap in common."""
-    if side >= length:
-        return [0]
-    count = math.ceil((length - side) / (side - side // OVERLAP)) + 1
-    return [round(i * (length - side) / (count - 1) / 4) * 4 for i in range(count)]
+def _spans(length, side):
+    """(size of the tiles, where they begin) along one axis; all are multiples of 4."""
+    if length <= side:
+        return length, [0]
+    overlap = side // OVERLAP
+    count = math.ceil((length - overlap) / (side - overlap))
+    size = math.ceil((length + (count - 1) * overlap) / count / 4) * 4
+    return size, [round(i * (length - size) / (count - 1) / 4) * 4 for i in range(count)]
 
 
-def _ramp(side, falls):
-    """float32 [side]: 1 in the middle, falling evenly over the overlap; 1 where nothing joins."""
+def _ramp(size, fade, falls):
+    """float32 [size]: 1 in the middle, falling evenly over `fade`; 1 where nothing joins."""
     if not falls:
-        return np.ones(side, np.float32)
-    rise = (np.arange(side) + 0.5) / (side // OVERLAP)
+        return np.ones(size, np.float32)
+    rise = (np.arange(size) + 0.5) / fade
     return np.minimum(1.0, np.minimum(rise, rise[::-1])).astype(np.float32)
 
 
