@@ -5,6 +5,7 @@ import sys
 import numpy as np
 import pytest
 
+from ugatit_tf.data import demo
 from ugatit_tf.runtime import Failure
 from ugatit_tf.translation import face
 
@@ -17,6 +18,17 @@ def test_the_region_is_inside_the_picture_around_the_largest_face(monkeypatch):
     assert face.find(np.zeros([100, 200, 3], np.uint8)) == (0, 50, 40)
     boxes[1] = [0, 0, 90, 90]
     assert face.find(np.zeros([100, 120, 3], np.uint8)) == (0, 0, 100)
+
+
+def test_a_face_is_found_where_it_is():
+    """One of the built-in faces that looks enough like a person to the detector."""
+    pixels = np.full([300, 420, 3], 230, np.uint8)
+    pixels[80:240, 150:310] = demo.draw("A", 8, size=160)
+    top, left, side = face.find(pixels)
+    assert 80 <= top + side / 2 < 240 and 150 <= left + side / 2 < 310
+    assert 100 <= side <= 250
+    large = np.kron(pixels, np.ones([4, 4, 1], np.uint8))  # looked for in a smaller one
+    assert np.allclose(face.find(large), [4 * top, 4 * left, 4 * side], atol=60)
 
 
 def test_where_there_is_no_face_there_is_no_region():

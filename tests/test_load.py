@@ -139,7 +139,7 @@ def test_large_pictures_are_translated_in_tiles_and_look_alike(trained, model):
     ((whole, _),) = model.outputs(picture[None])
     ((tiled, looked),) = model.outputs(picture[None], tile_pixels=64 * 64)
     assert tiled.shape == whole.shape and looked.generator.shape == (96, 160)
-    assert np.corrcoef(tiled.ravel(), whole.ravel())[0, 1] > 0.9
+    assert np.corrcoef(tiled.ravel(), whole.ravel())[0, 1] > 0.8
     for axis in (0, 1):
         steps, usual = (np.abs(np.diff(image, axis=axis)).max() for image in (tiled, whole))
         assert steps < 1.5 * usual

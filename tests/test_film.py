@@ -1,0 +1,167 @@
+"""A film is translated frame by frame, and keeps its length, rate and sound."""
+
+import os
+import shutil
+
+import numpy as np
+import pytest
+
+import main
+from tests import runs
+from tests.test_video import drawn, length_of, sound_of, source
+from ugatit_tf.pictures import files, video
+from ugatit_tf.request import Request
+from ugatit_tf.runtime import Failure
+from ugatit_tf.translation import film, load
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory):
+    config = runs.config_in(tmp_path_factory.mktemp("run"))
+    runs.make_run(config)
+    return config
+
+
+@pytest.fixture(scope="module")
+def model(config):
+    return load.of_run(config)
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory):
+    return source(tmp_path_factory.mktemp("film") / "me.mp4", "-c:a", "aac")
+
+
+def frames_of(path):
+    return list(video.frames(video.opened(path)))
+
+
+def translated(model, original, tmp_path, output="out.mp4", **options):
+    request = Request(str(original), str(tmp_path / output), **options)
+    assert film.is_film(request)
+    return film.convert_film(model, request)
+
+
+def test_a_film_of_fifty_frames_comes_back_with_its_length_rate_and_sound(
+    model, original, tmp_path
+):
+    path, count, _ = translated(model, original, tmp_path)
+    found, before = video.opened(path), video.opened(original)
+    assert count == found.num_frames == before.num_frames == 50
+    assert (found.fps, found.width, found.height) == (before.fps, before.width, before.height)
+    assert length_of(path) == pytest.approx(length_of(original), abs=0.04)
+    sound, expected = sound_of(path), sound_of(original)
+    assert len(sound) / 8000 == pytest.approx(len(expected) / 8000, abs=0.05)
+    assert np.abs(sound).max() > 0.05
+
+
+def test_every_frame_is_what_the_model_makes_of_it(model, original, tmp_path):
+    path, _, _ = translated(model, original, tmp_path)
+    for frame, found in zip(frames_of(original)[::10], frames_of(path)[::10]):
+        expected = model.translate(frame)
+        assert np.abs(found.astype(int) - expected).mean() < 12  # H.264 halves the colours' size
+
+
+def test_smoothing_takes_from_the_last_frame(model, original, tmp_path):
+    plain, _, _ = translated(model, original, tmp_path)
+    smooth, _, _ = translated(model, original, tmp_path, "smooth.mp4", smooth=0.8)
+
+    def flicker(path):
+        return np.abs(np.diff(np.float32(frames_of(path)), axis=0)).mean()
+
+    assert flicker(smooth) < 0.7 * flicker(plain)
+
+
+def test_a_moving_gif_becomes_one_and_goes_into_a_folder_under_its_name(model, tmp_path):
+    path = tmp_path / "moves.gif"
+    with video.writing(path, width=64, height=48, fps=10) as append:
+        for number in range(6):
+            append(drawn(number))
+    target, count, _ = translated(model, path, tmp_path, "out")
+    assert (target, count) == (str(tmp_path / "out" / "moves.gif"), 6)
+    assert len(frames_of(target)) == 6
+    target, _, _ = translated(model, path, tmp_path, "moves.mp4")
+    assert video.opened(target).fps == 10
+
+
+def test_a_moving_gif_that_is_to_be_a_picture_is_one(tmp_path):
+    path = tmp_path / "moves.gif"
+    with video.writing(path, width=8, height=8, fps=10) as append:
+        append(np.zeros([8, 8, 3], np.uint8))
+        append(np.full([8, 8, 3], 255, np.uint8))
+    assert not film.is_film(Request(str(path), str(tmp_path / "first.png")))
+
+
+@pytest.mark.parametrize(("kind", "width"), [("side", 5 * 64), ("overlay", 64)])
+def test_attention_is_beside_or_a_film_of_its_own(model, original, tmp_path, kind, width):
+    path, _, _ = translated(model, original, tmp_path, heatmap=kind)
+    assert (video.opened(path).width, video.opened(path).height) == (width, 48)
+    attention = tmp_path / "out_attention.mp4"
+    assert attention.exists() == (kind == "overlay")
+    if kind == "overlay":
+        assert video.opened(attention).num_frames == 50
+
+
+def test_a_grey_model_makes_a_grey_film(original, tmp_path):
+    config = runs.config_in(tmp_path / "grey", img_ch=1)
+    runs.make_run(config)
+    path, _, _ = translated(load.of_run(config), original, tmp_path, fit="crop", size=16)
+    (first, *_) = frames_of(path)
+    assert first.shape == (48, 48, 3)
+    assert np.abs(np.diff(first.astype(int), axis=-1)).max() <= 6
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"heatmap": "raw"}, "--heatmap of a film is none, overlay or side"),
+        ({"report": True}, "--report True is for pictures"),
+    ],
+)
+def test_what_films_do_not_have_is_refused(model, original, tmp_path, options, message):
+    with pytest.raises(Failure, match=message):
+        translated(model, original, tmp_path, **options)
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_film_that_is_there_is_refused_kept_or_replaced(model, original, tmp_path):
+    (tmp_path / "out.mp4").write_bytes(b"older")
+    with pytest.raises(Failure, match="out.mp4 is there already"):
+        translated(model, original, tmp_path)
+    assert translated(model, original, tmp_path, resume_output=True)[1] == 0
+    assert (tmp_path / "out.mp4").read_bytes() == b"older"
+    copy = shutil.copy(original, tmp_path / "me.mp4")
+    with pytest.raises(Failure, match="is the film to translate"):
+        translated(model, copy, tmp_path, "me.mp4", overwrite=True)
+    assert translated(model, original, tmp_path, overwrite=True)[1] == 50
+
+
+def test_an_error_in_the_middle_leaves_no_film(model, original, tmp_path, monkeypatch):
+    outputs, calls = model.outputs, []
+
+    def failing(*args, **kwargs):
+        calls.append(1)
+        if len(calls) == 3:
+            raise RuntimeError("in the middle")
+        return outputs(*args, **kwargs)
+
+    monkeypatch.setattr(model, "outputs", failing)
+    with pytest.raises(RuntimeError, match="in the middle"):
+        translated(model, original, tmp_path)
+    assert os.listdir(tmp_path) == []
+
+
+def test_the_command_translates_a_film_and_names_one_that_is_broken(
+    config, original, tmp_path, capsys
+):
+    words = ["--phase=translate", "--dataset=tiny", f"--checkpoint_dir={config.checkpoint_dir}"]
+    target = tmp_path / "out" / "me.mp4"
+    assert main.main([*words, f"--input={original}", f"--output={tmp_path / 'out'}"]) == 0
+    assert f"{target}: 50 frames in" in capsys.readouterr().out
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes(original.read_bytes()[:500])
+    assert main.main([*words, f"--input={broken}", f"--output={tmp_path / 'b.mp4'}"]) == 1
+    assert "broken.mp4" in capsys.readouterr().err
+    assert not (tmp_path / "b.mp4").exists()
+    with pytest.raises(files.UnreadablePicture):
+        video.opened(broken)
