@@ -41,7 +41,7 @@ HELP = {
     "recompute": "compute maps again for gradients: less memory, more time",
     "accumulate": "batches whose gradients are averaged for one update",
     "xla": "compile the networks with XLA",
-    "ema": "decay of a moving average of the generators, e.g. 0.999, which test and export use",
+    "ema": "decay of a moving average of the generators, e.g. 0.999, which all but training use",
     "gan_type": "one of " + ", ".join(GAN_TYPES),
     "GP_ld": "weight of the gradient penalty (wgan-gp, wgan-lp, dragan)",
     "adv_weight": "weight of the adversarial loss",
