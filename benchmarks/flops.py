@@ -211,10 +211,12 @@ def _hours(config, options):
     operations = config.total_steps * iteration(config, ours=True).total
     yield f"{config.total_steps:,} iterations of ours are {operations:.3g} operations."
     yield "hours = operations / (peak x utilisation) / 3600, where the utilisation is assumed:"
-    full, half = f"{options.utilisation:.0%}", f"{options.half_utilisation:.0%}"
-    yield f"{full} of the peak in float32, {half} in bfloat16 or float16, whose units a batch of 1"
-    yield "cannot fill. (On Ampere and newer, TensorFlow computes float32 in TF32 unless told not to:"
-    yield "between the two columns.)"
+    yield (
+        f"{options.utilisation:.0%} of the peak in float32, {options.half_utilisation:.0%} in half"
+        " precision, whose units a batch of 1 cannot fill."
+    )
+    yield "(On Ampere and newer, TensorFlow computes float32 in TF32 unless told not to: between the"
+    yield "two columns.)"
     yield f"{'':12} {'float32':>16} {'':>9} {'bfloat16, float16':>18}"
     yield f"{'':12} {'peak TFLOP/s':>16} {'hours':>9} {'peak TFLOP/s':>18} {'hours':>9}"
     for gpu in GPUS:
