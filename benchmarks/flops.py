@@ -215,8 +215,8 @@ def _hours(config, options):
         f"{options.utilisation:.0%} of the peak in float32, {options.half_utilisation:.0%} in half"
         " precision, whose units a batch of 1 cannot fill."
     )
-    yield "(On Ampere and newer, TensorFlow computes float32 in TF32 unless told not to: between the"
-    yield "two columns.)"
+    yield "(On Ampere and newer, TensorFlow computes float32 in TF32 unless told not to: between"
+    yield "the two columns.)"
     yield f"{'':12} {'float32':>16} {'':>9} {'bfloat16, float16':>18}"
     yield f"{'':12} {'peak TFLOP/s':>16} {'hours':>9} {'peak TFLOP/s':>18} {'hours':>9}"
     for gpu in GPUS:
