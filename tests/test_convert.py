@@ -283,6 +283,10 @@ def test_the_command_says_what_it_did_and_fails_if_a_picture_did(config, picture
     assert main.main(arguments(config, pictures, overwrite=True)) == 0
     assert main.main(arguments(config, pictures)) == 1
     assert "there already" in capsys.readouterr().err
+    runs.write_pictures(pictures, ["large.png"], height=70, width=70)
+    assert main.main(arguments(config, pictures, overwrite=True, tile_pixels=4096)) == 0
+    out = capsys.readouterr().out
+    assert "In tiles, whose tones may differ (--max_side has none): large.png" in out
 
 
 def test_the_command_takes_one_picture_and_a_generator_file(config, model, tmp_path, capsys):

@@ -9,6 +9,7 @@ import tensorflow as tf
 from ugatit_tf import runtime
 from ugatit_tf.config import Config, check_architecture
 from ugatit_tf.data import demo, doctor
+from ugatit_tf.data.folders import shown, some
 from ugatit_tf.interchange import export as saved_model
 from ugatit_tf.interchange import generator_file, official_tf
 from ugatit_tf.networks.model import build_model
@@ -73,8 +74,10 @@ def translate_pictures(config, request, which="latest"):
         f"Translated {outcome.translated} pictures in {outcome.seconds:.1f} seconds into "
         f"{request.output}"
     )
-    if request.face and outcome.without_face:
-        print(f"No face found, translated whole: {', '.join(outcome.without_face)}")
+    if outcome.without_face:
+        print(f"No face found, translated whole: {_named(outcome.without_face)}")
+    if outcome.tiled:
+        print(f"In tiles, whose tones may differ (--max_side has none): {_named(outcome.tiled)}")
     if outcome.report:
         print(f"Report: {outcome.report}")
     convert.raise_failures(outcome)
@@ -129,6 +132,10 @@ def import_official(given, prefix):
             shutil.rmtree(config.run_folder, ignore_errors=True)
         raise
     print(f"Imported step {step} into {path}")
+
+
+def _named(names):
+    return some([shown(name) for name in names])
 
 
 def _refuse(report):

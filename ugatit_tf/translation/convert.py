@@ -16,6 +16,7 @@ import tensorflow as tf
 from PIL import Image
 from tqdm import tqdm
 
+from ugatit_tf.data.folders import shown
 from ugatit_tf.pictures import files, panels
 from ugatit_tf.pictures.report import Row, write_report
 from ugatit_tf.runtime import Failure
@@ -36,6 +37,7 @@ class Outcome:
     translated: int = 0
     failed: list = dataclasses.field(default_factory=list)  # of (name, reason)
     without_face: list = dataclasses.field(default_factory=list)  # names
+    tiled: list = dataclasses.field(default_factory=list)  # names
     seconds: float = 0.0
     report: str = ""
 
@@ -50,6 +52,10 @@ class Prepared:
     region: Optional[tuple]  # of the face: (top, left, side); None is the whole picture
     how: object  # the `Fit` of the region
     x: np.ndarray  # float32, as the networks take it
+
+    @property
+    def num_pixels(self):
+        return self.x.shape[0] * self.x.shape[1]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,6 +73,7 @@ class Done:
     job: sources.Job
     images: dict  # title -> uint8 image, as the report shows them
     lacks_face: bool  # where one was asked for
+    tiled: bool
 
 
 def convert(model, request) -> Outcome:
@@ -151,7 +158,7 @@ def _results(model, request, jobs):
 
     def size_of(item):
         """Those of one size are translated together, but not the large ones."""
-        if isinstance(item, Failed) or item.x[..., 0].size > request.tile_pixels // BATCH:
+        if isinstance(item, Failed) or item.num_pixels > request.tile_pixels // BATCH:
             return item.job
         return item.x.shape
 
@@ -201,7 +208,8 @@ def _written(request, picture, shown, output, looked):
         colours = panels.even_colours
         images["Attention"] = panels.overlay(shown, looked.generator, colours=colours)
     images["Output"] = output
-    return Done(job, images, request.face and picture.region is None)
+    lacks_face = request.face and picture.region is None
+    return Done(job, images, lacks_face, picture.num_pixels > request.tile_pixels)
 
 
 def _write_heatmap(path, values):
@@ -236,6 +244,8 @@ def _counted(results, outcome, bar):
         outcome.translated += 1
         if result.lacks_face:
             outcome.without_face.append(result.job.name)
+        if result.tiled:
+            outcome.tiled.append(result.job.name)
         yield result
 
 
@@ -284,5 +294,5 @@ def _small(image):
 def raise_failures(outcome):
     """A `Failure` that names what failed, if anything did."""
     if outcome.failed:
-        named = "\n".join(f"  {name}: {reason}" for name, reason in outcome.failed)
+        named = "\n".join(f"  {shown(name)}: {reason}" for name, reason in outcome.failed)
         raise Failure(f"{len(outcome.failed)} could not be translated:\n{named}")

@@ -1,0 +1,39 @@
+"""Fréchet Inception Distance.
+
+Heusel et al., "GANs Trained by a Two Time-Scale Update Rule", NeurIPS 2017, arXiv:1706.08500.
+"""
+
+import numpy as np
+
+ENOUGH = 10_000  # samples from which the bias is small beside usual differences
+
+
+def fid(x, y) -> float:
+    """The distance of two sets of features, as those of two normal distributions.
+
+        |mean_x - mean_y|^2 + trace(C_x + C_y - 2 (C_x C_y)^(1/2))
+
+    It is biased upwards, the more the fewer samples there are: compare only numbers of as many.
+
+    Args:
+        x, y: [n, d] and [m, d] with at least 2 rows each; computed in float64.
+    """
+    x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
+    if x.ndim != 2 or y.ndim != 2 or x.shape[1] != y.shape[1] or min(len(x), len(y)) < 2:
+        raise ValueError(
+            f"Expected features [n, d] and [m, d], at least 2 of each. "
+            f"Received: {list(x.shape)} and {list(y.shape)}"
+        )
+    x_mean, y_mean = x.mean(0), y.mean(0)
+    x_root, y_root = _root(x - x_mean), _root(y - y_mean)
+    # C_x C_y has the squared singular values of x_root y_root^T as its eigenvalues. So no root
+    # of a matrix is taken, which for fewer samples than features is not exact.
+    common = np.linalg.svd(x_root @ y_root.T, compute_uv=False).sum()
+    means = np.square(x_mean - y_mean).sum()
+    return float(means + np.square(x_root).sum() + np.square(y_root).sum() - 2 * common)
+
+
+def _root(centred):
+    """R [r, d] with R^T R = the covariance, r at most d."""
+    root = centred / np.sqrt(len(centred) - 1)
+    return np.linalg.qr(root, mode="r") if len(root) > root.shape[1] else root
