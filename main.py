@@ -1,4 +1,4 @@
-"""python main.py --dataset NAME --phase {train,test,translate,export,import,doctor}; see --help.
+"""python main.py --dataset NAME --phase PHASE [--option value ...]; see --help.
 
 Exit codes: 0 done, 1 could not be done, 2 the command line cannot be understood.
 """
@@ -36,7 +36,7 @@ def main(argv) -> int:
 
 def has_no_run(command) -> bool:
     """Whether the options of no run folder are needed."""
-    return command.phase == "import" or bool(command.request and command.request.model)
+    return command.phase == "import" or bool(getattr(command.request, "model", ""))
 
 
 def run(command, config) -> int:
@@ -52,6 +52,7 @@ def run(command, config) -> int:
         "train": lambda: phases.train(config),
         "test": lambda: phases.test(config, command.which),
         "translate": lambda: phases.translate_pictures(config, command.request, command.which),
+        "evaluate": lambda: phases.measure(config, command.request, command.which),
         "export": lambda: phases.export(config, command.which),
         "doctor": lambda: phases.examine(config),
         "import": lambda: phases.import_official(command.given, command.official_checkpoint),

@@ -7,7 +7,7 @@ import pytest
 import main
 from ugatit_tf import flags
 from ugatit_tf.config import Config, ConfigError
-from ugatit_tf.request import Request
+from ugatit_tf.request import Evaluation, Request
 
 FIELDS = {field.name: field.default for field in dataclasses.fields(Config)}
 
@@ -112,6 +112,8 @@ def test_an_official_form_of_a_value_is_understood(words, given):
         (["--phase", "translate"], "--input"),
         (["--phase", "translate", "--input", "a.png"], "--output"),
         (["--fit", "pad"], "--phase translate"),
+        (["--fake_dir", "x"], "--phase evaluate"),
+        (["--phase", "translate", "--inception", "keras"], "--phase evaluate"),
         (["--phase", "test", "--heatmap", "side"], "--phase translate"),
     ],
 )
@@ -122,7 +124,11 @@ def test_what_is_not_understood_is_refused_in_one_line_that_names_it(words, name
     assert "\n" not in str(caught.value)
 
 
-ASKED = {field.name: field.default for field in dataclasses.fields(Request)}
+ASKED = {
+    field.name: (texts[field.name], field.default)
+    for kind, texts in flags.OF_PHASE.values()
+    for field in dataclasses.fields(kind)
+}
 MORE = ("official_checkpoint", "config", "preset", "which", "dry_run")
 
 
@@ -133,8 +139,8 @@ def test_help_lists_every_option_with_its_default_and_exits_with_0(word, capsys)
     assert err == ""
     lines = {line.split()[0]: line for line in out.splitlines() if line.startswith("--")}
     assert set(lines) == {f"--{name}" for name in (*FIELDS, *ASKED, "phase", *MORE)}
-    for name, default in ASKED.items():
-        assert flags.TRANSLATE_HELP[name] in lines[f"--{name}"]
+    for name, (text, default) in ASKED.items():
+        assert text in lines[f"--{name}"]
         if default != "":
             assert lines[f"--{name}"].endswith(f"(default {default})")
     for name, default in FIELDS.items():
@@ -181,6 +187,15 @@ def test_a_request_that_cannot_be_met_is_refused_with_what_can(option, value, me
         Request("a", "b", **{option: value})
 
 
+@pytest.mark.parametrize("option", ["inception", "inception_resize"])
+def test_an_evaluation_has_choices(option):
+    assert flags.parse(["--phase", "evaluate", "--inception=random"]).request == Evaluation(
+        inception="random"
+    )
+    with pytest.raises(ConfigError, match=f"--{option} must be one of .*Received: 'x'"):
+        Evaluation(**{option: "x"})
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -197,5 +212,5 @@ def test_which_checkpoint_is_for_those_who_use_one():
     assert flags.parse(["--phase", "translate", "--input=a", "--output=b", "--which=best"]).which
     assert flags.parse(["--phase", "test", "--which", "best"]).which == "best"
     assert flags.parse(["--phase", "export"]).which == "latest"
-    with pytest.raises(flags.UsageError, match="--phase test, translate and export"):
+    with pytest.raises(flags.UsageError, match="--phase test, translate, evaluate, export"):
         flags.parse(["--which", "best"])

@@ -5,14 +5,23 @@ would read `--decay_flag False` as True and leave a stray word, so they are valu
 """
 
 import dataclasses
-from typing import Optional
+from typing import Union
 
 from absl import flags
 
 from ugatit_tf.config import GAN_TYPES, PRESETS, Config, options
-from ugatit_tf.request import DIRECTIONS, FITS, FORMATS, HEATMAPS, Request
+from ugatit_tf.request import (
+    DIRECTIONS,
+    FITS,
+    FORMATS,
+    HEATMAPS,
+    NETWORKS,
+    RESIZES,
+    Evaluation,
+    Request,
+)
 
-PHASES = ("train", "test", "translate", "export", "import", "doctor")
+PHASES = ("train", "test", "translate", "evaluate", "export", "import", "doctor")
 WHICH = ("latest", "best")
 HELP = {
     "dataset": "name of the folder below --dataset_dir with trainA, trainB, testA and testB; "
@@ -88,12 +97,23 @@ TRANSLATE_HELP = {  # the options of --phase translate
     "report": "write report.html and contact_sheet.png into the output folder",
     "smooth": "of a film: part of the last picture in the next, against flicker, e.g. 0.3",
 }
+EVALUATE_HELP = {  # the options of --phase evaluate
+    "fake_dir": "folder with a2b and b2a, or one of them, of translated test pictures, from any "
+    "program; without it the run translates",
+    "inception": "the network: one of " + ", ".join(NETWORKS) + "; graph is the papers' of 2015, "
+    "random rehearses without weights",
+    "inception_weights": "its weights in a local file: .h5 for keras, .pb for graph",
+    "inception_resize": "one of " + ", ".join(RESIZES) + "; bilinear is TensorFlow 1's",
+}
+OF_PHASE = {"translate": (Request, TRANSLATE_HELP), "evaluate": (Evaluation, EVALUATE_HELP)}
+NEEDED = {"translate": ("input", "output")}
+WITH_CHECKPOINT = ("test", "translate", "evaluate", "export")
 MORE = {  # not options of a run
     "--official_checkpoint": "for --phase import: the official checkpoint's PREFIX",
     "--config": "a JSON file of options, e.g. another run's config.json; the command line wins",
     "--preset": "loss weights for a kind of task: " + " or ".join(PRESETS),
-    "--which": "for test, translate and export: the latest checkpoint (default), or the best "
-    "(see --best_by)",
+    "--which": "for " + ", ".join(WITH_CHECKPOINT) + ": the latest checkpoint (default), or the "
+    "best (see --best_by)",
     "--dry_run": "True prints the options that a run would have, and stops",
 }
 
@@ -111,7 +131,7 @@ class Command:
     official_checkpoint: str
     which: str  # checkpoint: "latest" or "best"
     dry_run: bool
-    request: Optional[Request] = None  # of --phase translate
+    request: Union[Request, Evaluation, None] = None  # of the phases that have one
 
 
 def parse(argv) -> Command:
@@ -136,8 +156,8 @@ def parse(argv) -> Command:
         raise UsageError("--dry_run has nothing to show for --phase import.")
     if values.phase != "import" and values.official_checkpoint:
         raise UsageError("--official_checkpoint belongs to --phase import.")
-    if values["which"].present and values.phase not in ("test", "translate", "export"):
-        raise UsageError("--which belongs to --phase test, translate and export.")
+    if values["which"].present and values.phase not in WITH_CHECKPOINT:
+        raise UsageError(f"--which belongs to --phase {', '.join(WITH_CHECKPOINT)}.")
     request = _request(values)
     named = {name: values[name].value for name in HELP if values[name].present}
     preset = PRESETS[values.preset] if values.preset else {}
@@ -148,16 +168,18 @@ def parse(argv) -> Command:
 
 
 def _request(values):
-    """The `Request` of --phase translate; None for another phase."""
-    asked = {name: values[name].value for name in TRANSLATE_HELP if values[name].present}
-    if values.phase != "translate":
-        if asked:
-            raise UsageError(f"--{min(asked)} belongs to --phase translate.")
-        return None
-    for name in ("input", "output"):
-        if not asked.get(name):
-            raise UsageError(f"--phase translate needs --{name} PATH.")
-    return Request(**asked)
+    """What --phase translate or evaluate is asked for; None for another phase."""
+    found = None
+    for phase, (kind, texts) in OF_PHASE.items():
+        asked = {name: values[name].value for name in texts if values[name].present}
+        if phase == values.phase:
+            for name in NEEDED.get(phase, ()):
+                if not asked.get(name):
+                    raise UsageError(f"--phase {phase} needs --{name} PATH.")
+            found = kind(**asked)
+        elif asked:
+            raise UsageError(f"--{min(asked)} belongs to --phase {phase}.")
+    return found
 
 
 def usage() -> str:
@@ -165,7 +187,8 @@ def usage() -> str:
     lines = [f"--phase {{{','.join(PHASES)}}}  (default train)"]
     lines += _explained(Config, HELP)
     lines += [f"{name:18} {text}" for name, text in MORE.items()]
-    lines += ["", "options of --phase translate:", *_explained(Request, TRANSLATE_HELP)]
+    for phase, (kind, texts) in OF_PHASE.items():
+        lines += ["", f"options of --phase {phase}:", *_explained(kind, texts)]
     return "usage: python main.py --dataset NAME [--option value ...]\n\n" + "\n".join(lines)
 
 
@@ -199,7 +222,8 @@ def _defined():
     flags.DEFINE_enum("preset", None, list(PRESETS), "loss weights", flag_values=values)
     serializer = flags.ArgumentSerializer()
     flags.DEFINE(_Boolean(), "dry_run", False, "only print", values, serializer=serializer)
-    for field in (*dataclasses.fields(Config), *dataclasses.fields(Request)):
+    kinds = (Config, *(kind for kind, _ in OF_PHASE.values()))
+    for field in (field for kind in kinds for field in dataclasses.fields(kind)):
         parser = {
             bool: _Boolean,
             int: flags.IntegerParser,

@@ -10,6 +10,8 @@ from ugatit_tf import runtime
 from ugatit_tf.config import Config, check_architecture
 from ugatit_tf.data import demo, doctor
 from ugatit_tf.data.folders import shown, some
+from ugatit_tf.evaluation import evaluate
+from ugatit_tf.evaluation.inception import Protocol
 from ugatit_tf.interchange import export as saved_model
 from ugatit_tf.interchange import generator_file, official_tf
 from ugatit_tf.networks.model import build_model
@@ -81,6 +83,19 @@ def translate_pictures(config, request, which="latest"):
     if outcome.report:
         print(f"Report: {outcome.report}")
     convert.raise_failures(outcome)
+
+
+def measure(config, asked, which="latest"):
+    """`--phase evaluate`: KID and FID of both directions.
+
+    Args:
+        asked: `Evaluation`.
+    """
+    _draw_built_in(config)
+    protocol = Protocol(asked.inception, asked.inception_weights, asked.inception_resize)
+    found, path = evaluate.evaluate(config, protocol, fake_dir=asked.fake_dir, which=which)
+    print(evaluate.table(found))
+    print(f"Written: {path}")
 
 
 def export(config, which="latest"):

@@ -1,4 +1,4 @@
-"""What `--phase translate` was asked for, in one frozen dataclass. No TensorFlow."""
+"""What the phases translate and evaluate were asked for, beside a run. No TensorFlow."""
 
 import dataclasses
 import math
@@ -10,6 +10,8 @@ FITS = ("auto", "keep", "stretch", "crop", "pad")
 FORMATS = ("same", "png", "jpg", "webp")
 HEATMAPS = ("none", "overlay", "side", "raw", "npy")
 CHOICES = {"direction": DIRECTIONS, "fit": FITS, "format": FORMATS, "heatmap": HEATMAPS}
+NETWORKS = ("keras", "graph", "random")
+RESIZES = ("bilinear", "antialias")
 SMALLEST_TILE = 64  # pixels of a side
 
 
@@ -75,3 +77,25 @@ class Request:
             )
         if self.max_side and self.fit not in ("auto", "keep"):
             raise ConfigError(f"--max_side belongs to --fit keep, not to --fit {self.fit}.")
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """What is measured, and with which network.
+
+    Raises:
+        ConfigError: a value is none of the choices.
+    """
+
+    fake_dir: str = ""  # translated test pictures in a2b and b2a; empty: those of the run
+    inception: str = "keras"  # one of NETWORKS
+    inception_weights: str = ""  # a local file: .h5 for keras, .pb for graph
+    inception_resize: str = "bilinear"  # one of RESIZES
+
+    def __post_init__(self):
+        for name, choices in (("inception", NETWORKS), ("inception_resize", RESIZES)):
+            if getattr(self, name) not in choices:
+                raise ConfigError(
+                    f"--{name} must be one of {', '.join(choices)}. "
+                    f"Received: {getattr(self, name)!r}"
+                )

@@ -279,10 +279,9 @@ def _report(model, request, results, outcome):
 
 def _free(path, request):
     """`path`, or with a number where there is one already that is not to be replaced."""
-    stem, suffix = os.path.splitext(path)
-    more = (f"{stem}_{number}{suffix}" for number in itertools.count(2))
-    tries = itertools.chain([path], more)
-    return path if request.overwrite else next(one for one in tries if not os.path.lexists(one))
+    if request.overwrite:
+        return path
+    return next(one for one in sources.numbered(path) if not os.path.lexists(one))
 
 
 def _small(image):

@@ -70,6 +70,13 @@ def extras(job, request) -> dict:
     return {kind: f"{job.aside}_{kind}{suffix}" for kind in kinds}
 
 
+def numbered(path):
+    """Yields `path`, then with 2, 3, ... before its suffix."""
+    stem, suffix = os.path.splitext(path)
+    yield path
+    yield from (f"{stem}_{number}{suffix}" for number in itertools.count(2))
+
+
 def targets(names, kind="same") -> list:
     """The names of the results: as the sources, in the format asked for, and none twice.
 

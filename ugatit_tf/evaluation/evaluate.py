@@ -1,0 +1,176 @@
+"""`--phase evaluate`: how far translations are from the target domain, and from their source."""
+
+import json
+import os
+
+import numpy as np
+from tqdm import tqdm
+
+from ugatit_tf.config import VERSION
+from ugatit_tf.data import folders
+from ugatit_tf.evaluation import fid, kid
+from ugatit_tf.evaluation.inception import Extractor, features_of, kept
+from ugatit_tf.pictures import files
+from ugatit_tf.runtime import Failure
+from ugatit_tf.translation import load, sources
+from ugatit_tf.translation.model import BATCH
+
+CACHE = ".cache"  # beside the dataset's folders
+SMALLEST = 4  # pictures: two subsets of half of them
+DOMAINS = {"a2b": ("testA", "testB"), "b2a": ("testB", "testA")}
+
+
+def evaluate(config, protocol, *, fake_dir="", which="latest", seed=0) -> tuple:
+    """Measures both directions of a run, or the pictures of another program.
+
+    Args:
+        protocol: `inception.Protocol`.
+        fake_dir: folder with `a2b` and `b2a`, or one of them, of translated test pictures; empty
+            translates the test pictures with the checkpoint that `which` names.
+
+    Returns:
+        (dict as written, path of the metrics.json).
+
+    Raises:
+        Failure: pictures, weights or a checkpoint are missing.
+    """
+    real = {part: _paths(config, part) for part in folders.TEST}
+    fakes = _folders_of(fake_dir) if fake_dir else dict.fromkeys(DOMAINS)
+    extractor = Extractor(protocol)
+    cache = os.path.join(config.dataset_folder, CACHE)
+    features = {part: kept(extractor, paths, cache, _bar(part)) for part, paths in real.items()}
+    found = {
+        "about": {
+            "program": f"ugatit_tf {VERSION}",
+            "pictures": fake_dir,
+            "features": protocol.words(),
+            "subsets": kid.SUBSETS,
+            "seed": seed,
+        }
+    }
+    model = None if fake_dir else load.of_run(config, which)
+    if model:
+        found["about"]["pictures"] = model.source
+    for direction, folder in fakes.items():
+        source, target = DOMAINS[direction]
+        if folder:
+            fake = kept(extractor, folders.pictures_in(folder), os.path.join(folder, CACHE))
+        else:
+            fake = features_of(extractor, translations(model, real[source], direction))
+        found[direction] = measures(fake, features[target], features[source], seed=seed)
+    return found, _write(found, _place(config, fake_dir, model))
+
+
+def measures(fake, target, source, *, seed=0) -> dict:
+    """All numbers of one direction, from features [n, d].
+
+    Raises:
+        Failure: there are too few.
+    """
+    sets = {"fake": fake, "target": target, "source": source}
+    for name, features in sets.items():
+        if len(features) < SMALLEST:
+            raise Failure(f"{len(features)} {name} pictures; at least {SMALLEST} are needed.")
+    to_target, to_source = kid.block_kid(target, fake), kid.block_kid(source, fake)
+    return {
+        "pictures": {name: len(features) for name, features in sets.items()},
+        "subset_size": kid.subset_size(target, fake),
+        "kid_target": _pair(kid.kid(target, fake, seed=seed)),
+        "kid_source": _pair(kid.kid(source, fake, seed=seed)),
+        "paper": {
+            "block_kid_target": _pair(to_target),
+            "block_kid_source": _pair(to_source),
+            "figure": kid.paper_figure(to_target[0], to_source[0]),
+        },
+        "fid": fid.fid(target, fake),
+    }
+
+
+def translations(model, paths, direction):
+    """Yields the translations of pictures as the test phase writes them, uint8."""
+    shape = [model.size] * 2
+    for start in tqdm(range(0, len(paths), BATCH), desc=f"translate {direction}", unit="batch"):
+        x = []
+        for path in paths[start : start + BATCH]:
+            pixels = files.read(path, channels=model.channels)
+            how = model.fit_of(pixels.shape, "stretch", restore=False)
+            x.append(how.apply(files.to_float(pixels)))
+        for image, _ in model.outputs(np.stack(x), direction, tile_pixels=np.prod(shape)):
+            yield files.to_uint8(image)
+
+
+def table(found) -> str:
+    """The numbers for people, KID times 100 as in the paper."""
+    lines = [
+        f"Features: {found['about']['features']}",
+        f"Pictures: {found['about']['pictures']}",
+        "KID x 100: mean +- standard deviation over subsets; paper: its own estimate, see docs",
+        f"{'':5} {'KID to target':>16} {'KID to source':>16} {'paper':>8} {'FID':>8}  pictures",
+    ]
+    for direction in DOMAINS:
+        if direction not in found:
+            continue
+        row = found[direction]
+        pairs = (row[name] for name in ("kid_target", "kid_source"))
+        shown = (f"{100 * p['mean']:.2f} +- {100 * p['spread']:.2f}" for p in pairs)
+        counts = " / ".join(str(count) for count in row["pictures"].values())
+        lines.append(
+            f"{direction:5} {' '.join(f'{text:>16}' for text in shown)} "
+            f"{100 * row['paper']['figure']:8.2f} {row['fid']:8.2f}  {counts}, subsets of "
+            f"{row['subset_size']}"
+        )
+    fewest = min(min(found[d]["pictures"].values()) for d in DOMAINS if d in found)
+    if fewest < fid.ENOUGH:
+        lines.append(
+            f"FID of {fewest} pictures is too high by an amount that depends on their number: "
+            f"compare only with as many."
+        )
+    return "\n".join(lines)
+
+
+def _paths(config, part):
+    folder = os.path.join(config.dataset_folder, part)
+    if not os.path.isdir(folder):
+        raise Failure(f"No folder {folder}. To measure, pictures of both domains are needed.")
+    return folders.pictures_in(folder)
+
+
+def _folders_of(fake_dir):
+    found = {name: os.path.join(fake_dir, name) for name in DOMAINS}
+    found = {name: folder for name, folder in found.items() if os.path.isdir(folder)}
+    if not found:
+        raise Failure(
+            f"--fake_dir {fake_dir} has no folder a2b and no folder b2a. Expected translated test "
+            f"pictures in at least one of them."
+        )
+    return found
+
+
+def _place(config, fake_dir, model):
+    if fake_dir:
+        return os.path.join(fake_dir, "metrics.json")
+    step = os.path.basename(model.source)
+    return os.path.join(config.result_dir, config.run_name, f"{step}_metrics.json")
+
+
+def _write(found, path):
+    """Writes the numbers; those of another protocol that are there stay."""
+    content = (json.dumps(found, indent=2) + "\n").encode()
+    for one in sources.numbered(path):
+        if not os.path.lexists(one):
+            with files.replacing(one) as file:
+                file.write(content)
+            return one
+        with open(one, "rb") as file:
+            if file.read() == content:
+                return one
+    return path
+
+
+def _pair(values):
+    mean, spread = values
+    return {"mean": mean, "spread": None if np.isnan(spread) else spread}  # JSON has no NaN
+
+
+def _bar(name):
+    return lambda items: tqdm(items, desc=f"features of {name}", unit="picture")
