@@ -113,7 +113,7 @@ def test_an_official_form_of_a_value_is_understood(words, given):
         (["--phase", "translate", "--input", "a.png"], "--output"),
         (["--fit", "pad"], "--phase translate"),
         (["--fake_dir", "x"], "--phase evaluate"),
-        (["--phase", "translate", "--inception", "keras"], "--phase evaluate"),
+        (["--phase", "test", "--inception", "keras"], "--phase evaluate"),
         (["--phase", "test", "--heatmap", "side"], "--phase translate"),
     ],
 )

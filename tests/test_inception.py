@@ -129,4 +129,5 @@ def test_the_random_network_is_the_same_on_every_run_and_has_2048_features():
     images = np.random.default_rng(0).integers(0, 256, [2, 64, 48, 3], dtype=np.uint8)
     first, again = (Extractor(Protocol("random"))(images) for _ in range(2))
     assert first.shape == (2, inception.NUM_FEATURES)
+    assert 0.1 < first.mean() < 10
     np.testing.assert_array_equal(first, again)

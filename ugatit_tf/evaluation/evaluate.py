@@ -112,11 +112,11 @@ def table(found) -> str:
             continue
         row = found[direction]
         pairs = (row[name] for name in ("kid_target", "kid_source"))
-        shown = (f"{100 * p['mean']:.2f} +- {100 * p['spread']:.2f}" for p in pairs)
+        shown = (f"{100 * p['mean']:.4g} +- {100 * p['spread']:.2g}" for p in pairs)
         counts = " / ".join(str(count) for count in row["pictures"].values())
         lines.append(
             f"{direction:5} {' '.join(f'{text:>16}' for text in shown)} "
-            f"{100 * row['paper']['figure']:8.2f} {row['fid']:8.2f}  {counts}, subsets of "
+            f"{100 * row['paper']['figure']:8.4g} {row['fid']:8.4g}  {counts}, subsets of "
             f"{row['subset_size']}"
         )
     fewest = min(min(found[d]["pictures"].values()) for d in DOMAINS if d in found)
