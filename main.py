@@ -16,14 +16,17 @@ from ugatit_tf.config import ConfigError, resolve
 
 
 def main(argv) -> int:
+    for stream in (sys.stdout, sys.stderr):  # names of files can hold what a terminal cannot
+        stream.reconfigure(errors="backslashreplace")
     if flags.wants_help(argv):
         print(flags.usage())
         return 0
     try:
         command = flags.parse(argv)
         config = None if has_no_run(command) else resolve(command.given)
-        if command.dry_run and config:
-            print(json.dumps(dataclasses.asdict(config), indent=2))
+        if command.dry_run:
+            shown = [dataclasses.asdict(part) for part in (config, command.request) if part]
+            print(json.dumps({k: v for part in shown for k, v in part.items()}, indent=2))
             return 0
         return run(command, config)
     except (flags.UsageError, ConfigError) as error:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import errno
+import json
 import os
 import threading
 
@@ -184,6 +185,61 @@ def test_the_report_shows_every_picture_and_names_the_failures(model, pictures):
     assert files.read(pictures.parent / "out" / "contact_sheet.png").size
 
 
+def test_a_picture_may_be_called_as_the_contact_sheet(model, tmp_path):
+    (path,) = runs.write_pictures(tmp_path / "in", ["contact_sheet.png"])
+    expected = model.translate(files.read(path))
+    for overwrite in (False, True):
+        converted(model, tmp_path / "in", report=True, overwrite=overwrite)
+        assert_near(files.read(tmp_path / "out" / "contact_sheet.png"), expected)
+    assert files.read(tmp_path / "out" / "contact_sheet_2.png").size
+
+
+def test_any_error_is_that_picture_s_alone(model, pictures, monkeypatch):
+    encode = files.encode
+
+    def broken(image, suffix=".png", **options):
+        if suffix == ".webp":
+            raise ValueError("too wide\nfor WebP")
+        return encode(image, suffix, **options)
+
+    monkeypatch.setattr(files, "encode", broken)
+    outcome, found = converted(model, pictures)
+    assert ("c.webp", "too wide for WebP") in outcome.failed and len(found) == 4
+
+
+def test_a_film_in_a_folder_is_named_and_a_picture_that_would_grow_beyond_bounds(model, tmp_path):
+    runs.write_pictures(tmp_path / "in", ["thin.png"], height=1, width=300)
+    (tmp_path / "in" / "me.mp4").write_bytes(b"film")
+    outcome, _ = converted(model, tmp_path / "in", size=64, max_pixels=10_000)
+    assert dict(outcome.failed) == {
+        "me.mp4": "a film; give it as --input by itself",
+        "thin.png": "it would be scaled to 19200 x 64 pixels; see --max_pixels",
+    }
+
+
+@pytest.mark.parametrize("fit", ["stretch", "pad"])
+def test_transparency_is_not_scaled_there_and_back(model, pictures, fit):
+    converted(model, pictures, fit=fit)
+    _, alpha = files.read_with_alpha(pictures.parent / "out" / "d.png")
+    np.testing.assert_array_equal(alpha, files.read_with_alpha(pictures / "d.png")[1])
+
+
+def test_squares_of_the_full_model_are_never_cut_into_tiles(tmp_path):
+    config = runs.config_in(tmp_path / "full", light=False, img_size=72)
+    runs.make_run(config)
+    runs.write_pictures(tmp_path / "in", ["a.png"], height=80, width=90)
+    outcome, found = converted(load.of_run(config), tmp_path / "in", tile_pixels=4096)
+    assert (outcome.failed, found["a.png"].shape) == ([], (80, 90, 3))
+
+
+def test_a_dry_run_translates_nothing(config, pictures, capsys):
+    words = [*arguments(config, pictures), "--dry_run=True"]
+    assert main.main(words) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["input"], told["ch"]) == (str(pictures), 2)
+    assert not (pictures.parent / "out").exists()
+
+
 def test_a_report_that_is_there_is_not_replaced(model, pictures):
     first, _ = converted(model, pictures, report=True)
     os.remove(pictures.parent / "out" / "a.png")
@@ -295,9 +351,9 @@ def test_the_command_takes_one_picture_and_a_generator_file(config, model, tmp_p
         "dataset", "checkpoint_dir", "export_dir"))]) == 0  # fmt: skip
     file = os.path.join(config.export_dir, "tiny", "step_0000003", "b2a.npz")
     words = [f"--input={path}", f"--output={tmp_path / 'anime.png'}", f"--model={file}"]
-    assert main.main(["--phase", "translate", *words]) == 1
+    assert main.main(["--phase", "translate", *words, "--direction", "a2b"]) == 1
     assert "translates b2a only. Received: 'a2b'" in capsys.readouterr().err
-    assert main.main(["--phase", "translate", *words, "--direction", "b2a"]) == 0
+    assert main.main(["--phase", "translate", *words]) == 0  # the only one
     expected = model.translate(files.read(path), direction="b2a")
     assert_near(files.read(tmp_path / "anime.png"), expected)
 

@@ -136,6 +136,45 @@ def test_a_film_that_is_there_is_refused_kept_or_replaced(model, original, tmp_p
     assert translated(model, original, tmp_path, overwrite=True)[1] == 50
 
 
+def test_the_film_of_its_attention_replaces_nothing_either(model, original, tmp_path):
+    source = shutil.copy(original, tmp_path / "me_attention.mp4")
+    with pytest.raises(Failure, match="me_attention.mp4 is the film to translate"):
+        translated(model, source, tmp_path, "me.mp4", heatmap="overlay", overwrite=True)
+    with pytest.raises(Failure, match="me_attention.mp4 is there already"):
+        translated(model, original, tmp_path, "me.mp4", heatmap="overlay")
+    (tmp_path / "me.mp4").write_bytes(b"older")
+    os.remove(source)
+    path, count, _ = translated(
+        model, original, tmp_path, "me.mp4", heatmap="overlay", resume_output=True
+    )
+    assert count == video.opened(path).num_frames == 50
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"output": "out.avi"}, "films are not written as .avi. Expected one of .mp4, .gif"),
+        ({"output": "out.png"}, "films are not written as .png"),
+        ({"max_pixels": 100}, "64 x 48 pixels; --max_pixels is 100"),
+    ],
+)
+def test_a_film_that_cannot_be_written_is_refused(model, original, tmp_path, options, message):
+    with pytest.raises(Failure, match=message):
+        translated(model, original, tmp_path, **options)
+
+
+def test_a_face_that_is_lost_for_a_moment_stays_where_it_was(
+    model, original, tmp_path, monkeypatch
+):
+    found = iter([None, (0, 0, 24)] + [(20, 30, 24), None] * 24)
+    monkeypatch.setattr(film.face, "find", lambda pixels: next(found))
+    path, count, _ = translated(model, original, tmp_path, face=True, smooth=0.2)
+    assert count == video.opened(path).num_frames == 50
+    assert film._steady((0, 0, 24), (20, 30, 24)) == (6, 9, 24)
+    assert film._steady((5, 6, 24), None) == (5, 6, 24)
+    assert film._steady(None, (1, 2, 3)) == (1, 2, 3)
+
+
 def test_an_error_in_the_middle_leaves_no_film(model, original, tmp_path, monkeypatch):
     outputs, calls = model.outputs, []
 

@@ -114,6 +114,7 @@ def test_an_official_form_of_a_value_is_understood(words, given):
         (["--fit", "pad"], "--phase translate"),
         (["--fake_dir", "x"], "--phase evaluate"),
         (["--phase", "test", "--inception", "keras"], "--phase evaluate"),
+        (["--phase=translate", "--input=a", "--output=b", "--model=c", "--ch=8"], "--model has"),
         (["--phase", "test", "--heatmap", "side"], "--phase translate"),
     ],
 )
@@ -177,6 +178,9 @@ def test_a_request_has_what_was_named_and_the_defaults():
         ("quality", 101, "at least 1 and at most 100"),
         ("size", 130, "multiple of 4.*nearest that works: 128"),
         ("size", -4, "at least 0"),
+        ("size", 4, "0 or at least 8"),
+        ("max_side", 7, "0 or at least 8"),
+        ("max_pixels", 10**9, "at most 178956970"),
         ("tile_pixels", 100, "at least 4096"),
         ("max_pixels", 0, "at least 1"),
         ("smooth", 1.0, "at least 0 and below 1"),
@@ -200,6 +204,8 @@ def test_an_evaluation_has_choices(option):
     ("options", "message"),
     [
         ({"overwrite": True, "resume_output": True}, "Use one of them"),
+        ({"face": True, "fit": "crop"}, "--face puts the face back"),
+        ({"face": True, "restore_size": False}, "--face puts the face back"),
         ({"max_side": 100, "fit": "crop"}, "--max_side belongs to --fit keep"),
     ],
 )

@@ -97,6 +97,22 @@ def test_a_batch_is_its_pictures_one_by_one(model):
         np.testing.assert_allclose(heat[i], one, atol=1e-3)
 
 
+def test_a_pillow_picture_is_seen_as_people_see_it(model):
+    pixels = levels(9, 13, 3)
+    expected = model.translate(pixels)
+    sideways = Image.fromarray(np.rot90(pixels).copy())
+    sideways.getexif()[0x0112] = 6  # to be turned clockwise
+    np.testing.assert_array_equal(np.asarray(model.translate(sideways)), expected)
+    deep = Image.fromarray(pixels[..., 0].astype(np.uint16) * 257)
+    grey = np.repeat(pixels[..., :1], 3, -1)
+    np.testing.assert_array_equal(np.asarray(model.translate(deep)), model.translate(grey))
+    clear = Image.fromarray(pixels)
+    clear.putalpha(Image.fromarray(levels(9, 13, seed=1)))
+    found = model.translate(clear)
+    assert found.mode == "RGBA"
+    np.testing.assert_array_equal(np.asarray(found)[..., 3], np.asarray(clear)[..., 3])
+
+
 @pytest.mark.parametrize("mode", ["RGB", "L", "RGBA", "P", "CMYK"])
 def test_pillow_pictures_come_back_as_such(model, mode):
     picture = Image.fromarray(levels(9, 13, 3)).convert(mode)
@@ -110,6 +126,7 @@ def test_a_list_of_different_sizes_gives_a_list(model):
     assert [image.shape for image in found] == [(9, 13, 3), (20, 8, 3)]
     assert [h.shape for h in heat] == [(9, 13), (20, 8)]
     assert model.translate([]) == []
+    assert model.translate([], heatmap=True) == ([], [])
 
 
 def test_a_heatmap_lies_between_0_and_1_and_rises_with_the_generator_s(trained, model):
@@ -161,11 +178,20 @@ def test_the_discriminators_look_at_the_result_in_the_size_of_training(trained, 
         (levels(8, 8, 4), r"\[height, width, 3\].*Received: uint8 \[8, 8, 4\]"),
         (levels(8, 8), r"Received: uint8 \[8, 8\]"),
         (np.zeros([8, 8, 3], int), "Received: int64"),
+        (np.full([8, 8, 3], 255.0), "floats between -1 and 1"),
+        (np.full([8, 8, 3], np.nan), "floats between -1 and 1"),
+        (np.zeros([0, 8, 8, 3], np.uint8), "not empty"),
     ],
 )
 def test_what_is_no_picture_is_refused(model, images, message):
     with pytest.raises(ValueError, match=message):
         model.translate(images)
+
+
+@pytest.mark.parametrize("options", [{"mode": "squeeze"}, {"size": 10}, {"size": 4}, {"size": -8}])
+def test_a_fit_that_cannot_be_is_refused(model, options):
+    with pytest.raises(ValueError, match="Expected a mode of auto.*multiple of 4 from 8 on"):
+        model.translate(levels(8, 8, 3), **options)
 
 
 def test_a_direction_that_the_model_does_not_have_is_refused(trained):

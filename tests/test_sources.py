@@ -80,7 +80,7 @@ def test_one_picture_goes_to_a_file_or_into_a_folder(tmp_path):
 def test_a_pattern_keeps_the_folders_below_what_is_common(tmp_path):
     write(tmp_path, "in/x/a.png", "in/y/b.png", "in/y/c.txt")
     assert written(tmp_path, input="in/*/*.png") == {"x/a.png": "x/a.png", "y/b.png": "y/b.png"}
-    assert written(tmp_path, input="in/**/b.*") == {"b.png": "b.png"}
+    assert written(tmp_path, input="in/**/b.*") == {"y/b.png": "y/b.png"}
 
 
 @pytest.mark.parametrize(
@@ -93,10 +93,10 @@ def test_a_pattern_keeps_the_folders_below_what_is_common(tmp_path):
             {"input": "in/a.png", "output": "b.doc"},
             "not written as .doc. Expected one of .bmp",
         ),
-        ({"output": "in"}, "a.png would take the place of .*a.png. Use another --output"),
-        ({"output": "in", "overwrite": True}, "would take the place of"),
-        ({"input": "in/a.png", "output": "link.png", "overwrite": True}, "would take the place of"),
-        ({"heatmap": "overlay"}, "a_attention.png would take the place of .*a_attention.png"),
+        ({"output": "in"}, "a.png is one of the pictures to translate, and would be lost"),
+        ({"output": "in", "overwrite": True}, "would be lost. Use another --output"),
+        ({"input": "in/a.png", "output": "link.png", "overwrite": True}, "would be lost"),
+        ({"heatmap": "overlay"}, "a_attention.png would be written twice"),
     ],
 )
 def test_what_cannot_be_begun_is_refused(tmp_path, options, message):
@@ -112,6 +112,55 @@ def test_results_that_exist_are_refused_kept_or_replaced(tmp_path):
         jobs_of(tmp_path)
     assert list(written(tmp_path, resume_output=True)) == ["4.png"]
     assert len(written(tmp_path, overwrite=True)) == 5
+
+
+def test_what_an_earlier_call_wrote_is_no_input_of_a_pattern(tmp_path):
+    write(tmp_path, "a.png", "x/b.png", "out/a.png", "out/x/b.png")
+    for pattern in ("**/*.png", "x/../**/*.png"):
+        found = written(tmp_path, input=pattern, overwrite=True)
+        assert set(found.values()) == {"a.png", os.path.join("x", "b.png")}
+    assert written(tmp_path, input="**/*.png", resume_output=True) == {}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"output": "file"}, "file is a file. Expected a folder"),
+        ({"output": "file/below"}, "file is a file. Expected a folder"),
+        ({"output": "two.png"}, "two.png is named like a file, and --input may be several"),
+        ({"output": "in/a.png"}, "a.png is a file|named like a file"),
+    ],
+)
+def test_an_output_that_cannot_be_a_folder_is_refused_before_the_work(tmp_path, options, message):
+    write(tmp_path, "in/a.png", "file")
+    with pytest.raises(Failure, match=message):
+        jobs_of(tmp_path, **options)
+
+
+def test_a_folder_named_like_a_file_is_a_folder(tmp_path):
+    write(tmp_path, "in/a.png")
+    (tmp_path / "out.v2").mkdir()
+    assert written(tmp_path, input="in/a.png", output="out.v2") == {"a.png": "a.png"}
+    assert written(tmp_path, output="out.v2") == {"a.png": "a.png"}
+
+
+def test_a_result_without_its_heatmap_is_made_again(tmp_path):
+    write(tmp_path, "in/a.png", "in/b.png", "out/a.png", "out/b.png", "out/b_attention.png")
+    assert list(written(tmp_path, resume_output=True, heatmap="overlay")) == ["a.png"]
+
+
+def test_a_folder_that_cannot_be_read_is_no_empty_one(tmp_path, monkeypatch):
+    write(tmp_path, "in/a.png", "in/dark/b.png")
+    scandir = os.scandir
+
+    def refusing(path):
+        if os.path.basename(path) == "dark":
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    with pytest.raises(PermissionError, match="dark"):
+        jobs_of(tmp_path, recursive=True)
 
 
 def test_a_heatmap_that_exists_is_refused_too(tmp_path):

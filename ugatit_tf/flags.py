@@ -75,7 +75,7 @@ TRANSLATE_HELP = {  # the options of --phase translate
     "input": "a picture, a folder, a pattern in quotes (e.g. 'in/*.jpg'), or a film",
     "output": "a folder or, for one picture or film, a file; its suffix says the format",
     "model": "an exported folder or a generator file, instead of the run of --dataset or --run",
-    "direction": "one of " + ", ".join(DIRECTIONS),
+    "direction": "one of " + ", ".join(DIRECTIONS) + "; without it a2b, or the model's only one",
     "recursive": "the folders in the input folder too",
     "overwrite": "replace results that exist",
     "resume_output": "leave results that exist, and make those that are missing",
@@ -177,6 +177,8 @@ def _request(values):
                 if not asked.get(name):
                     raise UsageError(f"--phase {phase} needs --{name} PATH.")
             found = kind(**asked)
+            if asked.get("model") and any(values[name].present for name in HELP):
+                raise UsageError("--model has its own options: leave out those of a run.")
         elif asked:
             raise UsageError(f"--{min(asked)} belongs to --phase {phase}.")
     return found

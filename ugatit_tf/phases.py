@@ -62,14 +62,15 @@ def translate_pictures(config, request, which="latest"):
         config: of the run; None with `request.model`.
         request: `Request`.
     """
-    model = load(request.model) if request.model else of_run(config, which)
+    model = load(request.model, which) if request.model else of_run(config, which)
     try:
-        model.check(request.direction, request.fit, request.size)
+        model.check(request.direction or None, request.fit, request.size)
     except ValueError as error:
         raise Failure(str(error)) from None
     if film.is_film(request):
         path, count, seconds = film.convert_film(model, request)
-        print(f"{path}: {count} frames in {seconds:.1f} seconds")
+        done = f"{count} frames in {seconds:.1f} seconds" if count else "there already"
+        print(f"{path}: {done}")
         return
     outcome = convert.convert(model, request)
     print(

@@ -12,7 +12,8 @@ HEATMAPS = ("none", "overlay", "side", "raw", "npy")
 CHOICES = {"direction": DIRECTIONS, "fit": FITS, "format": FORMATS, "heatmap": HEATMAPS}
 NETWORKS = ("keras", "graph", "random")
 RESIZES = ("bilinear", "antialias")
-SMALLEST_TILE = 64  # pixels of a side
+SMALLEST_TILE, SMALLEST_SIDE = 64, 8  # pixels
+MOST_PIXELS = 178_956_970  # Pillow opens no picture with more
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Request:
     input: str = ""  # a picture, a folder, a pattern, or a film
     output: str = ""  # a folder or, for one picture or film, a file
     model: str = ""  # an exported model or a generator file; empty means: the run of --dataset
-    direction: str = "a2b"  # one of DIRECTIONS
+    direction: str = ""  # one of DIRECTIONS; empty: a2b, or what the model knows
     recursive: bool = False  # the folders in the input folder too
     overwrite: bool = False  # replace results that exist
     resume_output: bool = False  # leave results that exist, and make those that are missing
@@ -47,16 +48,20 @@ class Request:
 
     def __post_init__(self):
         for name, choices in CHOICES.items():
-            if getattr(self, name) not in choices:
+            if getattr(self, name) not in choices and (name, self.direction) != ("direction", ""):
                 raise ConfigError(
                     f"--{name} must be one of {', '.join(choices)}. "
                     f"Received: {getattr(self, name)!r}"
                 )
+        self._check_numbers()
+        self._check_pairs()
+
+    def _check_numbers(self):
         for name, smallest, largest in (
             ("size", 0, math.inf),
             ("max_side", 0, math.inf),
             ("tile_pixels", SMALLEST_TILE**2, math.inf),
-            ("max_pixels", 1, math.inf),
+            ("max_pixels", 1, MOST_PIXELS),
             ("quality", 1, 100),
         ):
             value = getattr(self, name)
@@ -65,15 +70,28 @@ class Request:
                 raise ConfigError(f"--{name} must be at least {smallest}{most}. Received: {value}")
         if not 0 <= self.smooth < 1:
             raise ConfigError(f"--smooth must be at least 0 and below 1. Received: {self.smooth}")
+        for name in ("size", "max_side"):
+            if 0 < getattr(self, name) < SMALLEST_SIDE:
+                raise ConfigError(
+                    f"--{name} must be 0 or at least {SMALLEST_SIDE}. "
+                    f"Received: {getattr(self, name)}"
+                )
+        if self.size % 4:
+            near = max(SMALLEST_SIDE, round(self.size / 4) * 4)
+            raise ConfigError(
+                f"--size must be a multiple of 4. Received: {self.size}. "
+                f"The nearest that works: {near}"
+            )
+
+    def _check_pairs(self):
         if self.overwrite and self.resume_output:
             raise ConfigError(
                 "--overwrite replaces what is there and --resume_output keeps it. Use one of them."
             )
-        if self.size % 4:
-            near = max(8, round(self.size / 4) * 4)
+        if self.face and (self.fit == "crop" or not self.restore_size):
             raise ConfigError(
-                f"--size must be a multiple of 4. Received: {self.size}. "
-                f"The nearest that works: {near}"
+                "--face puts the face back into its picture. Leave out --fit crop and "
+                "--restore_size False."
             )
         if self.max_side and self.fit not in ("auto", "keep"):
             raise ConfigError(f"--max_side belongs to --fit keep, not to --fit {self.fit}.")

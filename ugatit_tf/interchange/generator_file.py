@@ -7,6 +7,7 @@ the options of the architecture. Every array carries a CRC-32, which reading che
 import dataclasses
 import json
 import zipfile
+import zlib
 
 import numpy as np
 
@@ -18,7 +19,10 @@ from ugatit_tf.runtime import Failure
 
 SUFFIX = ".npz"
 ABOUT = "about"
-UNFIT = (OSError, EOFError, LookupError, ValueError, TypeError, AttributeError)  # no such archive
+# What reading another or a damaged file raises; RuntimeError: encrypted, or packed otherwise
+UNFIT = (
+    OSError, EOFError, LookupError, ValueError, TypeError, AttributeError, RuntimeError, zlib.error
+)  # fmt: skip
 
 
 def save(generator, config, direction, path):
@@ -48,6 +52,8 @@ def load(path, **options):
         Failure: the file cannot be read, is damaged, or is not of a generator.
     """
     try:
+        if not zipfile.is_zipfile(path):
+            raise ValueError("no archive")
         # `open`: where the content is no archive, `np.load` leaves a file that it opened open
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
             about = json.loads(str(archive[ABOUT]))
@@ -59,11 +65,15 @@ def load(path, **options):
             f"{path} is not a generator file, or it is damaged ({error}). Expected one that "
             f"--phase export wrote, e.g. a2b{SUFFIX}."
         ) from None
+    wrong = Failure(f"{path} does not fit its own description. Export it again.")
+    stem = arrays.get("/stem/convolution/kernel", np.zeros(0))
+    if direction not in DIRECTIONS or stem.shape != (7, 7, config.img_ch, config.ch):
+        raise wrong  # before networks of any size are built
     generator = build_generator(config, direction)
     weights = named_weights(generator, "")
-    shapes = {name: tuple(weight.shape) for name, weight in weights.items()}
-    if direction not in DIRECTIONS or shapes != {n: array.shape for n, array in arrays.items()}:
-        raise Failure(f"{path} does not fit its own description. Export it again.")
+    kinds = {name: (tuple(weight.shape), np.float32) for name, weight in weights.items()}
+    if kinds != {name: (array.shape, array.dtype) for name, array in arrays.items()}:
+        raise wrong
     for name, weight in weights.items():
         weight.assign(arrays[name])
     return generator, config, direction

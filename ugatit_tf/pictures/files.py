@@ -88,13 +88,18 @@ def decoded(path, channels, *, shrink_to=None, max_pixels=MAX_PIXELS):
     with opened(path, max_pixels) as image:
         if shrink_to:
             image.draft(None, (shrink_to, shrink_to))
-        image.load()
-        # After `load`: Pillow turns a TIFF itself there and forgets its orientation.
-        turn = TURNS.get(orientation(image))
-        picture = tones.in_srgb(tones.eight_bit(image), image.info.get("icc_profile"))
-        picture = picture.transpose(turn) if turn is not None else picture
-        alpha = np.array(picture.getchannel("A")) if "A" in picture.getbands() else None
-        pixels = np.array(tones.on_white(picture).convert("RGB" if channels == 3 else "L"))
+        return seen(image, channels)
+
+
+def seen(image, channels):
+    """Returns (pixels, alpha or None) of a `PIL.Image.Image` as people see it."""
+    image.load()
+    # After `load`: Pillow turns a TIFF itself there and forgets its orientation.
+    turn = TURNS.get(orientation(image))
+    picture = tones.in_srgb(tones.eight_bit(image), image.info.get("icc_profile"))
+    picture = picture.transpose(turn) if turn is not None else picture
+    alpha = np.array(picture.getchannel("A")) if "A" in picture.getbands() else None
+    pixels = np.array(tones.on_white(picture).convert("RGB" if channels == 3 else "L"))
     return pixels.reshape(*pixels.shape[:2], channels), alpha
 
 
@@ -163,8 +168,12 @@ def to_float(image):
 
 def to_uint8(image):
     """Returns floats as uint8: (image + 1) * 127.5, clipped, to the nearest; NaN is 0."""
-    image = np.nan_to_num(np.asarray(image, np.float32), nan=-1)
-    return np.rint((np.clip(image, -1, 1) + 1) * np.float32(127.5)).astype(np.uint8)
+    image = np.array(image, np.float32)  # one copy, then in place: pictures can be large
+    np.nan_to_num(image, copy=False, nan=-1)
+    np.clip(image, -1, 1, out=image)
+    image += 1
+    image *= np.float32(127.5)
+    return np.rint(image, out=image).astype(np.uint8)
 
 
 @contextlib.contextmanager

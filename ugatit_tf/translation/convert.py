@@ -7,7 +7,9 @@ pictures and encode the last; a few are on the way at any time, so memory does n
 import dataclasses
 import errno
 import itertools
+import math
 import os
+import sys
 import time
 from typing import Optional
 
@@ -17,16 +19,14 @@ from PIL import Image
 from tqdm import tqdm
 
 from ugatit_tf.data.folders import shown
-from ugatit_tf.pictures import files, panels
-from ugatit_tf.pictures.report import Row, write_report
+from ugatit_tf.pictures import files, panels, video
 from ugatit_tf.runtime import Failure
-from ugatit_tf.translation import face, flow, sources
+from ugatit_tf.translation import face, flow, pages, sources
 from ugatit_tf.translation.model import BATCH, Looked, finished
 from ugatit_tf.translation.translate import DIRECTIONS
 
-REPORT, CONTACT_SHEET = "report.html", "contact_sheet.png"
-ON_SHEET = 60  # the first pictures
-THUMBNAIL = 192  # pixels; a page of a thousand pictures is then about 20 MB
+LARGE = 2**19  # pixels: what is larger fills the cores by itself, and goes alone
+OUT_OF_MEMORY = "out of memory; use --max_side or a smaller --tile_pixels"
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)  # every next file would fail too
 
 
@@ -51,11 +51,15 @@ class Prepared:
     alpha: Optional[np.ndarray]
     region: Optional[tuple]  # of the face: (top, left, side); None is the whole picture
     how: object  # the `Fit` of the region
-    x: np.ndarray  # float32, as the networks take it
+    x: Optional[np.ndarray]  # float32, as the networks take it
 
     @property
     def num_pixels(self):
-        return self.x.shape[0] * self.x.shape[1]
+        return math.prod(self.how.shape)
+
+    def without_x(self):
+        """The same once the networks are done with it: most of the memory."""
+        return dataclasses.replace(self, x=None)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,12 +87,13 @@ def convert(model, request) -> Outcome:
         Failure: nothing could be begun; see `sources.jobs`.
         OSError: the disk is full.
     """
+    request = dataclasses.replace(request, direction=model.known(request.direction))
     jobs = sources.jobs(request)
     outcome, began = Outcome(), time.monotonic()
     with tqdm(total=len(jobs), unit="picture", desc=DIRECTIONS[request.direction][1]) as bar:
         results = _counted(_results(model, request, jobs), outcome, bar)
         if request.report and jobs:
-            outcome.report = _report(model, request, results, outcome)
+            outcome.report = pages.write(model, request, jobs, results, outcome)
         else:
             for _ in results:
                 pass
@@ -96,15 +101,26 @@ def convert(model, request) -> Outcome:
     return outcome
 
 
-def prepared(model, request, job, pixels, alpha=None) -> Prepared:
-    """What the networks are given of a picture."""
-    region = face.find(pixels) if request.face else None
+def prepared(model, request, job, pixels, alpha=None, region=None) -> Prepared:
+    """What the networks are given of a picture, or of the `region` with its face.
+
+    Raises:
+        ValueError: it would be too large.
+    """
     if region:
         part, mode, options = face.cut(pixels, region), "stretch", {}
     else:
         part, mode, options = pixels, request.fit, _options_of(model, request)
     how = model.fit_of(part.shape, mode, request.size, **options)
+    if math.prod(how.shape) > request.max_pixels:
+        height, width = how.shape
+        raise ValueError(f"it would be scaled to {width} x {height} pixels; see --max_pixels")
     return Prepared(job, pixels, alpha, region, how, how.apply(files.to_float(part)))
+
+
+def tile_pixels(model, request):
+    """Above how many pixels pictures are done in tiles: only those that keep their shape."""
+    return request.tile_pixels if _keeps(model, request) else sys.maxsize
 
 
 def images_of(picture, image, looked):
@@ -112,7 +128,7 @@ def images_of(picture, image, looked):
 
     Args:
         picture: `Prepared`.
-        image, looked: what the networks made of `picture.x`, without batch.
+        image, looked: what the networks made of it, without batch.
 
     Returns:
         (input, output: uint8 of one size; `Looked` of that size).
@@ -120,7 +136,7 @@ def images_of(picture, image, looked):
     output, looked = finished(picture.how, image, looked)
     output = files.to_uint8(output)
     if picture.region is None:
-        return files.to_uint8(picture.how.undo(picture.x)), output, looked
+        return picture.how.shown(picture.pixels), output, looked
     height, width = picture.pixels.shape[:2]
     heat = [None if h is None else face.placed(h, picture.region, height, width) for h in looked]
     return picture.pixels, face.paste(picture.pixels, output, picture.region), Looked(*heat)
@@ -145,20 +161,27 @@ def heatmaps(request, shown, output, looked) -> dict:
 
 def _results(model, request, jobs):
     """Yields `Done` or `Failed` for each job, in their order."""
-    judged = request.heatmap != "none" and model.judges
+    judged, most = request.heatmap != "none" and model.judges, tile_pixels(model, request)
 
     def load(job):
+        if job.source.lower().endswith(video.SUFFIXES):
+            return Failed(job, "a film; give it as --input by itself")
         try:
             pixels, alpha = files.read_with_alpha(
                 job.source, channels=model.channels, max_pixels=request.max_pixels
             )
+            region = face.find(pixels) if request.face else None
+            return prepared(model, request, job, pixels, alpha, region)
         except files.UnreadablePicture as error:
             return Failed(job, error.reason)
-        return prepared(model, request, job, pixels, alpha)
+        except Failure:  # not of this picture: a package is missing
+            raise
+        except Exception as error:  # one picture must not stop the others, whatever it is
+            return Failed(job, _told(error))
 
     def size_of(item):
         """Those of one size are translated together, but not the large ones."""
-        if isinstance(item, Failed) or item.num_pixels > request.tile_pixels // BATCH:
+        if isinstance(item, Failed) or item.num_pixels > LARGE:
             return item.job
         return item.x.shape
 
@@ -166,24 +189,24 @@ def _results(model, request, jobs):
         if isinstance(batch[0], Failed):
             return batch
         x = np.stack([item.x for item in batch])
-        options = {"judged": judged, "tile_pixels": request.tile_pixels}
+        options = {"judged": judged, "tile_pixels": most}
         try:
             outputs = model.outputs(x, request.direction, **options)
         except (MemoryError, tf.errors.ResourceExhaustedError):
-            reason = "out of memory; use --max_side or a smaller --tile_pixels"
-            return [Failed(item.job, reason) for item in batch]
-        return [(item, *output) for item, output in zip(batch, outputs)]
+            return [Failed(item.job, OUT_OF_MEMORY) for item in batch]
+        return [(item.without_x(), *output) for item, output in zip(batch, outputs)]
 
     def finish(item):
         if isinstance(item, Failed):
             return item
         picture, image, looked = item
         try:
-            return _written(request, picture, *images_of(picture, image, looked))
-        except OSError as error:
-            if error.errno in NO_ROOM:
+            tiled = picture.num_pixels > most
+            return _written(request, picture, tiled, *images_of(picture, image, looked))
+        except Exception as error:  # as in `load`
+            if isinstance(error, OSError) and error.errno in NO_ROOM:
                 raise
-            return Failed(picture.job, str(error))
+            return Failed(picture.job, _told(error))
 
     with flow.threads(flow.WORKERS) as pool, flow.threads(1) as worker:
         loaded = flow.ahead(pool, load, jobs, BATCH + 1)
@@ -191,25 +214,22 @@ def _results(model, request, jobs):
         yield from flow.ahead(pool, finish, itertools.chain.from_iterable(batches), BATCH + 1)
 
 
-def _written(request, picture, shown, output, looked):
-    """Writes the results of one picture."""
-    job, alpha = picture.job, picture.alpha
+def _written(request, picture, tiled, shown, output, looked):
+    """Writes the results of one picture: last the translation, which says that all is there."""
+    job, alpha, extras = picture.job, picture.alpha, sources.extras(picture.job, request)
     if alpha is not None and picture.region is None:
-        alpha = picture.how.undo(picture.how.apply(np.float32(alpha[..., None])))[..., 0]
-        alpha = np.uint8(np.rint(np.clip(alpha, 0, 255)))
-    options = {} if _is_lossless(job.target) else {"quality": request.quality}
-    files.write(job.target, output, alpha=alpha, **options)
-    extras = sources.extras(job, request)
+        alpha = picture.how.shown(alpha[..., None])[..., 0]
     if extras:
         for kind, values in heatmaps(request, shown, output, looked).items():
             _write_heatmap(extras[kind], values)
+    options = {} if _is_lossless(job.target) else {"quality": request.quality}
+    files.write(job.target, output, alpha=alpha, **options)
     images = {"Input": shown}
     if request.report:
         colours = panels.even_colours
         images["Attention"] = panels.overlay(shown, looked.generator, colours=colours)
     images["Output"] = output
-    lacks_face = request.face and picture.region is None
-    return Done(job, images, lacks_face, picture.num_pixels > request.tile_pixels)
+    return Done(job, images, request.face and picture.region is None, tiled)
 
 
 def _write_heatmap(path, values):
@@ -228,10 +248,22 @@ def _is_lossless(path):
     return os.path.splitext(path)[1].lower() not in (".jpg", ".jpeg", ".webp")
 
 
+def _keeps(model, request):
+    return request.fit == "keep" or (request.fit == "auto" and model.any_size)
+
+
 def _options_of(model, request):
-    keep = request.fit == "keep" or (request.fit == "auto" and model.any_size)
     options = {"restore": request.restore_size}
-    return {**options, "max_side": request.max_side} if keep else options
+    return {**options, "max_side": request.max_side} if _keeps(model, request) else options
+
+
+def _told(error):
+    """One line on why a picture failed."""
+    if isinstance(error, MemoryError):
+        return OUT_OF_MEMORY
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def _counted(results, outcome, bar):
@@ -247,47 +279,6 @@ def _counted(results, outcome, bar):
         if result.tiled:
             outcome.tiled.append(result.job.name)
         yield result
-
-
-def _report(model, request, results, outcome):
-    """Writes the page and the contact sheet; returns the path of the page."""
-    folder = os.path.dirname(request.output) if sources.is_file(request) else request.output
-    path, sheet = (_free(os.path.join(folder, name), request) for name in (REPORT, CONTACT_SHEET))
-    pairs, began, direction = [], time.monotonic(), DIRECTIONS[request.direction][1]
-
-    def rows():
-        for done in results:
-            if len(pairs) < ON_SHEET:
-                pairs.append([_small(done.images[title]) for title in ("Input", "Output")])
-            link = os.path.relpath(done.job.target, folder or ".")
-            yield Row(done.job.name, direction, done.images, link)
-
-    def closing():
-        seconds = time.monotonic() - began
-        failed = "".join(f" {name}: {reason}." for name, reason in outcome.failed)
-        return (
-            f"{seconds:.1f} seconds, {outcome.translated / seconds:.1f} pictures a second.{failed}"
-        )
-
-    facts = {"Model": model.source, "Trained with": f"{model.size} x {model.size} pixels"}
-    title = f"{os.path.basename(os.path.abspath(request.input))}, {direction}"
-    write_report(path, rows(), title=title, facts=facts, thumbnail=THUMBNAIL, closing=closing)
-    if pairs:
-        files.write(sheet, panels.contact_sheet(pairs))
-    return path
-
-
-def _free(path, request):
-    """`path`, or with a number where there is one already that is not to be replaced."""
-    if request.overwrite:
-        return path
-    return next(one for one in sources.numbered(path) if not os.path.lexists(one))
-
-
-def _small(image):
-    picture = files.as_pillow(image)
-    picture.thumbnail((THUMBNAIL, THUMBNAIL))
-    return np.asarray(picture)
 
 
 def raise_failures(outcome):

@@ -82,7 +82,8 @@ def _detected(pixels):
     grey = pixels[..., 0] if pixels.shape[2] == 1 else cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
     factor = min(1.0, GLANCE / max(grey.shape))
     if factor < 1:
-        grey = cv2.resize(grey, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+        size = [max(1, round(side * factor)) for side in grey.shape[::-1]]
+        grey = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
     smallest = max(24, round(SMALLEST * min(grey.shape)))  # 24 is the model's own size
     cascade = cv2.CascadeClassifier(
         cv2.data.haarcascades + "haarcascade_frontalface_default.xml"

@@ -1,52 +1,64 @@
 """A film in, a translated film of the same length, frame rate and sound out."""
 
 import contextlib
+import dataclasses
 import os
 import time
 
 import numpy as np
 from tqdm import tqdm
 
-from ugatit_tf.pictures import video
+from ugatit_tf.pictures import files, video
 from ugatit_tf.runtime import Failure
-from ugatit_tf.translation import convert, flow
+from ugatit_tf.translation import convert, face, flow, sources
 from ugatit_tf.translation.model import BATCH
 from ugatit_tf.translation.translate import DIRECTIONS
 
+STEADY = 0.7  # part of a face's last place in its next: found boxes jitter from frame to frame
+
 
 def is_film(request) -> bool:
-    """Whether a request is for a film: one file, and not only its first frame."""
+    """Whether a request is for a film: one file, and not only the first frame of a GIF."""
+    if not os.path.isfile(request.input) or not video.is_film(request.input):
+        return False
     suffix = os.path.splitext(request.output)[1].lower()
-    return (
-        os.path.isfile(request.input)
-        and video.is_film(request.input)
-        and (not suffix or suffix in video.WRITTEN)
-    )
+    as_picture = suffix in files.WRITERS and suffix != ".gif" or request.format != "same"
+    return not (request.input.lower().endswith(".gif") and as_picture)
 
 
-def target_of(request) -> str:
-    """The path of the translated film.
+def targets_of(request) -> dict:
+    """kind -> path: of the translated "film" and, with --heatmap overlay, of its "attention".
 
     Raises:
-        Failure: it exists, or would take the source's place.
+        Failure: one exists, would take the source's place, or cannot be written.
     """
     target = request.output
-    if not os.path.splitext(target)[1]:
+    if not sources.is_file(request):
         stem, suffix = os.path.splitext(os.path.basename(request.input))
         target = os.path.join(target, stem + (".gif" if suffix.lower() == ".gif" else ".mp4"))
-    if os.path.exists(target) and os.path.samefile(target, request.input):
-        raise Failure(f"{target} is the film to translate. Use another --output.")
-    if os.path.lexists(target) and not (request.overwrite or request.resume_output):
-        raise Failure(f"{target} is there already. Use another --output, or --overwrite True.")
-    return target
+    stem, suffix = os.path.splitext(target)
+    if suffix.lower() not in video.WRITTEN:
+        raise Failure(
+            f"--output {target}: films are not written as {suffix}. Expected one of "
+            f"{', '.join(video.WRITTEN)}, or a folder."
+        )
+    found = {"film": target}
+    if request.heatmap == "overlay":
+        found["attention"] = f"{stem}_attention{suffix}"
+    for path in found.values():
+        if os.path.exists(path) and os.path.samefile(path, request.input):
+            raise Failure(f"{path} is the film to translate. Use another --output.")
+        if os.path.lexists(path) and not (request.overwrite or request.resume_output):
+            raise Failure(f"{path} is there already. Use another --output, or --overwrite True.")
+    return found
 
 
 def convert_film(model, request):
     """Translates a film. With --heatmap overlay its attention is a film of its own beside it.
 
     Returns:
-        (path of the film, number of frames, seconds); no frames where the film was there already
-        and `resume_output` left it.
+        (path of the film, number of frames, seconds); no frames where all was there already and
+        `resume_output` left it.
 
     Raises:
         Failure: the result exists, or an option does not fit films.
@@ -56,37 +68,46 @@ def convert_film(model, request):
         raise Failure("--heatmap of a film is none, overlay or side.")
     if request.report:
         raise Failure("--report True is for pictures; a film has no page.")
-    target, began = target_of(request), time.monotonic()
-    if request.resume_output and os.path.lexists(target):
-        return target, 0, 0.0
+    request = dataclasses.replace(request, direction=model.known(request.direction))
+    targets, began = targets_of(request), time.monotonic()
+    if request.resume_output and all(map(os.path.lexists, targets.values())):
+        return targets["film"], 0, 0.0
     film, count = video.opened(request.input), 0
+    if film.width * film.height > request.max_pixels:
+        raise Failure(
+            f"{film.path}: {film.width} x {film.height} pixels; --max_pixels is "
+            f"{request.max_pixels}."
+        )
     with contextlib.ExitStack() as stack:
         writers = None
         for pictures in _translated(model, request, film, stack):
             if writers is None:
-                writers = _writers(stack, target, film, pictures)
+                writers = _writers(stack, targets, film, pictures)
             for kind, picture in pictures.items():
                 writers[kind](picture)
             count += 1
     if not count:
         raise Failure(f"{request.input} has no frames.")
-    return target, count, time.monotonic() - began
+    return targets["film"], count, time.monotonic() - began
 
 
 def _translated(model, request, film, stack):
     """Yields kind -> uint8 picture of each frame: "film", and "attention" with --heatmap."""
     judged = request.heatmap == "side" and model.judges
-    previous = None
+    previous, region = None, None
 
     def load(frame):
+        nonlocal region
         pixels = frame if model.channels == 3 else _grey(frame)
-        return convert.prepared(model, request, None, pixels)
+        if request.face:
+            region = _steady(region, face.find(pixels))
+        return convert.prepared(model, request, None, pixels, region=region)
 
     def translate(batch):
         x = np.stack([item.x for item in batch])
-        options = {"judged": judged, "tile_pixels": request.tile_pixels}
+        options = {"judged": judged, "tile_pixels": convert.tile_pixels(model, request)}
         outputs = model.outputs(x, request.direction, **options)
-        return [(item, *output) for item, output in zip(batch, outputs)]
+        return [(item.without_x(), *output) for item, output in zip(batch, outputs)]
 
     frames = stack.enter_context(contextlib.closing(video.frames(film)))
     pool, worker = stack.enter_context(flow.threads(1)), stack.enter_context(flow.threads(1))
@@ -115,16 +136,22 @@ def _shown(request, shown, output, looked):
     return {**found, "attention": heat["attention"]}
 
 
-def _writers(stack, target, film, pictures):
+def _steady(last, found):
+    """The face's region in the next frame: moving with it, but slowly, and where it was if lost."""
+    if last is None or found is None:
+        return last if found is None else found
+    return tuple(round(STEADY * old + (1 - STEADY) * new) for old, new in zip(last, found))
+
+
+def _writers(stack, targets, film, pictures):
     """kind -> function that appends a frame to that film."""
-    stem, suffix = os.path.splitext(target)
-    paths = {"film": target, "attention": f"{stem}_attention{suffix}"}
     found = {}
     for kind, picture in pictures.items():
         height, width = picture.shape[:2]
-        sound = film.path if film.has_sound and suffix.lower() != ".gif" else None
+        silent = not film.has_sound or targets[kind].lower().endswith(".gif")
+        sound = None if silent else film.path
         writing = video.writing(
-            paths[kind], width=width, height=height, fps=film.fps, sound_of=sound
+            targets[kind], width=width, height=height, fps=film.fps, sound_of=sound
         )
         found[kind] = stack.enter_context(writing)
     return found

@@ -39,6 +39,14 @@ class Fit:
         after = [whole - part - first for whole, part, first in zip(self.shape, self.inner, before)]
         return np.pad(image, [*zip(before, after), (0, 0)], "reflect")
 
+    def shown(self, pixels):
+        """What `undo` gives of an untouched picture: uint8 to uint8 [*result, channels]."""
+        top, left, height, width = self.box
+        pixels = pixels[top : top + height, left : left + width]
+        if self.result == (height, width):
+            return pixels
+        return np.uint8(np.rint(np.clip(scaled(np.float32(pixels), self.result), 0, 255)))
+
     def undo(self, image):
         """float32 [*shape, channels] to float32 [*result, channels]."""
         above, left = self.margins

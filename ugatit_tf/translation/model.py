@@ -6,11 +6,13 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from ugatit_tf.pictures import files, tones
+from ugatit_tf.pictures import files
+from ugatit_tf.request import FITS
 from ugatit_tf.translation import tiles
-from ugatit_tf.translation.fit import fit, scaled
+from ugatit_tf.translation.fit import MULTIPLE, SMALLEST, fit, scaled
 
 TILE_PIXELS = 2_000_000
+SLACK = 1e-3  # rounding of floats that should lie between -1 and 1
 BATCH = 4  # pictures in one call of the networks; on two cores 15% faster than one by one
 
 
@@ -46,9 +48,9 @@ class Model:
         """Translates one picture or several.
 
         Args:
-            images: a `PIL.Image.Image`, an array [height, width, channels] or
-                [batch, height, width, channels], or a list of these. Arrays are uint8, or float
-                in [-1, 1].
+            images: a `PIL.Image.Image`, which is turned upright and converted to sRGB, an array
+                [height, width, channels] or [batch, height, width, channels], or a list of these.
+                Arrays are uint8, or float in [-1, 1].
             direction: "a2b" or "b2a"; None is the only one, or "a2b".
             heatmap: bool. Return (images, heatmaps): float32 [height, width] in [0, 1] for each,
                 1 where the generator looked most.
@@ -64,7 +66,7 @@ class Model:
         if isinstance(images, (list, tuple)):
             options = {"direction": direction, "heatmap": heatmap, "mode": mode, "size": size}
             found = [self.translate(image, **options) for image in images]
-            return tuple(map(list, zip(*found))) if heatmap and found else found
+            return tuple(map(list, zip(*found))) or ([], []) if heatmap else found
         self.check(direction, mode, size)
         arrays, like = _as_floats(images, self.channels)
         how, found = self.fit_of(arrays[0].shape, mode, size), []
@@ -78,6 +80,11 @@ class Model:
 
     def check(self, direction=None, mode="auto", size=0):
         """Raises ValueError if the model does not know the direction, or not such a size."""
+        if mode not in FITS or size % MULTIPLE or not (size == 0 or size >= SMALLEST):
+            raise ValueError(
+                f"Expected a mode of {', '.join(FITS)}, and a size of 0 or a multiple of "
+                f"{MULTIPLE} from {SMALLEST} on. Received: {mode!r}, {size}"
+            )
         if direction not in (None, *self.directions):
             raise ValueError(
                 f"{self.source} translates {' and '.join(self.directions)} only. "
@@ -163,9 +170,16 @@ def _unit(heatmap):
 def _as_floats(images, channels):
     """(list of float32 [height, width, channels], function that makes these what `images` is)."""
     if isinstance(images, Image.Image):
-        flat = tones.on_white(tones.in_srgb(images, None)).convert("RGB" if channels == 3 else "L")
-        pixels = np.asarray(flat).reshape(*flat.size[::-1], channels)
-        return [files.to_float(pixels)], lambda out: files.as_pillow(files.to_uint8(out[0]))
+        pixels, alpha = files.seen(images, channels)
+
+        def picture(out):
+            result = files.as_pillow(files.to_uint8(out[0]))
+            transparent = alpha is not None and alpha.min() < 255
+            if transparent and alpha.shape == result.size[::-1]:
+                result.putalpha(Image.fromarray(alpha))
+            return result
+
+        return [files.to_float(pixels)], picture
     images = np.asarray(images)
     floating = np.issubdtype(images.dtype, np.floating)
     if images.ndim not in (3, 4) or images.shape[-1] != channels or not (
@@ -175,6 +189,8 @@ def _as_floats(images, channels):
             f"Expected a picture [height, width, {channels}] or a batch of them, uint8 or float "
             f"in [-1, 1]. Received: {images.dtype} {list(images.shape)}"
         )
+    if not images.size or (floating and not np.abs(images).max() <= 1 + SLACK):
+        raise ValueError("Expected pictures that are not empty, floats between -1 and 1.")
     batch = images if images.ndim == 4 else images[None]
 
     def like(out):

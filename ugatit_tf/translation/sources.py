@@ -26,7 +26,7 @@ class Job:
 def jobs(request) -> list:
     """The jobs of a `Request`, in the order of their names.
 
-    With `resume_output` without those whose results are there.
+    With `resume_output` without those whose results are there, heatmaps included.
 
     Raises:
         Failure: there is no input; a result exists, would be written twice, would take the place
@@ -37,6 +37,7 @@ def jobs(request) -> list:
         _refuse_suffix(request.output)
         paths = [request.output]
     else:
+        _refuse_no_folder(request)
         paths = [os.path.join(request.output, name) for name in targets(names, request.format)]
         _refuse_outside(paths, request.output)
     stems = [os.path.splitext(path)[0] for path in paths]
@@ -48,7 +49,7 @@ def jobs(request) -> list:
     written = [path for job in found for path in (job.target, *extras(job, request).values())]
     _refuse_twice(written, [job.source for job in found])
     if request.resume_output:
-        return [job for job in found if not os.path.lexists(job.target)]
+        return [job for job in found if not _is_done(job, request)]
     there = [path for path in written if os.path.lexists(path)]
     if there and not request.overwrite:
         raise Failure(
@@ -59,8 +60,14 @@ def jobs(request) -> list:
 
 
 def is_file(request) -> bool:
-    """Whether one picture is to be written under the very name of the output."""
-    return os.path.isfile(request.input) and bool(os.path.splitext(request.output)[1])
+    """Whether one picture or film is to be written under the very name of the output."""
+    named = bool(os.path.splitext(request.output)[1]) and not os.path.isdir(request.output)
+    return os.path.isfile(request.input) and named
+
+
+def _is_done(job, request):
+    first = list(extras(job, request).values())[:1]  # those of discriminators may be missing
+    return all(map(os.path.lexists, [job.target, *first]))
 
 
 def extras(job, request) -> dict:
@@ -105,18 +112,33 @@ def _inputs(request):
             deeper = "" if request.recursive else " (--recursive True looks into its folders too)"
             raise Failure(f"No file in {path}{deeper}. Expected pictures.")
         return path, names
-    found = sorted(filter(os.path.isfile, glob.glob(path, recursive=True)))
+    base = _before_pattern(path)
+    found = {os.path.normpath(p) for p in glob.glob(path, recursive=True) if os.path.isfile(p)}
+    output = os.path.realpath(request.output)
+    if output != os.path.realpath(base):  # what an earlier call wrote is no input
+        found = {p for p in found if not os.path.realpath(p).startswith(output + os.sep)}
     if not found:
         kind = "matches" if glob.has_magic(path) else "is there"
         raise Failure(f"--input {path}: nothing {kind}. Expected a picture, a folder or a film.")
-    base = os.path.commonpath([os.path.dirname(file) for file in found]) if found else ""
-    return base, [os.path.relpath(file, base or ".") for file in found]
+    return base, [os.path.relpath(file, base or ".") for file in sorted(found)]
+
+
+def _before_pattern(path):
+    """The folder before the first part of a pattern that has a sign with a meaning."""
+    base = os.path.dirname(path)
+    while glob.has_magic(base):
+        base = os.path.dirname(base)
+    return base
+
+
+def _raise(error):
+    raise error
 
 
 def _below(folder, request):
     """Names below a folder, without hidden ones and without those of the output."""
     output, found = os.path.realpath(request.output), []
-    for parent, folders, names in os.walk(folder):
+    for parent, folders, names in os.walk(folder, onerror=_raise):
         folders[:] = sorted(
             name
             for name in folders
@@ -145,6 +167,23 @@ def _refuse_suffix(path):
         )
 
 
+def _refuse_no_folder(request):
+    """The output must be, or become, a folder that can be written to."""
+    output, suffix = request.output, os.path.splitext(request.output)[1].lower()
+    if not os.path.isdir(output) and (suffix in files.WRITERS or suffix in (".mp4",)):
+        raise Failure(
+            f"--output {output} is named like a file, and --input may be several. Expected a "
+            f"folder."
+        )
+    place = os.path.abspath(output)
+    while not os.path.lexists(place):
+        place = os.path.dirname(place)
+    if not os.path.isdir(place):
+        raise Failure(f"--output {output}: {place} is a file. Expected a folder.")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise Failure(f"--output {output}: no right to write into {place}.")
+
+
 def _refuse_outside(paths, output):
     """Names and links in the output must not lead out of it."""
     root = os.path.realpath(output)
@@ -159,15 +198,17 @@ def _refuse_outside(paths, output):
 
 def _refuse_twice(written, sources):
     """No result may take the place of another, nor of a picture that is to be translated."""
-    taken = {os.path.realpath(source): source for source in sources}
+    sources, taken = set(map(os.path.realpath, sources)), set()
     for path in written:
         place = os.path.realpath(path)
-        if place in taken:
+        if place in sources:
             raise Failure(
-                f"{path} would take the place of {taken[place]}. Use another --output or, if two "
-                f"results have one name, translate these apart."
+                f"{path} is one of the pictures to translate, and would be lost. Use another "
+                f"--output."
             )
-        taken[place] = path
+        if place in taken:
+            raise Failure(f"{path} would be written twice. Translate these pictures apart.")
+        taken.add(place)
 
 
 def _some(paths):

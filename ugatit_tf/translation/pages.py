@@ -1,0 +1,59 @@
+"""The report page and the contact sheet of what was translated."""
+
+import os
+import time
+
+import numpy as np
+
+from ugatit_tf.pictures import files, panels
+from ugatit_tf.pictures.report import Row, write_report
+from ugatit_tf.translation import sources
+from ugatit_tf.translation.translate import DIRECTIONS
+
+NAMES = "report.html", "contact_sheet.png"
+ON_SHEET = 60  # the first pictures
+THUMBNAIL = 192  # pixels; a page of a thousand photographs is then 57 MB
+
+
+def write(model, request, jobs, results, outcome) -> str:
+    """Writes the page and the contact sheet; returns the path of the page."""
+    folder = os.path.dirname(request.output) if sources.is_file(request) else request.output
+    path, sheet = (_free(os.path.join(folder, name), request, jobs) for name in NAMES)
+    pairs, began, direction = [], time.monotonic(), DIRECTIONS[request.direction][1]
+
+    def rows():
+        for done in results:
+            if len(pairs) < ON_SHEET:
+                pairs.append([_small(done.images[title]) for title in ("Input", "Output")])
+            link = os.path.relpath(done.job.target, folder or ".")
+            yield Row(done.job.name, direction, done.images, link)
+
+    def closing():
+        seconds = time.monotonic() - began
+        failed = "".join(f" {name}: {reason}." for name, reason in outcome.failed)
+        return (
+            f"{seconds:.1f} seconds, {outcome.translated / seconds:.1f} pictures a second.{failed}"
+        )
+
+    facts = {"Model": model.source, "Trained with": f"{model.size} x {model.size} pixels"}
+    title = f"{os.path.basename(os.path.abspath(request.input))}, {direction}"
+    write_report(path, rows(), title=title, facts=facts, thumbnail=THUMBNAIL, closing=closing)
+    if pairs:
+        files.write(sheet, panels.contact_sheet(pairs))
+    return path
+
+
+def _free(path, request, jobs):
+    """`path`, or with a number where that is a picture's, or is there and not to be replaced."""
+    taken = {os.path.realpath(place) for job in jobs for place in (job.source, job.target)}
+    return next(
+        one
+        for one in sources.numbered(path)
+        if os.path.realpath(one) not in taken and (request.overwrite or not os.path.lexists(one))
+    )
+
+
+def _small(image):
+    picture = files.as_pillow(image)
+    picture.thumbnail((THUMBNAIL, THUMBNAIL))
+    return np.asarray(picture)
