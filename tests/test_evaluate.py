@@ -1,20 +1,22 @@
 """--phase evaluate: from test pictures to metrics.json, seeded, for any program's pictures."""
 
+import dataclasses
 import json
 import os
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import main
 from tests import runs
+from ugatit_tf import phases
 from ugatit_tf.evaluation import evaluate, fid, kid
-from ugatit_tf.evaluation.inception import Protocol, features_of
+from ugatit_tf.evaluation.inception import features_of
 from ugatit_tf.pictures import files
 from ugatit_tf.runtime import Failure
+from ugatit_tf.training import checkpoints
 from ugatit_tf.translation import load, translate
-
-PROTOCOL = Protocol("random")
 
 
 class Small:
@@ -33,7 +35,7 @@ class Small:
 @pytest.fixture
 def config(tmp_path, monkeypatch):
     monkeypatch.setattr(evaluate, "Extractor", Small)
-    config = runs.config_in(tmp_path)
+    config = runs.config_in(tmp_path, inception="random")
     runs.write_dataset(config.dataset_folder, count=9)
     runs.make_run(config)
     return config
@@ -48,7 +50,7 @@ def paths_in(folder):
 
 
 def test_the_numbers_are_those_of_the_translated_test_pictures(config):
-    found, path = evaluate.evaluate(config, PROTOCOL)
+    found, path = evaluate.evaluate(config)
     results = os.path.dirname(translate.test(config))
     for direction, source, target in (("a2b", "testA", "testB"), ("b2a", "testB", "testA")):
         fake = features(paths_in(os.path.join(results, direction)))
@@ -70,9 +72,9 @@ def test_the_numbers_are_those_of_the_translated_test_pictures(config):
 
 
 def test_a_second_run_gives_the_same_file_and_another_protocol_another(config):
-    found, path = evaluate.evaluate(config, PROTOCOL)
-    assert evaluate.evaluate(config, PROTOCOL) == (found, path)
-    _, other = evaluate.evaluate(config, Protocol("random", resize="antialias"))
+    found, path = evaluate.evaluate(config)
+    assert evaluate.evaluate(config) == (found, path)
+    _, other = evaluate.evaluate(dataclasses.replace(config, inception_resize="antialias"))
     assert os.path.basename(other) == "step_0000003_metrics_2.json"
 
 
@@ -80,7 +82,7 @@ def test_pictures_of_another_program_are_measured_without_a_run(config, tmp_path
     folder = tmp_path / "cyclegan"
     runs.write_pictures(folder / "b2a", [f"{i}.png" for i in range(7)], seed=5)
     runs.write_pictures(folder / "reals", ["x.png"])
-    found, path = evaluate.evaluate(config, PROTOCOL, fake_dir=str(folder))
+    found, path = evaluate.evaluate(config, fake_dir=str(folder))
     assert path == str(folder / "metrics.json")
     assert "a2b" not in found
     assert found["b2a"]["pictures"] == {"fake": 7, "target": 9, "source": 9}
@@ -91,7 +93,7 @@ def test_pictures_of_another_program_are_measured_without_a_run(config, tmp_path
 
 
 def test_the_table_says_what_it_is_a_table_of(config):
-    found, _ = evaluate.evaluate(config, PROTOCOL)
+    found, _ = evaluate.evaluate(config)
     text = evaluate.table(found)
     a2b = next(line for line in text.splitlines() if line.startswith("a2b"))
     assert f"{100 * found['a2b']['kid_target']['mean']:.4g} +- " in a2b
@@ -109,15 +111,15 @@ def test_what_is_missing_is_said(config, tmp_path, missing, message):
     place = {"testA": os.path.join(config.dataset_folder, "testA"), "checkpoint": config.run_folder}
     os.rename(place[missing], tmp_path / "away")
     with pytest.raises(Failure, match=message):
-        evaluate.evaluate(config, PROTOCOL)
+        evaluate.evaluate(config)
 
 
 def test_too_few_pictures_and_a_folder_without_directions_are_refused(config, tmp_path):
     runs.write_pictures(tmp_path / "few" / "a2b", ["1.png", "2.png", "3.png"])
     with pytest.raises(Failure, match="3 fake pictures; at least 4 are needed"):
-        evaluate.evaluate(config, PROTOCOL, fake_dir=str(tmp_path / "few"))
+        evaluate.evaluate(config, fake_dir=str(tmp_path / "few"))
     with pytest.raises(Failure, match="has no folder a2b and no folder b2a"):
-        evaluate.evaluate(config, PROTOCOL, fake_dir=str(tmp_path))
+        evaluate.evaluate(config, fake_dir=str(tmp_path))
 
 
 def test_a_set_is_no_farther_from_itself_than_chance_and_farther_from_noise():
@@ -133,7 +135,72 @@ def test_the_command_prints_the_table_and_where_it_is_written(config, capsys):
     places = [
         f"--{k}={getattr(config, k)}" for k in ("dataset_dir", "checkpoint_dir", "result_dir")
     ]
-    assert main.main(["--phase=evaluate", "--dataset=tiny", *places, "--inception=random"]) == 0
+    assert main.main(["--phase=evaluate", "--dataset=tiny", *places]) == 0
     out = capsys.readouterr().out
     assert "KID x 100" in out and "metrics.json" in out
     assert load.of_run(config).source in out
+
+
+def trained(config, **options):
+    """Trains a new run for four steps, measuring after each second one; returns its config."""
+    steps = {"epoch": 1, "iteration": 4, "eval_freq": 2, "save_freq": 4, "summary_freq": 4}
+    config = dataclasses.replace(config, run="watched", **steps, **options)
+    phases.train(config)
+    return config
+
+
+def lines_of(config):
+    with open(os.path.join(config.run_folder, "history.jsonl"), encoding="utf-8") as file:
+        return [json.loads(line) for line in file]
+
+
+def test_training_measures_and_keeps_the_best(config, capsys):
+    config = trained(config, ema=0.5)
+    measured = [line for line in lines_of(config) if "eval/kid" in line]
+    assert [line["step"] for line in measured] == [2, 4]
+    for line in measured:
+        both = line["eval/kid_a2b"], line["eval/kid_b2a"]
+        assert line["eval/kid"] == pytest.approx(sum(both) / 2)
+    best = min(measured, key=lambda line: line["eval/kid"])
+    path, metric = checkpoints.best(config.run_folder)
+    assert metric == {"tag": "eval/kid", "value": best["eval/kid"]}
+    assert path.endswith(f"step_{best['step']:07d}")
+    assert "Best by eval/kid" in capsys.readouterr().out
+
+
+def test_what_is_measured_is_the_average_and_training_goes_on_as_without(config):
+    watched = trained(config, ema=0.5)
+    plain = dataclasses.replace(watched, run="plain", eval_freq=0)
+    phases.train(plain)
+    one, other = (checkpoints.newest(c.run_folder) for c in (watched, plain))
+    state = tf.train.load_checkpoint(os.path.join(one, checkpoints.FILE))
+    expected = tf.train.load_checkpoint(os.path.join(other, checkpoints.FILE))
+    for name in expected.get_variable_to_shape_map():
+        np.testing.assert_array_equal(state.get_tensor(name), expected.get_tensor(name), name)
+    model = load.of_run(watched)  # with the average
+    paths = evaluate._paths(watched, "testA")
+    fake = features_of(Small(None), evaluate.translations(model, paths, "a2b"))
+    real = features(evaluate._paths(watched, "testB"))
+    last = [line for line in lines_of(watched) if "eval/kid" in line][-1]
+    assert last["eval/kid_a2b"] == pytest.approx(kid.kid(real, fake)[0], abs=1e-6)
+
+
+def test_measuring_needs_test_pictures(config):
+    folder = os.path.join(config.dataset_folder, "testB")
+    for name in sorted(os.listdir(folder))[3:]:
+        os.remove(os.path.join(folder, name))
+    with pytest.raises(Failure, match="--eval_freq needs at least 4 pictures in testB"):
+        trained(config)
+
+
+def test_a_measure_that_there_is_not_stops_the_run_with_those_there_are(config):
+    with pytest.raises(Failure, match="eval/fid is not measured. These are: eval/kid_a2b, "):
+        trained(config, best_by="eval/fid")
+
+
+def test_a_run_that_is_no_longer_measured_goes_on(config):
+    watched = trained(config)
+    more = dataclasses.replace(watched, epoch=2, eval_freq=0, best_by="eval/kid")
+    phases.train(more)
+    assert len([line for line in lines_of(watched) if "eval/kid" in line]) == 2
+    assert checkpoints.best(watched.run_folder)[1]["tag"] == "eval/kid"

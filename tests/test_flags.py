@@ -113,7 +113,6 @@ def test_an_official_form_of_a_value_is_understood(words, given):
         (["--phase", "translate", "--input", "a.png"], "--output"),
         (["--fit", "pad"], "--phase translate"),
         (["--fake_dir", "x"], "--phase evaluate"),
-        (["--phase", "test", "--inception", "keras"], "--phase evaluate"),
         (["--phase=translate", "--input=a", "--output=b", "--model=c", "--ch=8"], "--model has"),
         (["--phase", "test", "--heatmap", "side"], "--phase translate"),
     ],
@@ -191,13 +190,9 @@ def test_a_request_that_cannot_be_met_is_refused_with_what_can(option, value, me
         Request("a", "b", **{option: value})
 
 
-@pytest.mark.parametrize("option", ["inception", "inception_resize"])
-def test_an_evaluation_has_choices(option):
-    assert flags.parse(["--phase", "evaluate", "--inception=random"]).request == Evaluation(
-        inception="random"
-    )
-    with pytest.raises(ConfigError, match=f"--{option} must be one of .*Received: 'x'"):
-        Evaluation(**{option: "x"})
+def test_an_evaluation_is_of_a_run_or_of_a_folder():
+    assert flags.parse(["--phase", "evaluate"]).request == Evaluation()
+    assert flags.parse(["--phase=evaluate", "--fake_dir=x"]).request == Evaluation(fake_dir="x")
 
 
 @pytest.mark.parametrize(

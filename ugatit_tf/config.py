@@ -8,8 +8,16 @@ import os
 VERSION = "0.1.0"
 PRECISIONS = ("float32", "bfloat16", "float16")
 CACHES = ("none", "memory", "disk")
+INCEPTIONS = ("keras", "graph", "random")
+RESIZES = ("bilinear", "antialias")
 GAN_TYPES = ("gan", "lsgan", "wgan-gp", "wgan-lp", "dragan", "hinge")
-CHOICES = {"gan_type": GAN_TYPES, "precision": PRECISIONS, "cache": CACHES}
+CHOICES = {
+    "gan_type": GAN_TYPES,
+    "precision": PRECISIONS,
+    "cache": CACHES,
+    "inception": INCEPTIONS,
+    "inception_resize": RESIZES,
+}
 LOCATIONS = (
     "dataset_dir",
     "checkpoint_dir",
@@ -77,6 +85,10 @@ class Config:
     print_freq: int = 1000  # steps between sample pictures
     save_freq: int = 1000  # steps between checkpoints
     summary_freq: int = 100  # steps between TensorBoard summaries
+    eval_freq: int = 0  # steps between measurements of KID; 0 measures never
+    inception: str = "keras"  # one of INCEPTIONS: the network for KID and FID
+    inception_weights: str = ""  # a local file: .h5 for keras, .pb for graph
+    inception_resize: str = "bilinear"  # one of RESIZES: how pictures become 299 x 299
     best_by: str = ""  # the tag whose smallest value decides which checkpoint is kept in best/
 
     dataset_dir: str = "dataset"
@@ -105,7 +117,7 @@ class Config:
             **dict.fromkeys(("ch", "n_res", "epoch", "iteration", "batch_size", "n_critic"), 1),
             **dict.fromkeys(("print_freq", "save_freq", "summary_freq", "accumulate"), 1),
             **dict.fromkeys(("seed", "decay_epoch", "GP_ld", "adv_weight", "cycle_weight"), 0),
-            **dict.fromkeys(("identity_weight", "cam_weight"), 0),
+            **dict.fromkeys(("identity_weight", "cam_weight", "eval_freq"), 0),
             "n_dis": 2,
         }
         for name, smallest in at_least.items():

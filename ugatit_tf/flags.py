@@ -9,14 +9,12 @@ from typing import Union
 
 from absl import flags
 
-from ugatit_tf.config import GAN_TYPES, PRESETS, Config, options
+from ugatit_tf.config import GAN_TYPES, INCEPTIONS, PRESETS, RESIZES, Config, options
 from ugatit_tf.request import (
     DIRECTIONS,
     FITS,
     FORMATS,
     HEATMAPS,
-    NETWORKS,
-    RESIZES,
     Evaluation,
     Request,
 )
@@ -60,8 +58,13 @@ HELP = {
     "print_freq": "steps between sample pictures",
     "save_freq": "steps between checkpoints",
     "summary_freq": "steps between TensorBoard summaries",
+    "eval_freq": "steps between measurements of KID on test pictures; 0 measures never",
+    "inception": "the network for KID and FID: one of " + ", ".join(INCEPTIONS) + "; graph is the "
+    "papers' of 2015, random rehearses without weights",
+    "inception_weights": "its weights in a local file: .h5 for keras, .pb for graph",
+    "inception_resize": "one of " + ", ".join(RESIZES) + "; bilinear is TensorFlow 1's",
     "best_by": "keep in best/ the checkpoint where this number of history.jsonl is smallest, "
-    "e.g. a2b/cycle",
+    "e.g. a2b/cycle; with --eval_freq it is eval/kid where not given",
     "dataset_dir": "folder of the datasets",
     "checkpoint_dir": "folder of the runs with their checkpoints",
     "result_dir": "folder of the test results",
@@ -100,10 +103,6 @@ TRANSLATE_HELP = {  # the options of --phase translate
 EVALUATE_HELP = {  # the options of --phase evaluate
     "fake_dir": "folder with a2b and b2a, or one of them, of translated test pictures, from any "
     "program; without it the run translates",
-    "inception": "the network: one of " + ", ".join(NETWORKS) + "; graph is the papers' of 2015, "
-    "random rehearses without weights",
-    "inception_weights": "its weights in a local file: .h5 for keras, .pb for graph",
-    "inception_resize": "one of " + ", ".join(RESIZES) + "; bilinear is TensorFlow 1's",
 }
 OF_PHASE = {"translate": (Request, TRANSLATE_HELP), "evaluate": (Evaluation, EVALUATE_HELP)}
 NEEDED = {"translate": ("input", "output")}

@@ -1,5 +1,6 @@
 """What `--phase` runs. Each program takes a Config, prints its results, and writes files."""
 
+import dataclasses
 import os
 import shutil
 
@@ -11,7 +12,6 @@ from ugatit_tf.config import Config, check_architecture
 from ugatit_tf.data import demo, doctor
 from ugatit_tf.data.folders import shown, some
 from ugatit_tf.evaluation import evaluate
-from ugatit_tf.evaluation.inception import Protocol
 from ugatit_tf.interchange import export as saved_model
 from ugatit_tf.interchange import generator_file, official_tf
 from ugatit_tf.networks.model import build_model
@@ -33,7 +33,9 @@ def train(config):
     report = doctor.check(config)
     _refuse(report)
     print("\n".join(report.lines()), flush=True)
-    loop.train(config, report.parts)
+    if config.eval_freq and not config.best_by:
+        config = dataclasses.replace(config, best_by=evaluate.MEAN)
+    loop.train(config, report.parts, evaluate.Watching(config) if config.eval_freq else None)
     print(f"Checkpoints: {config.run_folder}")
     print(f"Samples:     {os.path.join(config.sample_dir, config.run_name)}")
     print(f"TensorBoard: tensorboard --logdir {config.log_dir}")
@@ -93,8 +95,7 @@ def measure(config, asked, which="latest"):
         asked: `Evaluation`.
     """
     _draw_built_in(config)
-    protocol = Protocol(asked.inception, asked.inception_weights, asked.inception_resize)
-    found, path = evaluate.evaluate(config, protocol, fake_dir=asked.fake_dir, which=which)
+    found, path = evaluate.evaluate(config, fake_dir=asked.fake_dir, which=which)
     print(evaluate.table(found))
     print(f"Written: {path}")
 

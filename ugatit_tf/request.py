@@ -10,8 +10,6 @@ FITS = ("auto", "keep", "stretch", "crop", "pad")
 FORMATS = ("same", "png", "jpg", "webp")
 HEATMAPS = ("none", "overlay", "side", "raw", "npy")
 CHOICES = {"direction": DIRECTIONS, "fit": FITS, "format": FORMATS, "heatmap": HEATMAPS}
-NETWORKS = ("keras", "graph", "random")
-RESIZES = ("bilinear", "antialias")
 SMALLEST_TILE, SMALLEST_SIDE = 64, 8  # pixels
 MOST_PIXELS = 178_956_970  # Pillow opens no picture with more
 
@@ -99,21 +97,6 @@ class Request:
 
 @dataclasses.dataclass(frozen=True)
 class Evaluation:
-    """What is measured, and with which network.
-
-    Raises:
-        ConfigError: a value is none of the choices.
-    """
+    """What is measured."""
 
     fake_dir: str = ""  # translated test pictures in a2b and b2a; empty: those of the run
-    inception: str = "keras"  # one of NETWORKS
-    inception_weights: str = ""  # a local file: .h5 for keras, .pb for graph
-    inception_resize: str = "bilinear"  # one of RESIZES
-
-    def __post_init__(self):
-        for name, choices in (("inception", NETWORKS), ("inception_resize", RESIZES)):
-            if getattr(self, name) not in choices:
-                raise ConfigError(
-                    f"--{name} must be one of {', '.join(choices)}. "
-                    f"Received: {getattr(self, name)!r}"
-                )

@@ -9,22 +9,26 @@ from tqdm import tqdm
 from ugatit_tf.config import VERSION
 from ugatit_tf.data import folders
 from ugatit_tf.evaluation import fid, kid
-from ugatit_tf.evaluation.inception import Extractor, features_of, kept
+from ugatit_tf.evaluation.inception import Extractor, Protocol, features_of, kept
 from ugatit_tf.pictures import files
 from ugatit_tf.runtime import Failure
 from ugatit_tf.translation import load, sources
 from ugatit_tf.translation.model import BATCH
 
 CACHE = ".cache"  # beside the dataset's folders
+WATCHED, MEAN = 200, "eval/kid"
 SMALLEST = 4  # pictures: two subsets of half of them
 DOMAINS = {"a2b": ("testA", "testB"), "b2a": ("testB", "testA")}
 
 
-def evaluate(config, protocol, *, fake_dir="", which="latest", seed=0) -> tuple:
+def protocol_of(config) -> Protocol:
+    return Protocol(config.inception, config.inception_weights, config.inception_resize)
+
+
+def evaluate(config, *, fake_dir="", which="latest", seed=0) -> tuple:
     """Measures both directions of a run, or the pictures of another program.
 
     Args:
-        protocol: `inception.Protocol`.
         fake_dir: folder with `a2b` and `b2a`, or one of them, of translated test pictures; empty
             translates the test pictures with the checkpoint that `which` names.
 
@@ -36,6 +40,7 @@ def evaluate(config, protocol, *, fake_dir="", which="latest", seed=0) -> tuple:
     """
     real = {part: _paths(config, part) for part in folders.TEST}
     fakes = _folders_of(fake_dir) if fake_dir else dict.fromkeys(DOMAINS)
+    protocol = protocol_of(config)
     extractor = Extractor(protocol)
     cache = os.path.join(config.dataset_folder, CACHE)
     features = {part: kept(extractor, paths, cache, _bar(part)) for part, paths in real.items()}
@@ -59,6 +64,37 @@ def evaluate(config, protocol, *, fake_dir="", which="latest", seed=0) -> tuple:
             fake = features_of(extractor, translations(model, real[source], direction))
         found[direction] = measures(fake, features[target], features[source], seed=seed)
     return found, _write(found, _place(config, fake_dir, model))
+
+
+class Watching:
+    """KID while a run trains, on the first `WATCHED` test pictures of each domain.
+
+    Called with a `UGATIT`, it returns tag -> number: of each direction, and their mean `MEAN`.
+    """
+
+    def __init__(self, config):
+        self.config = config
+        self.extractor = Extractor(protocol_of(config))
+        self.paths = {part: _paths(config, part)[:WATCHED] for part in folders.TEST}
+        cache = os.path.join(config.dataset_folder, CACHE)
+        self.features = {
+            part: kept(self.extractor, paths, cache, _bar(part))
+            for part, paths in self.paths.items()
+        }
+        for part, features in self.features.items():
+            if len(features) < SMALLEST:
+                raise Failure(f"--eval_freq needs at least {SMALLEST} pictures in {part}.")
+        self.model = None
+
+    def __call__(self, networks) -> dict:
+        if self.model is None:  # traced once
+            self.model = load.of_networks(networks, self.config)
+        found = {}
+        for direction, (source, target) in DOMAINS.items():
+            images = translations(self.model, self.paths[source], direction, quiet=True)
+            fake = features_of(self.extractor, images)
+            found[f"eval/kid_{direction}"], _ = kid.kid(self.features[target], fake)
+        return {**found, MEAN: sum(found.values()) / len(found)}
 
 
 def measures(fake, target, source, *, seed=0) -> dict:
@@ -86,16 +122,16 @@ def measures(fake, target, source, *, seed=0) -> dict:
     }
 
 
-def translations(model, paths, direction):
+def translations(model, paths, direction, *, quiet=False):
     """Yields the translations of pictures as the test phase writes them, uint8."""
-    shape = [model.size] * 2
-    for start in tqdm(range(0, len(paths), BATCH), desc=f"translate {direction}", unit="batch"):
+    starts = range(0, len(paths), BATCH)
+    for start in tqdm(starts, desc=f"translate {direction}", unit="batch", disable=quiet):
         x = []
         for path in paths[start : start + BATCH]:
             pixels = files.read(path, channels=model.channels)
             how = model.fit_of(pixels.shape, "stretch", restore=False)
             x.append(how.apply(files.to_float(pixels)))
-        for image, _ in model.outputs(np.stack(x), direction, tile_pixels=np.prod(shape)):
+        for image, _ in model.outputs(np.stack(x), direction, tile_pixels=model.size**2):
             yield files.to_uint8(image)
 
 

@@ -29,11 +29,12 @@ REALS = 8  # training images of each domain that are shown before step 1
 SECONDS_BETWEEN_LINES = 30  # of progress where the output is not a terminal
 
 
-def train(config, parts):
+def train(config, parts, evaluation=None):
     """Trains the run that `config` describes, from its newest checkpoint if there is one.
 
     Args:
         parts: dict name -> `folders.Part`; of trainA and trainB at least.
+        evaluation: function of the `UGATIT` to tag -> number, called every `eval_freq` steps.
 
     Raises:
         Failure: the checkpoint cannot be used, another process trains the same
@@ -47,7 +48,8 @@ def train(config, parts):
         if done >= config.total_steps:
             print(f"All {done} steps are done. A larger --epoch or --iteration goes on.")
             return
-        with contextlib.closing(Run(config, trainer, parts, done)) as run, _stop_asked() as asked:
+        run = Run(config, trainer, parts, done, evaluation)
+        with contextlib.closing(run), _stop_asked() as asked:
             done = run.steps(done, asked)
     if done < config.total_steps:
         print(f"Stopped and saved after step {done}. To go on: {command(config)}")
@@ -75,10 +77,11 @@ class Run:
     Args:
         parts: {"trainA": `folders.Part`, "trainB": `folders.Part`}.
         done: int. Steps that are done already.
+        evaluation: as in `train`.
     """
 
-    def __init__(self, config, trainer, parts, done):
-        self.config, self.trainer = config, trainer
+    def __init__(self, config, trainer, parts, done, evaluation=None):
+        self.config, self.trainer, self.evaluation = config, trainer, evaluation
         self.paths = [part.paths for part in parts.values()]
         self.shown = [[_shown(path, config) for path in part[:SAMPLE_ROWS]] for part in self.paths]
         self.about = history.about(config, parts, options_of(config.run_folder), done)
@@ -115,6 +118,8 @@ class Run:
                     began, timed_from = time.perf_counter(), done
                 if is_time(done, config.print_freq, total):
                     self._write_sample(done)
+                if self.evaluation and is_time(done, config.eval_freq, total):
+                    self._evaluate(done)
                 epoch_ends = done % config.iteration == 0
                 if stopping or epoch_ends or is_time(done, config.save_freq, total):
                     self._save(done)
@@ -133,6 +138,8 @@ class Run:
 
     def _check_metric(self, scalars):
         name = self.config.best_by
+        if name.startswith("eval/"):  # no number of a step
+            return
         if name and name not in scalars and "Generator_loss" in scalars:
             tags = ", ".join(sorted(tag for tag in scalars if tag != "finite"))
             raise Failure(f"--best_by {name} is no number of this run. These are: {tags}")
@@ -151,6 +158,19 @@ class Run:
             self.metric.clear()
         self.summaries.flush()
         checkpoints.save(folder, done, state)
+
+    def _evaluate(self, done):
+        """Measures the weights that a test would use, and keeps them if they are the best."""
+        with self.trainer.averaged():
+            values = self.evaluation(self.trainer.model)
+        self.summaries.scalars(done, values)
+        history.append(self.config.run_folder, done, values)
+        name, folder = self.config.best_by, self.config.run_folder
+        if name in values:
+            self.config.save(folder, self.about)
+            checkpoints.save_if_best(folder, done, self.trainer.state(), name, values[name])
+        elif name.startswith("eval/"):
+            raise Failure(f"--best_by {name} is not measured. These are: {', '.join(values)}")
 
     def _write_reals(self):
         pictures = {"A": [], "B": []}

@@ -3,6 +3,8 @@
 U-GAT-IT section 2.2, as the official TensorFlow code; docs/fidelity.md lists what differs.
 """
 
+import contextlib
+
 import tensorflow as tf
 
 from ugatit_tf.layers.spectral import spectral_norm
@@ -94,6 +96,19 @@ class Trainer:
         """Lets the moving average, if one is kept, be the weights of now."""
         for path, average in self.average.items():
             average.assign(self.generator_optimizer.weights[path])
+
+    @contextlib.contextmanager
+    def averaged(self):
+        """Within it the generators have their moving average, if one is kept."""
+        weights = {path: self.generator_optimizer.weights[path] for path in self.average}
+        own = {path: weight.numpy() for path, weight in weights.items()}
+        try:
+            for path, weight in weights.items():
+                weight.assign(self.average[path])
+            yield
+        finally:
+            for path, weight in weights.items():
+                weight.assign(own[path])
 
     # One batch for each update: the discriminators are updated in the middle of the generators'
     # pass, so that the translations are computed once.

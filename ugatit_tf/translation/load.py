@@ -58,13 +58,18 @@ def of_run(config, which="latest") -> Model:
     Raises:
         Failure: there is no checkpoint, or it cannot be used.
     """
-    model, checkpoint = translate.load(config, which)
+    networks, checkpoint = translate.load(config, which)
+    return of_networks(networks, config, checkpoint)
+
+
+def of_networks(networks, config, source="networks in memory") -> Model:
+    """A `UGATIT` as a model, which follows when its weights change."""
     judges = {
-        "a2b": tf.function(model.discriminator_b, reduce_retracing=True),
-        "b2a": tf.function(model.discriminator_a, reduce_retracing=True),
+        "a2b": tf.function(networks.discriminator_b, reduce_retracing=True),
+        "b2a": tf.function(networks.discriminator_a, reduce_retracing=True),
     }
-    networks = {"a2b": model.a2b, "b2a": model.b2a}
-    return _model(networks, config, checkpoint, judges=judges)
+    generators = {"a2b": networks.a2b, "b2a": networks.b2a}
+    return _model(generators, config, source, judges=judges)
 
 
 def _model(generators, config, source, **options):
