@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import scipy.linalg
 
 from ugatit_tf.evaluation import fid
 
@@ -35,6 +36,15 @@ def test_by_hand():
 def test_it_is_the_definition_also_with_fewer_samples_than_features(n, m):
     x, y = features(n), features(m, seed=1, scale=2.0)
     assert fid.fid(x, y) == pytest.approx(by_definition(x, y), rel=1e-6)
+
+
+def test_it_is_the_distance_with_the_root_of_another_package():
+    x, y = features(50), features(70, seed=1, scale=2.0)
+    covariances = np.cov(x.T), np.cov(y.T)
+    common = np.trace(scipy.linalg.sqrtm(covariances[0] @ covariances[1]).real)
+    means = np.square(x.mean(0) - y.mean(0)).sum()
+    expected = means + sum(map(np.trace, covariances)) - 2 * common
+    assert fid.fid(x, y) == pytest.approx(expected, rel=1e-8)
 
 
 def test_a_set_is_at_no_distance_from_itself_and_order_does_not_matter():

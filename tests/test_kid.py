@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sklearn.metrics.pairwise import polynomial_kernel
 
 from ugatit_tf.evaluation import kid
 
@@ -33,6 +34,16 @@ def test_by_hand():
 def test_it_is_the_double_loop(n, m, d):
     x, y = features(n, d), features(m, d, seed=1, shift=0.5)
     assert kid.squared_mmd(x, y) == pytest.approx(by_loops(x, y), rel=1e-12)
+
+
+def test_it_is_the_estimate_with_the_kernel_of_another_package():
+    x, y = features(40, 64), features(30, 64, seed=1, shift=0.2)
+
+    def k(a, b):
+        return polynomial_kernel(a, b, degree=3, gamma=1 / 64, coef0=1)
+
+    inside = [(k(a, a).sum() - np.trace(k(a, a))) / (len(a) * (len(a) - 1)) for a in (x, y)]
+    assert kid.squared_mmd(x, y) == pytest.approx(sum(inside) - 2 * k(x, y).mean(), rel=1e-10)
 
 
 def test_float32_features_are_computed_in_float64():
