@@ -171,6 +171,7 @@ def test_a_face_that_is_lost_for_a_moment_stays_where_it_was(
     path, count, _ = translated(model, original, tmp_path, face=True, smooth=0.2)
     assert count == video.opened(path).num_frames == 50
     assert film._steady((0, 0, 24), (20, 30, 24)) == (6, 9, 24)
+    assert film._steady((24, 0, 24), (23, 0, 25)) == (23, 0, 24)  # of a picture of 48 x 64
     assert film._steady((5, 6, 24), None) == (5, 6, 24)
     assert film._steady(None, (1, 2, 3)) == (1, 2, 3)
 

@@ -18,7 +18,7 @@ import tensorflow as tf
 from PIL import Image
 from tqdm import tqdm
 
-from ugatit_tf.data.folders import shown
+from ugatit_tf.data import folders
 from ugatit_tf.pictures import files, panels, video
 from ugatit_tf.runtime import Failure
 from ugatit_tf.translation import face, flow, pages, sources
@@ -284,5 +284,5 @@ def _counted(results, outcome, bar):
 def raise_failures(outcome):
     """A `Failure` that names what failed, if anything did."""
     if outcome.failed:
-        named = "\n".join(f"  {shown(name)}: {reason}" for name, reason in outcome.failed)
+        named = "\n".join(f"  {folders.shown(name)}: {reason}" for name, reason in outcome.failed)
         raise Failure(f"{len(outcome.failed)} could not be translated:\n{named}")
