@@ -5,6 +5,7 @@ Numbers of different networks, weights or resize filters cannot be compared: `Pr
 
 import dataclasses
 import hashlib
+import math
 import os
 
 import numpy as np
@@ -126,7 +127,8 @@ def _resized(images, kind):
 
 def _keras(weights):
     try:
-        return _inception(weights or "imagenet")
+        network = _inception(weights or "imagenet")
+        return lambda images: network(images, training=False)
     except Exception as error:  # a download fails in many ways, and so does reading an .h5
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         if weights:
@@ -138,19 +140,20 @@ def _keras(weights):
 
 
 def _random(weights):
-    """Its features are scaled to a mean of 1 on noise: without training they are almost 0."""
     del weights
-    tf.keras.utils.set_random_seed(0)
     network = _inception(None)
-    mean = tf.reduce_mean(network(tf.random.stateless_uniform([1, SIZE, SIZE, 3], [0, 0], -1, 1)))
-    return lambda images: network(images) / mean
+    for index, weight in enumerate(network.weights):
+        if len(weight.shape) == 4:  # a kernel; of this deviation it keeps the size of signals
+            deviation = math.sqrt(2 / math.prod(weight.shape[:3]))
+            draw = tf.random.stateless_normal(weight.shape, [0, index], 0.0, deviation)
+            weight.assign(draw)
+    return lambda images: network(images, training=False)
 
 
 def _inception(weights):
-    network = tf.keras.applications.InceptionV3(
+    return tf.keras.applications.InceptionV3(
         include_top=False, weights=weights, pooling="avg", input_shape=[SIZE, SIZE, 3]
     )
-    return lambda images: network(images, training=False)
 
 
 def _graph(weights):
