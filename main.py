@@ -39,7 +39,9 @@ def main(argv) -> int:
 
 def has_no_run(command) -> bool:
     """Whether the options of no run folder are needed."""
-    return command.phase == "import" or bool(getattr(command.request, "model", ""))
+    asked = command.request
+    alone = getattr(asked, "model", "") or getattr(asked, "votes", "")
+    return command.phase in ("import", "study") or bool(alone)
 
 
 def run(command, config) -> int:
@@ -56,6 +58,7 @@ def run(command, config) -> int:
         "test": lambda: phases.test(config, command.which),
         "translate": lambda: phases.translate_pictures(config, command.request, command.which),
         "evaluate": lambda: phases.measure(config, command.request, command.which),
+        "study": lambda: phases.study(command.request),
         "export": lambda: phases.export(config, command.which),
         "doctor": lambda: phases.examine(config),
         "import": lambda: phases.import_official(command.given, command.official_checkpoint),

@@ -17,9 +17,10 @@ from ugatit_tf.request import (
     HEATMAPS,
     Evaluation,
     Request,
+    Study,
 )
 
-PHASES = ("train", "test", "translate", "evaluate", "export", "import", "doctor")
+PHASES = ("train", "test", "translate", "evaluate", "study", "export", "import", "doctor")
 WHICH = ("latest", "best")
 HELP = {
     "dataset": "name of the folder below --dataset_dir with trainA, trainB, testA and testB; "
@@ -103,9 +104,21 @@ TRANSLATE_HELP = {  # the options of --phase translate
 EVALUATE_HELP = {  # the options of --phase evaluate
     "fake_dir": "folder with a2b and b2a, or one of them, of translated test pictures, from any "
     "program; without it the run translates",
+    "votes": "answers of a study, a file or a pattern in quotes: says what people preferred, and "
+    "needs no run",
 }
-OF_PHASE = {"translate": (Request, TRANSLATE_HELP), "evaluate": (Evaluation, EVALUATE_HELP)}
-NEEDED = {"translate": ("input", "output")}
+STUDY_HELP = {  # the options of --phase study
+    "sources": "folder of the pictures that were translated",
+    "methods": "NAME=FOLDER,NAME=FOLDER: the results of each method, under the sources' names",
+    "page": "the page that is written",
+    "question": "what people are asked",
+}
+OF_PHASE = {
+    "translate": (Request, TRANSLATE_HELP),
+    "evaluate": (Evaluation, EVALUATE_HELP),
+    "study": (Study, STUDY_HELP),
+}
+NEEDED = {"translate": ("input", "output"), "study": ("sources", "methods")}
 WITH_CHECKPOINT = ("test", "translate", "evaluate", "export")
 MORE = {  # not options of a run
     "--official_checkpoint": "for --phase import: the official checkpoint's PREFIX",
@@ -174,7 +187,7 @@ def _request(values):
         if phase == values.phase:
             for name in NEEDED.get(phase, ()):
                 if not asked.get(name):
-                    raise UsageError(f"--phase {phase} needs --{name} PATH.")
+                    raise UsageError(f"--phase {phase} needs --{name}.")
             found = kind(**asked)
             if asked.get("model") and any(values[name].present for name in HELP):
                 raise UsageError("--model has its own options: leave out those of a run.")

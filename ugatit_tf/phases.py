@@ -11,11 +11,12 @@ from ugatit_tf import runtime
 from ugatit_tf.config import Config, check_architecture
 from ugatit_tf.data import demo, doctor
 from ugatit_tf.data.folders import shown, some
-from ugatit_tf.evaluation import evaluate
+from ugatit_tf.evaluation import evaluate, votes
 from ugatit_tf.interchange import export as saved_model
 from ugatit_tf.interchange import generator_file, official_tf
 from ugatit_tf.networks.model import build_model
 from ugatit_tf.pictures import files
+from ugatit_tf.pictures.study import write_study
 from ugatit_tf.runtime import Failure
 from ugatit_tf.training import checkpoints, loop
 from ugatit_tf.training.step import Trainer
@@ -89,15 +90,32 @@ def translate_pictures(config, request, which="latest"):
 
 
 def measure(config, asked, which="latest"):
-    """`--phase evaluate`: KID and FID of both directions.
+    """`--phase evaluate`: KID and FID of both directions, or the answers of a study.
 
     Args:
+        config: None with `asked.votes`.
         asked: `Evaluation`.
     """
+    if asked.votes:
+        print(votes.table(votes.read(asked.votes)))
+        return
     _draw_built_in(config)
     found, path = evaluate.evaluate(config, fake_dir=asked.fake_dir, which=which)
     print(evaluate.table(found))
     print(f"Written: {path}")
+
+
+def study(asked):
+    """`--phase study`: a page that asks people which translation they prefer.
+
+    Args:
+        asked: `Study`.
+    """
+    if os.path.lexists(asked.page):
+        raise Failure(f"{asked.page} is there already. Use another --page.")
+    questions = votes.questions(asked.sources, asked.folders())
+    count = write_study(asked.page, questions, question=asked.question)
+    print(f"{count} questions: {asked.page}")
 
 
 def export(config, which="latest"):

@@ -100,3 +100,33 @@ class Evaluation:
     """What is measured."""
 
     fake_dir: str = ""  # translated test pictures in a2b and b2a; empty: those of the run
+    votes: str = ""  # files with the answers of a study: measures these alone
+
+
+@dataclasses.dataclass(frozen=True)
+class Study:
+    """A page that asks people which translation they prefer.
+
+    Raises:
+        ConfigError: `methods` cannot be read.
+    """
+
+    sources: str = ""  # folder of the pictures that were translated
+    methods: str = ""  # NAME=FOLDER,NAME=FOLDER: where the results of each are
+    page: str = "study.html"  # what is written
+    question: str = "Which picture below is the best translation?"
+
+    def __post_init__(self):
+        if self.methods:
+            self.folders()
+
+    def folders(self) -> dict:
+        """name -> folder of the results of each method."""
+        pairs = [part.partition("=") for part in self.methods.split(",")]
+        found = {name.strip(): folder for name, _, folder in pairs}
+        if not all(name.strip() and folder for name, _, folder in pairs) or len(found) < 2:
+            raise ConfigError(
+                f"--methods must be NAME=FOLDER,NAME=FOLDER with at least two names. "
+                f"Received: {self.methods!r}"
+            )
+        return found

@@ -189,10 +189,12 @@ ROW = """<article data-name="{name}" data-direction="{direction}">
 </article>
 """
 
-PICTURE = (
-    '<figure><img src="data:image/jpeg;base64,{data}" width="{width}" height="{height}"'
-    ' loading="lazy" decoding="async" alt="{alt}"><figcaption>{title}</figcaption></figure>'
+IMAGE = (
+    '<img src="data:image/jpeg;base64,{data}" width="{width}" height="{height}"'
+    ' loading="lazy" decoding="async" alt="{alt}">'
 )
+
+PICTURE = "<figure>{image}<figcaption>{title}</figcaption></figure>"
 
 FOOT = """</main>
 <footer>{count}</footer>

@@ -87,15 +87,20 @@ def article(row, thumbnail):
 
 
 def picture(title, image, row, thumbnail):
+    alt = f"{title}, {row.name}, {row.direction}"
+    return page.PICTURE.format(image=embedded(image, alt, thumbnail), title=escaped(title))
+
+
+def embedded(image, alt, thumbnail=THUMBNAIL):
+    """Returns an <img> that holds its picture, at most `thumbnail` pixels wide and high."""
     image = files.as_pillow(image)
     image.thumbnail((thumbnail, thumbnail), Image.Resampling.LANCZOS)
     data = files.encode(image, ".jpg", quality=QUALITY)
-    return page.PICTURE.format(
+    return page.IMAGE.format(
         data=base64.b64encode(data).decode(),
         width=image.width,
         height=image.height,
-        alt=escaped(f"{title}, {row.name}, {row.direction}"),
-        title=escaped(title),
+        alt=escaped(alt),
     )
 
 

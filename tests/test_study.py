@@ -1,0 +1,44 @@
+"""The page of a study: blind, self-contained, and its answers come back."""
+
+import re
+
+import numpy as np
+
+from ugatit_tf.pictures import report, study
+
+
+def picture(seed):
+    return np.random.default_rng(seed).integers(0, 256, [20, 30, 3], dtype=np.uint8)
+
+
+def page_of(tmp_path):
+    questions = [
+        ("a & b", picture(0), {"ours": picture(1), "<other>": picture(2)}),
+        ("c", picture(3), {"ours": picture(4), "<other>": picture(5)}),
+    ]
+    path = tmp_path / "new" / "study.html"
+    assert study.write_study(path, iter(questions), question="Which <one>?") == 2
+    return path.read_text(encoding="utf-8")
+
+
+def test_every_question_has_its_source_and_all_results(tmp_path):
+    page = page_of(tmp_path)
+    assert page.count("<img src=") == 2 * 3
+    assert re.findall('data-picture="([^"]+)"', page) == ["a &amp; b", "c"]
+    assert re.findall('data-method="([^"]+)"', page) == ["ours", "&lt;other&gt;"] * 2
+    assert "<h1>Which &lt;one&gt;?</h1>" in page
+
+
+def test_no_name_of_a_method_can_be_read(tmp_path):
+    """In a text, a title or the alternative text; the page's source has them, for its answers."""
+    page = page_of(tmp_path)
+    visible = re.sub(r"<(script|style).*?</\1>|data-method=\"[^\"]*\"", "", page, flags=re.DOTALL)
+    assert "ours" not in visible and "other" not in visible
+
+
+def test_the_page_needs_nothing_but_itself(tmp_path):
+    page = page_of(tmp_path)
+    assert "http://" not in page and "https://" not in page
+    for text in (study.STYLE, study.SCRIPT):
+        assert report.policy_hash(text) in page and text in page
+    assert " style=" not in page and " onclick=" not in page
