@@ -1,4 +1,4 @@
-"""What the phases translate and evaluate were asked for, beside a run. No TensorFlow."""
+"""What the phases translate, evaluate and study are asked for, beside a run. No TensorFlow."""
 
 import dataclasses
 import math

@@ -22,7 +22,11 @@ body { margin: 0 auto; padding: 1.5rem 1rem 3rem; max-width: 64rem; color: var(-
 h1 { font-size: 1.4rem; margin: 0 0 .75rem; }
 progress { width: 100%; accent-color: var(--accent); }
 .choices { display: grid; gap: .75rem; justify-content: center; margin-top: .75rem;
-  grid-template-columns: repeat(auto-fit, minmax(8rem, 16rem)); }
+  grid-template-columns: repeat(2, minmax(0, 16rem)); }
+@media (min-width: 44rem) {
+  .choices { grid-template-columns: none; grid-auto-flow: column;
+    grid-auto-columns: minmax(0, 16rem); }
+}
 img { display: block; width: 100%; height: auto; border-radius: .4rem; }
 figure { margin: 0 auto; max-width: 16rem; }
 figcaption, p { color: var(--soft); }
@@ -70,7 +74,7 @@ function save(name, type, text) {
   link.href = URL.createObjectURL(new Blob([text], {type}));
   link.download = name;
   link.click();
-  URL.revokeObjectURL(link.href);
+  setTimeout(() => URL.revokeObjectURL(link.href), 60000);  // not before it is saved
 }
 
 const quoted = text => `"${String(text).replaceAll('"', '""')}"`;
@@ -124,7 +128,7 @@ SECTION = """<section data-picture="{name}" hidden>
 CHOICE = '<button type="button" data-method="{method}">{image}</button>'
 
 FOOT = """<section id="end" hidden>
-<p>Thank you. Please save your answers and send the file to who asked you.</p>
+<p>Thank you. Please save your answers and send the file to the person who asked you.</p>
 <button type="button" id="json">Save as JSON</button>
 <button type="button" id="csv">Save as CSV</button>
 </section>
