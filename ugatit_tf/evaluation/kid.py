@@ -7,6 +7,7 @@ discrepancy of features with the kernel k(x, y) = (x . y / d + 1)^3, without bia
 import numpy as np
 
 SUBSETS, SUBSET_SIZE = 100, 1000
+ROWS = 1024  # of the kernel at a time: bounds the memory
 BLOCK = 10  # most samples in a block of the paper's estimator
 OF_TARGET, OF_SOURCE = 0.02, 0.98  # weights in the paper's figure
 
@@ -45,7 +46,13 @@ def kid(x, y, *, subsets=SUBSETS, size=SUBSET_SIZE, seed=0):
     """
     draw, size = np.random.default_rng(seed), subset_size(x, y, size)
     x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
-    found = [squared_mmd(_some(x, size, draw), _some(y, size, draw)) for _ in range(subsets)]
+    in_x, in_y = np.zeros([len(x), subsets]), np.zeros([len(y), subsets])
+    for subset in range(subsets):
+        for members in (in_x, in_y):
+            members[draw.choice(len(members), size, replace=False), subset] = 1
+    pairs = size * (size - 1)
+    inside = [(_sums(z, z, m, m) - _diagonals(z, m)) / pairs for z, m in ((x, in_x), (y, in_y))]
+    found = inside[0] + inside[1] - 2 * _sums(x, y, in_x, in_y) / size**2
     return float(np.mean(found)), float(np.std(found))
 
 
@@ -79,8 +86,16 @@ def _kernel(x, y):
     return kernel * kernel * kernel
 
 
-def _some(x, size, draw):
-    return x[draw.choice(len(x), size, replace=False)]
+def _sums(x, y, in_x, in_y):
+    """The sum of the kernel over each subset, [subsets]. The whole kernel is computed once, some
+    rows at a time: with 5000 features of each, a quarter of the work of 100 subsets of 1000."""
+    rows = (slice(start, start + ROWS) for start in range(0, len(x), ROWS))
+    return sum((in_x[part] * (_kernel(x[part], y) @ in_y)).sum(0) for part in rows)
+
+
+def _diagonals(x, in_x):
+    """The sum of k(x_i, x_i) over each subset, [subsets]."""
+    return (np.square(x).sum(1) / x.shape[1] + 1) ** 3 @ in_x
 
 
 def _blocks(x, count):
