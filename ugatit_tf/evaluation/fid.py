@@ -5,6 +5,8 @@ Heusel et al., "GANs Trained by a Two Time-Scale Update Rule", NeurIPS 2017, arX
 
 import numpy as np
 
+from ugatit_tf.evaluation.kid import checked
+
 ENOUGH = 10_000  # samples from which the bias is small beside usual differences
 
 
@@ -18,12 +20,7 @@ def fid(x, y) -> float:
     Args:
         x, y: [n, d] and [m, d] with at least 2 rows each; computed in float64.
     """
-    x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
-    if x.ndim != 2 or y.ndim != 2 or x.shape[1] != y.shape[1] or min(len(x), len(y)) < 2:
-        raise ValueError(
-            f"Expected features [n, d] and [m, d], at least 2 of each. "
-            f"Received: {list(x.shape)} and {list(y.shape)}"
-        )
+    x, y = checked(x, y)
     x_mean, y_mean = x.mean(0), y.mean(0)
     x_root, y_root = _root(x - x_mean), _root(y - y_mean)
     # C_x C_y has the squared singular values of x_root y_root^T as its eigenvalues. So no root

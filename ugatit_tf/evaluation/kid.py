@@ -20,13 +20,19 @@ def squared_mmd(x, y) -> float:
     Args:
         x, y: [n, d] and [m, d] with at least 2 rows each; computed in float64.
     """
+    x, y = checked(x, y)
+    return _inside(x) + _inside(y) - 2 * _kernel(x, y).mean()
+
+
+def checked(x, y):
+    """Both as float64; a ValueError if they are no features that can be compared."""
     x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
     if x.ndim != 2 or y.ndim != 2 or x.shape[1] != y.shape[1] or min(len(x), len(y)) < 2:
         raise ValueError(
             f"Expected features [n, d] and [m, d], at least 2 of each. "
             f"Received: {list(x.shape)} and {list(y.shape)}"
         )
-    return _inside(x) + _inside(y) - 2 * _kernel(x, y).mean()
+    return x, y
 
 
 def subset_size(x, y, size=SUBSET_SIZE) -> int:

@@ -5,7 +5,7 @@ without JavaScript there is nothing to press. The security policy allows no styl
 attributes, so the script sets custom properties, which it does allow.
 """
 
-STYLE = """
+BASE = """
 :root { color-scheme: light dark; --ink: #1d1d1f; --soft: #63636b; --page: #f4f4f6;
   --card: #fff; --line: #d9d9de; --accent: #0b62c4; }
 @media (prefers-color-scheme: dark) {
@@ -14,7 +14,11 @@ STYLE = """
 }
 * { box-sizing: border-box; }
 [hidden] { display: none !important; }
-body { margin: 0 auto; padding: 1.5rem 1rem 3rem; max-width: 70rem; color: var(--ink);
+"""
+
+STYLE = (
+    BASE
+    + """body { margin: 0 auto; padding: 1.5rem 1rem 3rem; max-width: 70rem; color: var(--ink);
   background: var(--page); font: 16px/1.45 system-ui, sans-serif; }
 h1 { margin: 0 0 .75rem; font-size: 1.6rem; line-height: 1.2; }
 h1, h2, dd, figcaption { overflow-wrap: anywhere; }
@@ -71,6 +75,7 @@ dialog:not(.comparing) :is(img + img, input, .labels) { display: none; }
 .stage:has(:focus-visible) { outline: 3px solid var(--accent); outline-offset: 2px; }
 .stage:has(:focus-visible) input { outline: none; }
 """
+)
 
 SCRIPT = """
 const list = document.querySelector("main"), bar = document.querySelector("nav");
@@ -162,7 +167,7 @@ bar.hidden = false;
 filter();
 """
 
-HEAD = """<!DOCTYPE html>
+OPENING = """<!DOCTYPE html>
 <html lang="en">
 <meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:;
@@ -171,7 +176,9 @@ HEAD = """<!DOCTYPE html>
 <title>{title}</title>
 <style>{style}</style>
 <h1>{title}</h1>
-<dl>{facts}</dl>
+"""
+
+FACTS = """<dl>{facts}</dl>
 <nav hidden>
 <input type="search" placeholder="Find a name" aria-label="Find a name">
 <select aria-label="Direction"><option value="">Both directions</option></select>

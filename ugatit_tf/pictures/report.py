@@ -66,12 +66,16 @@ def write_report(path, rows, *, title, facts, thumbnail=THUMBNAIL, closing=None)
 
 def head(title, facts):
     listed = (f"<dt>{escaped(name)}</dt><dd>{escaped(fact)}</dd>" for name, fact in facts.items())
-    return page.HEAD.format(
+    return opening(title, page.STYLE, page.SCRIPT) + page.FACTS.format(facts="\n".join(listed))
+
+
+def opening(title, style, script):
+    """Returns the start of a page up to its heading, which allows just this style and script."""
+    return page.OPENING.format(
         title=escaped(title),
-        facts="\n".join(listed),
-        style=page.STYLE,
-        style_hash=policy_hash(page.STYLE),
-        script_hash=policy_hash(page.SCRIPT),
+        style=style,
+        style_hash=policy_hash(style),
+        script_hash=policy_hash(script),
     )
 
 

@@ -5,19 +5,12 @@ methods without names, in an order that is drawn anew for each person and pictur
 but itself; the answers stay in the browser until they are saved as a file.
 """
 
-from ugatit_tf.pictures import files
-from ugatit_tf.pictures.report import embedded, escaped, policy_hash
+from ugatit_tf.pictures import files, page
+from ugatit_tf.pictures.report import embedded, escaped, opening
 
-STYLE = """
-:root { color-scheme: light dark; --ink: #1d1d1f; --soft: #63636b; --page: #f4f4f6;
-  --card: #fff; --line: #d9d9de; --accent: #0b62c4; }
-@media (prefers-color-scheme: dark) {
-  :root { --ink: #ececf0; --soft: #a2a2ac; --page: #151517; --card: #212124;
-    --line: #3a3a40; --accent: #6cb1ff; }
-}
-* { box-sizing: border-box; }
-[hidden] { display: none !important; }
-body { margin: 0 auto; padding: 1.5rem 1rem 3rem; max-width: 64rem; color: var(--ink);
+STYLE = (
+    page.BASE
+    + """body { margin: 0 auto; padding: 1.5rem 1rem 3rem; max-width: 64rem; color: var(--ink);
   background: var(--page); font: 16px/1.45 system-ui, sans-serif; text-align: center; }
 h1 { font-size: 1.4rem; margin: 0 0 .75rem; }
 progress { width: 100%; accent-color: var(--accent); }
@@ -36,6 +29,7 @@ button { font: inherit; color: inherit; background: var(--card); cursor: pointer
 .choices button:hover { border-color: var(--accent); }
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
 """
+)
 
 SCRIPT = """
 const sections = [...document.querySelectorAll("section[data-picture]")];
@@ -104,16 +98,7 @@ bar.hidden = false;
 show();
 """
 
-HEAD = """<!DOCTYPE html>
-<html lang="en">
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:;
- style-src '{style_hash}'; script-src '{script_hash}'">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{question}</title>
-<style>{style}</style>
-<h1>{question}</h1>
-<noscript><p>This page needs JavaScript.</p></noscript>
+START = """<noscript><p>This page needs JavaScript.</p></noscript>
 <progress value="0" aria-label="Progress" hidden></progress>
 """
 
@@ -148,13 +133,7 @@ def write_study(path, questions, *, question):
     """
     count = 0
     with files.replacing(path) as file:
-        head = HEAD.format(
-            question=escaped(question),
-            style=STYLE,
-            style_hash=policy_hash(STYLE),
-            script_hash=policy_hash(SCRIPT),
-        )
-        file.write(head.encode())
+        file.write((opening(question, STYLE, SCRIPT) + START).encode())
         for name, source, results in questions:
             choices = (
                 CHOICE.format(method=escaped(method), image=embedded(image, "A translation"))
