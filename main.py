@@ -58,6 +58,7 @@ def run(command, config) -> int:
         "test": lambda: phases.test(config, command.which),
         "translate": lambda: phases.translate_pictures(config, command.request, command.which),
         "evaluate": lambda: phases.measure(config, command.request, command.which),
+        "ablate": lambda: phases.ablate(config),
         "study": lambda: phases.study(command.request),
         "export": lambda: phases.export(config, command.which),
         "doctor": lambda: phases.examine(config),

@@ -16,7 +16,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from ugatit_tf import flags
-from ugatit_tf.config import Config, ConfigError
+from ugatit_tf.config import ABLATED, Config, ConfigError
 
 ROOT = Path(__file__).parent.parent
 DEFAULTS = {"light": True}  # two full models take 16 GB before the first step
@@ -51,9 +51,11 @@ def read(parser, argv):
     own, rest = parser.parse_known_args(argv)
     try:
         given = {**DEFAULTS, **flags.parse(rest).given}
-        Config(**given)
+        config = Config(**given)
     except (flags.UsageError, ConfigError, OSError) as error:
         parser.error(str(error))
+    if any(getattr(config, name) != getattr(Config(), name) for name in ABLATED):
+        parser.error(f"{', '.join(ABLATED)}: the official program, to compare with, has none.")
     return own, given
 
 

@@ -44,6 +44,11 @@ def instance_norm(x, gamma, beta, epsilon=EPSILON):
     return standardize(x, (1, 2), epsilon) * gamma + beta
 
 
+def group_norm(x, gamma, beta, groups, epsilon=EPSILON):
+    parts = np.split(x, groups, -1)
+    return np.concatenate([standardize(p, (1, 2, 3), epsilon) for p in parts], -1) * gamma + beta
+
+
 def lin(x, rho, gamma, beta, epsilon=EPSILON):
     mixed = rho * standardize(x, (1, 2), epsilon) + (1 - rho) * standardize(x, (1, 2, 3), epsilon)
     return mixed * gamma + beta
@@ -117,8 +122,17 @@ def _cam_of(weights, x, kernel):
     return cam(x, kernel, weights["cam/bias"], *mixer)
 
 
-def generator(weights, x, *, n_res, light, smoothing=True):
+def generator(weights, x, *, n_res, light, smoothing=True, norm="adalin", cam=True):
     """(image, cam logits, heatmap)."""
+
+    def normalized(name, h):
+        parts = (weights.get(f"{name}/{part}") for part in ("rho", "gamma", "beta"))
+        rho, gamma, beta = parts
+        if norm == "in":
+            return instance_norm(h, gamma, beta)
+        if norm in ("ln", "gn"):
+            return group_norm(h, gamma, beta, 1 if norm == "ln" else h.shape[-1] // 2)
+        return lin(h, rho, gamma, beta)
 
     def convolved(name, x, **kwargs):
         return relu(
@@ -128,8 +142,12 @@ def generator(weights, x, *, n_res, light, smoothing=True):
     def dense(name, h):
         return h @ weights[f"{name}/kernel"] + weights[f"{name}/bias"]
 
-    def adaptive(name, h, part):
+    def bottleneck(name, h, part):
         h = _conv_of(weights, f"{name}/convolution_{part}", h, padding=1)
+        if name.startswith("fixed"):
+            return normalized(f"{name}/norm_{part}", h)
+        if norm == "adain":
+            return instance_norm(h, gamma[:, None, None], beta[:, None, None])
         return adalin(h, gamma, beta, rho=weights[f"{name}/norm_{part}/rho"], smoothing=smoothing)
 
     h = convolved("stem", x, padding=3)
@@ -145,24 +163,28 @@ def generator(weights, x, *, n_res, light, smoothing=True):
         h = h + _norm_of(
             weights, f"{name}/norm_2", _conv_of(weights, f"{name}/convolution_2", inner, padding=1)
         )
-    h, cam_logit = _cam_of(weights, h, weights["cam/kernel"])
+    cam_logit = heatmap = None
+    if cam:
+        h, cam_logit = _cam_of(weights, h, weights["cam/kernel"])
+        heatmap = relu(h).sum(-1)
     h = relu(h)
-    heatmap = h.sum(-1)
-    style = h.mean((1, 2)) if light else h.reshape(len(h), -1)
-    for i in range(2):
-        style = relu(dense(f"mlp/{i}", style))
-    gamma, beta = dense("gamma_head", style), dense("beta_head", style)
+    kind = "adaptive" if norm in ("adalin", "adain") else "fixed"
+    if kind == "adaptive":
+        style = h.mean((1, 2)) if light else h.reshape(len(h), -1)
+        for i in range(2):
+            style = relu(dense(f"mlp/{i}", style))
+        gamma, beta = dense("gamma_head", style), dense("beta_head", style)
     for i in range(n_res):
-        h = h + adaptive(f"adaptive/{i}", relu(adaptive(f"adaptive/{i}", h, 1)), 2)
+        h = h + bottleneck(f"{kind}/{i}", relu(bottleneck(f"{kind}/{i}", h, 1)), 2)
     for i in range(2):
         h = upsample_convolution(
             h, weights[f"up/{i}/convolution/kernel"], weights[f"up/{i}/convolution/bias"]
         )
-        h = relu(lin(h, *(weights[f"up/{i}/norm/{part}"] for part in ("rho", "gamma", "beta"))))
+        h = relu(normalized(f"up/{i}/norm", h))
     return np.tanh(_conv_of(weights, "to_image", h, padding=3)), cam_logit, heatmap
 
 
-def patch_network(weights, x, *, depth, sn=True):
+def patch_network(weights, x, *, depth, sn=True, cam=True):
     """(patch logits, cam logits, heatmap); depth counts the layers of stride 2 after the first."""
 
     def kernel_of(name):
@@ -175,15 +197,17 @@ def patch_network(weights, x, *, depth, sn=True):
     for i in range(depth + 1):
         x = leaky_relu(convolved(f"convolutions/{i}", x, 2))
     x = leaky_relu(convolved("last", x, 1))
+    if not cam:
+        return convolved("to_logit", x, 1), None, None
     x, cam_logit = _cam_of(weights, x, kernel_of("cam"))
     x = leaky_relu(x)
     return convolved("to_logit", x, 1), cam_logit, x.sum(-1)
 
 
-def discriminator(weights, x, *, n_dis, sn=True):
+def discriminator(weights, x, *, n_dis, **options):
     """(local, global), three arrays each."""
     return tuple(
-        patch_network(below(weights, f"{name}_network"), x, depth=max(0, n_dis - above), sn=sn)
+        patch_network(below(weights, f"{name}_network"), x, depth=max(0, n_dis - above), **options)
         for name, above in (("local", 4), ("global", 2))
     )
 
@@ -247,15 +271,22 @@ def _translate(weights, config):
             n_res=config.n_res,
             light=config.light,
             smoothing=config.smoothing,
+            norm=config.decoder_norm,
+            cam=config.generator_cam,
         )
         for name in ("a2b", "b2a")
     }
 
 
+LOGITS = ("local", "local_cam", "global", "global_cam")
+
+
 def logits(weights, name, x, config):
     """The patch and the CAM logits of the local, then of the global network."""
-    local, global_ = discriminator(below(weights, name), x, n_dis=config.n_dis, sn=config.sn)
-    return [*local[:2], *global_[:2]]
+    options = {"n_dis": config.n_dis, "sn": config.sn, "cam": config.discriminator_cam}
+    local, global_ = discriminator(below(weights, name), x, **options)
+    named = zip(LOGITS, (*local[:2], *global_[:2]))
+    return {term: value for term, value in named if value is not None}
 
 
 def generator_losses(weights, real_a, real_b, config):
@@ -269,15 +300,15 @@ def generator_losses(weights, real_a, real_b, config):
     fool = ADVERSARIAL[config.gan_type][1]
 
     found = {
-        "G_A_gan": sum(fool(x) for x in logits(weights, "discriminator_a", fake_a, config)),
-        "G_B_gan": sum(fool(x) for x in logits(weights, "discriminator_b", fake_b, config)),
+        "G_A_gan": sum(map(fool, logits(weights, "discriminator_a", fake_a, config).values())),
+        "G_B_gan": sum(map(fool, logits(weights, "discriminator_b", fake_b, config).values())),
         "G_A_cycle": l1(cycled_b, real_b),
         "G_B_cycle": l1(cycled_a, real_a),
         "G_A_identity": l1(same_a, real_a),
         "G_B_identity": l1(same_b, real_b),
-        "G_A_cam": cam_loss(cam_ba, cam_aa),
-        "G_B_cam": cam_loss(cam_ab, cam_bb),
     }
+    if config.generator_cam:
+        found["G_A_cam"], found["G_B_cam"] = cam_loss(cam_ba, cam_aa), cam_loss(cam_ab, cam_bb)
     factors = {
         "gan": config.adv_weight,
         "cycle": config.cycle_weight,
@@ -289,6 +320,7 @@ def generator_losses(weights, real_a, real_b, config):
         for tag, value in found.items()
     }
     found = {tag: factors[tag.split("_")[-1]] * value for tag, value in found.items()}
+    found = {"G_A_cam": 0.0, "G_B_cam": 0.0, **found}
     for side in ("G_A", "G_B"):
         found[f"{side}_loss"] = sum(found[f"{side}_{part}"] for part in factors)
     kernels = [w for k, w in weights.items() if k[:3] in ("a2b", "b2a") and k.endswith("/kernel")]
@@ -306,10 +338,10 @@ def discriminator_losses(weights, real_a, real_b, config, *, alpha=0.5, eps=0.5)
     }
     found = {}
     for tag, (name, real, fake) in sides.items():
-        pairs = zip(logits(weights, name, real, config), logits(weights, name, fake, config))
-        values = [judge(of_real, of_fake) for of_real, of_fake in pairs]
-        value, terms = sum(values), ("local", "local_cam", "global", "global_cam")
-        found.update({f"{name}/{term}": part for term, part in zip(terms, values)})
+        of_real, of_fake = (logits(weights, name, x, config) for x in (real, fake))
+        values = {term: judge(of_real[term], of_fake[term]) for term in of_real}
+        value = sum(values.values())
+        found.update({f"{name}/{term}": part for term, part in values.items()})
         if config.gan_type in PENALTY:
             found[f"{name}/penalty"] = penalty(weights, name, real, fake, config, alpha, eps)
             value += config.GP_ld * found[f"{name}/penalty"]
@@ -325,13 +357,13 @@ def penalty(weights, name, real, fake, config, alpha, eps):
     if config.gan_type == "dragan":
         fake = real + 0.5 * real.std() * eps
     x = real + alpha * (fake - real)
-    slopes = np.zeros([4, *x.shape])
+    slopes = np.zeros([len(logits(weights, name, x, config)), *x.shape])
     step = 1e-5
     for index in np.ndindex(x.shape[1:]):
         moved = np.zeros(x.shape)
         moved[(slice(None), *index)] = step
         ups, downs = (logits(weights, name, x + sign * moved, config) for sign in (1, -1))
-        for number, (up, down) in enumerate(zip(ups, downs)):
+        for number, (up, down) in enumerate(zip(ups.values(), downs.values())):
             difference = (up - down).reshape(len(x), -1).sum(1) / (2 * step)
             slopes[(number, slice(None), *index)] = difference
     norms = np.sqrt((slopes**2).sum((2, 3, 4)))

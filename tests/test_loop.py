@@ -25,7 +25,6 @@ from ugatit_tf.data import folders
 from ugatit_tf.pictures import files
 from ugatit_tf.runtime import Failure
 from ugatit_tf.training import checkpoints, loop
-from ugatit_tf.training.objective import LOGITS
 from ugatit_tf.training.step import Trainer
 
 # Every period another prime, so that no one of them can stand in for another.
@@ -353,8 +352,9 @@ def test_every_term_is_there_with_and_without_its_weight(straight):
             official = found[f"G_{side}_{'gan' if term == 'adversarial' else term}"]
             assert weighted == pytest.approx(official), term
             assert f"{direction}/{term}" in found
+    logits = ("local", "local_cam", "global", "global_cam")
     for domain in "ab":
-        parts = [found[f"discriminator_{domain}/{t}"][14] for t in LOGITS]
+        parts = [found[f"discriminator_{domain}/{t}"][14] for t in logits]
         assert sum(parts) == pytest.approx(found[f"D_{domain.upper()}_loss"][14], rel=1e-5)
 
 

@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 from tests import made, reference
+from ugatit_tf.config import ABLATED
 from ugatit_tf.networks.model import build_model
 
 ARCHITECTURES = [
@@ -16,7 +17,7 @@ ARCHITECTURES = [
 
 
 def shapes_of(config):
-    options = {k: v for k, v in config.architecture().items() if k != "smoothing"}
+    options = {k: v for k, v in config.architecture().items() if k not in ("smoothing", *ABLATED)}
     return reference.official_variables(**{"img_size": config.img_size, **options})
 
 

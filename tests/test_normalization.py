@@ -1,4 +1,4 @@
-"""IN, LIN and AdaLIN: values, gradients and constraint, each against the formula."""
+"""All normalizations: values, gradients and constraint, each against the formula."""
 
 import numpy as np
 import pytest
@@ -92,6 +92,25 @@ def test_a_constant_map_becomes_the_shift(run):
     np.testing.assert_allclose(run(layer, x), expected, atol=1e-3)
 
 
+@pytest.mark.parametrize(
+    ("groups", "channels", "used"),
+    [(1, 6, 1), (2, 6, 2), (32, 256, 32), (32, 128, 32), (32, 16, 8), (32, 6, 3), (32, 1, 1)],
+)
+def test_group_normalization_matches_the_formula(groups, channels, used, run):
+    """Groups are as many as asked for, but of two channels at least."""
+    x = made.numbers(2, 3, 4, channels, seed=7) * 2 + 1
+    layer, weights = built(layers.GroupNormalization(groups=groups), x)
+    expected = reference.group_norm(np.float64(x), **weights, groups=used)
+    np.testing.assert_allclose(run(layer, x), expected, **TOLERANCE["float32"])
+
+
+def test_adain_is_adalin_with_rho_fixed_at_1(run):
+    adalin = layers.AdaLIN(rho=1.0, smoothing=False)
+    found = run(layers.AdaIN(), X, GAMMA, BETA)
+    np.testing.assert_allclose(found, run(adalin, X, GAMMA, BETA), **TOLERANCE["float32"])
+    assert layers.AdaIN().weights == []
+
+
 CASES = {
     "instance": (
         layers.InstanceNormalization,
@@ -106,6 +125,22 @@ CASES = {
         lambda x, rho, gamma, beta: reference.lin(x, rho, gamma, beta),
         ["rho", "gamma", "beta"],
         [],
+    ),
+    "group": (
+        layers.GroupNormalization,
+        {"groups": 1},
+        lambda x, gamma, beta: reference.group_norm(x, gamma, beta, groups=1),
+        ["gamma", "beta"],
+        [],
+    ),
+    "adaptive instance": (
+        layers.AdaIN,
+        {},
+        lambda x, gamma, beta: reference.instance_norm(
+            x, gamma[:, None, None], beta[:, None, None]
+        ),
+        [],
+        [GAMMA, BETA],
     ),
     "adaptive, smooth": (
         layers.AdaLIN,
@@ -182,6 +217,7 @@ def test_the_gradient_of_a_clipped_rho_is_zero():
     ("layer", "inputs", "start"),
     [
         (layers.InstanceNormalization(), [X], {"gamma": 1, "beta": 0}),
+        (layers.GroupNormalization(), [X], {"gamma": 1, "beta": 0}),
         (layers.LIN(), [X], {"rho": 0, "gamma": 1, "beta": 0}),
         (layers.AdaLIN(), [X, GAMMA, BETA], {"rho": 1}),
         (layers.AdaLIN(rho=0.9), [X, GAMMA, BETA], {"rho": 0.9}),

@@ -11,7 +11,10 @@ CACHES = ("none", "memory", "disk")
 INCEPTIONS = ("keras", "graph", "random")
 RESIZES = ("bilinear", "antialias")
 GAN_TYPES = ("gan", "lsgan", "wgan-gp", "wgan-lp", "dragan", "hinge")
+ADAPTIVE_NORMS = ("adalin", "adain")  # scale and shift come from the attention
+DECODER_NORMS = (*ADAPTIVE_NORMS, "in", "ln", "gn")
 CHOICES = {
+    "decoder_norm": DECODER_NORMS,
     "gan_type": GAN_TYPES,
     "precision": PRECISIONS,
     "cache": CACHES,
@@ -30,6 +33,7 @@ PRESETS = {  # loss weights for a kind of task; docs/training.md has the reasons
     "portrait": {"cycle_weight": 10.0, "identity_weight": 10.0, "cam_weight": 1000.0},
     "texture": {"cycle_weight": 20.0, "identity_weight": 10.0, "cam_weight": 100.0},
 }
+ABLATED = ("decoder_norm", "generator_cam", "discriminator_cam")  # the paper's ablation
 CONFIG_FILE = "config.json"
 ABOUT = "about"  # the key of what is no option: versions, dataset, changes
 
@@ -58,6 +62,9 @@ class Config:
     n_dis: int = 6  # depth of the global discriminator; the local one has two layers less
     sn: bool = True  # spectral normalization in the discriminators
     smoothing: bool = True  # AdaLIN uses clip(rho - 0.1, 0, 1)
+    decoder_norm: str = "adalin"  # one of DECODER_NORMS; the others repeat the paper's ablation
+    generator_cam: bool = True  # attention and CAM loss of the generators
+    discriminator_cam: bool = True  # attention and CAM logits of the discriminators
 
     epoch: int = 100  # the official meaning: an outer count ...
     iteration: int = 10_000  # ... times this many steps, whatever the number of images
@@ -174,10 +181,15 @@ class Config:
     def dataset_folder(self) -> str:
         return os.path.join(self.dataset_dir, self.dataset)
 
+    @property
+    def any_size(self) -> bool:
+        """Whether the generators take any size: the full model's first dense layer knows its."""
+        return self.light or self.decoder_norm not in ADAPTIVE_NORMS
+
     def architecture(self) -> dict:
         """The options that decide what a checkpoint holds and what the networks compute."""
-        names = ["light", "ch", "img_ch", "n_res", "n_dis", "sn", "smoothing"]
-        if not self.light:  # its first dense layer knows the size; the light model takes any
+        names = ["light", "ch", "img_ch", "n_res", "n_dis", "sn", "smoothing", *ABLATED]
+        if not self.any_size:
             names.append("img_size")
         return {name: getattr(self, name) for name in names}
 

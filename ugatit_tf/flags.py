@@ -9,7 +9,16 @@ from typing import Union
 
 from absl import flags
 
-from ugatit_tf.config import GAN_TYPES, INCEPTIONS, PRESETS, RESIZES, Config, options
+from ugatit_tf.config import (
+    ABLATED,
+    DECODER_NORMS,
+    GAN_TYPES,
+    INCEPTIONS,
+    PRESETS,
+    RESIZES,
+    Config,
+    options,
+)
 from ugatit_tf.request import (
     DIRECTIONS,
     FITS,
@@ -20,7 +29,9 @@ from ugatit_tf.request import (
     Study,
 )
 
-PHASES = ("train", "test", "translate", "evaluate", "study", "export", "import", "doctor")
+PHASES = (
+    "train", "test", "translate", "evaluate", "ablate", "study", "export", "import", "doctor",
+)  # fmt: skip
 WHICH = ("latest", "best")
 HELP = {
     "dataset": "name of the folder below --dataset_dir with trainA, trainB, testA and testB; "
@@ -35,6 +46,12 @@ HELP = {
     "n_dis": "depth of the global discriminator",
     "sn": "spectral normalization",
     "smoothing": "AdaLIN never is instance normalization alone",
+    "decoder_norm": "normalization in the decoder, one of "
+    + ", ".join(DECODER_NORMS)
+    + "; all but "
+    "but adalin repeat the paper's ablation",
+    "generator_cam": "attention and CAM loss of the generators",
+    "discriminator_cam": "attention and CAM loss of the discriminators",
     "epoch": "epochs; each is --iteration steps",
     "iteration": "steps of one epoch",
     "batch_size": "images of each domain in one step",
@@ -172,6 +189,9 @@ def parse(argv) -> Command:
         raise UsageError(f"--which belongs to --phase {', '.join(WITH_CHECKPOINT)}.")
     request = _request(values)
     named = {name: values[name].value for name in HELP if values[name].present}
+    fixed = [name for name in ABLATED if name in named]
+    if values.phase == "ablate" and fixed:
+        raise UsageError(f"--phase ablate sets --{fixed[0]} itself: each of its rows has its own.")
     preset = PRESETS[values.preset] if values.preset else {}
     in_file = options(values.config) if values.config else {}
     given = {**preset, **in_file, **named}  # the command line wins

@@ -1,6 +1,7 @@
 """What `--phase` runs. Each program takes a Config, prints its results, and writes files."""
 
 import dataclasses
+import gc
 import os
 import shutil
 
@@ -11,7 +12,7 @@ from ugatit_tf import runtime
 from ugatit_tf.config import Config, check_architecture
 from ugatit_tf.data import demo, doctor
 from ugatit_tf.data.folders import shown, some
-from ugatit_tf.evaluation import evaluate, votes
+from ugatit_tf.evaluation import ablation, evaluate, votes
 from ugatit_tf.interchange import export as saved_model
 from ugatit_tf.interchange import generator_file, official_tf
 from ugatit_tf.networks.model import build_model
@@ -67,7 +68,8 @@ def translate_pictures(config, request, which="latest"):
     """
     model = load(request.model, which) if request.model else of_run(config, which)
     try:
-        model.check(request.direction or None, request.fit, request.size)
+        heatmap = request.heatmap != "none"
+        model.check(request.direction or None, request.fit, request.size, heatmap)
     except ValueError as error:
         raise Failure(str(error)) from None
     if film.is_film(request):
@@ -103,6 +105,26 @@ def measure(config, asked, which="latest"):
     found, path = evaluate.evaluate(config, fake_dir=asked.fake_dir, which=which)
     print(evaluate.table(found))
     print(f"Written: {path}")
+
+
+def ablate(config):
+    """`--phase ablate`: trains and measures the rows of the paper's ablation."""
+    _draw_built_in(config)
+    runs, found, page = ablation.configs(config), {}, ""
+    for number, (row, run) in enumerate(runs.items(), 1):
+        print(f"\nRow {number} of {len(runs)}: {row.title}", flush=True)
+        if not ablation.is_trained(run):
+            train(run)
+        if not ablation.is_trained(run):  # a stop was asked for
+            print("The same command goes on with this row.")
+            break
+        found[row] = ablation.measured(run)
+        page = ablation.write(config, runs, found)
+        tf.keras.backend.clear_session()
+        gc.collect()  # networks are circles of references
+    if page:
+        print("", ablation.text(ablation.table(found)), *ablation.notes(config, found), sep="\n")
+        print(f"Page: {page}")
 
 
 def study(asked):

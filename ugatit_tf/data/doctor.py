@@ -12,7 +12,7 @@ import shutil
 import statistics
 
 from ugatit_tf import runtime
-from ugatit_tf.config import smallest_image
+from ugatit_tf.config import ADAPTIVE_NORMS, smallest_image
 from ugatit_tf.data.folders import MOST_NAMED, TEST, TRAIN, examine, shown, some
 
 UNEQUAL, MUCH_SMALLER = 4, 0.5  # pictures of one domain to the other; a side to img_size
@@ -96,18 +96,30 @@ def memory_bytes(config) -> int:
 def num_weights(config) -> int:
     """How many numbers the four networks hold, the spectral states included."""
     ch, wide, img_ch = config.ch, 4 * config.ch, config.img_ch
-    places = 1 if config.light else (config.img_size // 4) ** 2  # that the MLP sees
     layers = [(7, img_ch, ch), (3, ch, 2 * ch), (3, 2 * ch, wide)]  # side, before, after
     layers += 4 * config.n_res * [(3, wide, wide)]
-    layers += [(1, wide, 1), (1, 2 * wide, wide), (1, places * wide, wide)]
-    layers += 3 * [(1, wide, wide)] + [(3, wide, 2 * ch), (3, 2 * ch, ch), (7, ch, img_ch)]
-    others = 2 * 7 * ch + 6 * config.n_res * wide + 3 * 3 * ch  # gamma, beta, rho
+    layers += [(3, wide, 2 * ch), (3, 2 * ch, ch), (7, ch, img_ch)]
+    layers += _attention(wide) if config.generator_cam else []
+    others = 2 * 7 * ch + 4 * config.n_res * wide  # gamma, beta of the encoder
+    if config.decoder_norm in ADAPTIVE_NORMS:
+        places = 1 if config.light else (config.img_size // 4) ** 2  # that the MLP sees
+        layers += [(1, places * wide, wide), *3 * [(1, wide, wide)]]
+        others += 3 * 3 * ch  # gamma, beta, rho
+        others += 2 * config.n_res * wide if config.decoder_norm == "adalin" else 0  # rho
+    else:
+        others += 4 * config.n_res * wide + 2 * 3 * ch  # gamma, beta
     for depth in (max(0, config.n_dis - 4), config.n_dis - 2):
         *_, last = channels = [img_ch, *(ch * 2**i for i in range(depth + 2))]
         layers += [(4, *pair) for pair in zip(channels, channels[1:])]
-        layers += [(1, last, 1), (1, 2 * last, last), (4, last, 1)]
-        others += sum(channels[1:]) + 2 if config.sn else 0  # u, one for each output
+        layers += [(4, last, 1), *(_attention(last) if config.discriminator_cam else [])]
+        states = sum(channels[1:]) + 1 + config.discriminator_cam  # u, one for each output
+        others += states if config.sn else 0
     return 2 * (others + sum(side**2 * before * after + after for side, before, after in layers))
+
+
+def _attention(channels):
+    """The layers of a class activation map: its head, and the 1x1 convolution."""
+    return [(1, channels, 1), (1, 2 * channels, channels)]
 
 
 def _missing(parts):

@@ -117,6 +117,7 @@ def measures(fake, target, source, *, seed=0) -> dict:
             "block_kid_target": _pair(to_target),
             "block_kid_source": _pair(to_source),
             "figure": kid.paper_figure(to_target[0], to_source[0]),
+            "error": _number(kid.paper_figure(to_target[1], to_source[1])),
         },
         "fid": fid.fid(target, fake),
     }
@@ -205,7 +206,11 @@ def _write(found, path):
 
 def _pair(values):
     mean, spread = values
-    return {"mean": mean, "spread": None if np.isnan(spread) else spread}  # JSON has no NaN
+    return {"mean": mean, "spread": _number(spread)}
+
+
+def _number(value):
+    return None if np.isnan(value) else value  # JSON has no NaN
 
 
 def _bar(name):

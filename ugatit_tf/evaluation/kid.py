@@ -75,7 +75,10 @@ def block_kid(x, y):
 
 
 def paper_figure(to_target, to_source) -> float:
-    """The number in the paper's tables, from the `block_kid` means of the translations."""
+    """The number in the paper's tables, from the `block_kid` means of the translations.
+
+    Of their standard errors it is the figure's own at most.
+    """
     return (OF_TARGET * to_target + OF_SOURCE * to_source) / 2
 
 

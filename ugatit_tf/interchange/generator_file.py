@@ -19,6 +19,7 @@ from ugatit_tf.runtime import Failure
 
 SUFFIX = ".npz"
 ABOUT = "about"
+OF_DISCRIMINATORS = ("n_dis", "sn", "discriminator_cam")
 # What reading another or a damaged file raises; RuntimeError: encrypted, or packed otherwise
 UNFIT = (
     OSError, EOFError, LookupError, ValueError, TypeError, AttributeError, RuntimeError, zlib.error
@@ -32,7 +33,7 @@ def save(generator, config, direction, path):
         "version": VERSION,
         "direction": direction,
         "img_size": config.img_size,
-        "options": {k: v for k, v in config.architecture().items() if k not in ("n_dis", "sn")},
+        "options": {k: v for k, v in config.architecture().items() if k not in OF_DISCRIMINATORS},
     }
     arrays = {name: weight.numpy() for name, weight in named_weights(generator, "").items()}
     with files.replacing(path) as file:

@@ -125,6 +125,9 @@ def architecture(prefix) -> dict:
         "n_res": _count(r"generator_B/resblock_\d+", shapes),
         "n_dis": _count(r"discriminator_A/global/conv_\d+(?=/)", shapes) + 1,
         "sn": "discriminator_A/global/conv_0/u" in shapes,
+        "decoder_norm": "adalin",  # the official program knows no other
+        "generator_cam": True,
+        "discriminator_cam": True,
     }
     if not found["light"]:
         found["img_size"] = 4 * math.isqrt(inputs // wide)

@@ -8,15 +8,23 @@ from ugatit_tf.layers.blocks import (
 )
 from ugatit_tf.layers.cam import CAM
 from ugatit_tf.layers.convolution import Convolution, UpsampleConvolution
-from ugatit_tf.layers.normalization import LIN, AdaLIN, InstanceNormalization
+from ugatit_tf.layers.normalization import (
+    LIN,
+    AdaIN,
+    AdaLIN,
+    GroupNormalization,
+    InstanceNormalization,
+)
 
 __all__ = [
     "CAM",
     "LIN",
+    "AdaIN",
     "AdaLIN",
     "AdaptiveResidualBlock",
     "Convolution",
     "ConvolutionBlock",
+    "GroupNormalization",
     "InstanceNormalization",
     "ResidualBlock",
     "UpsampleBlock",

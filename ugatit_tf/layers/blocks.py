@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from ugatit_tf.layers.convolution import Convolution, UpsampleConvolution
-from ugatit_tf.layers.normalization import LIN, AdaLIN, InstanceNormalization
+from ugatit_tf.layers.normalization import ADAPTIVE, FIXED, InstanceNormalization
 from ugatit_tf.layers.precision import MixedLayer
 
 
@@ -50,25 +50,35 @@ class ConvolutionBlock(_Block):
 
 
 class ResidualBlock(_Block):
-    """x + IN(conv(ReLU(IN(conv(x))))), with 3x3 convolutions and no ReLU after the sum."""
+    """x + N(conv(ReLU(N(conv(x))))), with 3x3 convolutions and no ReLU after the sum.
 
-    def __init__(self, channels, **kwargs):
+    Args:
+        channels: int.
+        norm: one of `normalization.FIXED`: what N is.
+    """
+
+    def __init__(self, channels, *, norm="in", **kwargs):
         super().__init__(channels, **kwargs)
+        self.norm = norm
         self.convolution_1 = Convolution(channels, 3, padding=1)
-        self.norm_1 = InstanceNormalization()
+        self.norm_1 = FIXED[norm]()
         self.convolution_2 = Convolution(channels, 3, padding=1)
-        self.norm_2 = InstanceNormalization()
+        self.norm_2 = FIXED[norm]()
 
     def call(self, x):
         h = tf.nn.relu(self.norm_1(self.convolution_1(x)))
         return x + self.norm_2(self.convolution_2(h))
 
+    def get_config(self):
+        return {**super().get_config(), "norm": self.norm}
+
 
 class AdaptiveResidualBlock(_Block):
-    """A residual block whose normalizations are AdaLIN with the given scale and shift.
+    """A residual block whose normalizations have the given scale and shift.
 
     Args:
         channels: int.
+        norm: one of `normalization.ADAPTIVE`.
         smoothing: bool, as in `AdaLIN`.
 
     Call arguments:
@@ -76,29 +86,40 @@ class AdaptiveResidualBlock(_Block):
         gamma, beta: [batch, channels].
     """
 
-    def __init__(self, channels, *, smoothing=True, **kwargs):
+    def __init__(self, channels, *, norm="adalin", smoothing=True, **kwargs):
         super().__init__(channels, **kwargs)
+        self.norm = norm
         self.smoothing = smoothing
+        options = {"smoothing": smoothing} if norm == "adalin" else {}
         self.convolution_1 = Convolution(channels, 3, padding=1)
-        self.norm_1 = AdaLIN(smoothing=smoothing)
+        self.norm_1 = ADAPTIVE[norm](**options)
         self.convolution_2 = Convolution(channels, 3, padding=1)
-        self.norm_2 = AdaLIN(smoothing=smoothing)
+        self.norm_2 = ADAPTIVE[norm](**options)
 
     def call(self, x, gamma, beta):
         h = tf.nn.relu(self.norm_1(self.convolution_1(x), gamma, beta))
         return x + self.norm_2(self.convolution_2(h), gamma, beta)
 
     def get_config(self):
-        return {**super().get_config(), "smoothing": self.smoothing}
+        return {**super().get_config(), "norm": self.norm, "smoothing": self.smoothing}
 
 
 class UpsampleBlock(_Block):
-    """Twice the size by nearest neighbours, 3x3 convolution, LIN, ReLU."""
+    """Twice the size by nearest neighbours, 3x3 convolution, normalization, ReLU.
 
-    def __init__(self, channels, **kwargs):
+    Args:
+        channels: int. Channels of the output.
+        norm: one of `normalization.FIXED`.
+    """
+
+    def __init__(self, channels, *, norm="lin", **kwargs):
         super().__init__(channels, **kwargs)
+        self.kind = norm  # `self.norm` is the layer
         self.convolution = UpsampleConvolution(channels)
-        self.norm = LIN()
+        self.norm = FIXED[norm]()
 
     def call(self, x):
         return tf.nn.relu(self.norm(self.convolution(x)))
+
+    def get_config(self):
+        return {**super().get_config(), "norm": self.kind}

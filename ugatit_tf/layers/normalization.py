@@ -1,85 +1,20 @@
-"""Instance (IN), layer-instance (LIN) and adaptive layer-instance (AdaLIN) normalization.
+"""Layer-instance normalization (LIN), its adaptive form (AdaLIN), and what the paper compares.
 
-U-GAT-IT, Kim et al., ICLR 2020, section 2.1.1, arXiv:1907.10830. All are cases of one
-primitive: the moments of every sample and channel become one scale and one shift for every
-sample and channel. Statistics follow the official TensorFlow code (population variance).
+U-GAT-IT, Kim et al., ICLR 2020, section 2.1.1, arXiv:1907.10830. Each is `moments.normalize` with
+coefficients of its own.
 """
+
+import functools
 
 import tensorflow as tf
 
-from ugatit_tf.layers.precision import MixedLayer, float32
-
-
-def normalize(x, coefficients, *parameters):
-    """y = x * scale + shift, where the moments of x decide scale and shift.
-
-    The gradient is in closed form for the map (two reductions, one multiply-add) and by
-    tape for the small algebra, so that a new normalization costs only its `coefficients`.
-
-    Args:
-        x: [batch, height, width, channels]; the statistics of any type are float32.
-        coefficients: function (mean, variance, *parameters) -> (scale, shift), all
-            [batch, channels]; differentiable; only small tensors.
-        parameters: tensors that `coefficients` takes.
-
-    Returns:
-        Normalized x, of the same shape.
-    """
-
-    @tf.custom_gradient
-    def primitive(x, *parameters):
-        exact = float32(x)  # sums of 65,536 numbers, and squares that float16 cannot hold
-        mean = tf.reduce_mean(exact, [1, 2])  # [B, C]
-        variance = tf.reduce_mean(tf.math.squared_difference(exact, _map(mean)), [1, 2])
-        scale, shift = coefficients(mean, variance, *parameters)
-
-        def gradient(upstream):
-            size = float32(tf.shape(x)[1] * tf.shape(x)[2])
-            exact, upstream = float32(x), float32(upstream)
-            sources = (mean, variance, *parameters)
-            with tf.GradientTape(watch_accessed_variables=False) as tape:
-                tape.watch(sources)
-                targets = coefficients(*sources)
-            to_targets = (
-                tf.reduce_sum(upstream * exact, [1, 2]),  # of scale
-                tf.reduce_sum(upstream, [1, 2]),  # of shift
-            )
-            to_mean, to_variance, *to_parameters = tape.gradient(
-                targets, sources, to_targets, unconnected_gradients="zero"
-            )
-            slope = 2.0 * to_variance / size
-            offset = to_mean / size - slope * mean
-            to_x = upstream * _map(scale) + exact * _map(slope) + _map(offset)
-            return (tf.cast(to_x, x.dtype), *to_parameters)
-
-        return tf.cast(exact * _map(scale) + _map(shift), x.dtype), gradient
-
-    return primitive(x, *(tf.convert_to_tensor(parameter) for parameter in parameters))
-
-
-def _map(small):
-    return small[:, None, None, :]  # [B, C] -> [B, 1, 1, C]
-
-
-def instance_coefficients(mean, variance, gamma, beta, *, epsilon):
-    """x_I * gamma + beta as (scale, shift)."""
-    scale = gamma * tf.math.rsqrt(variance + epsilon)
-    return scale, beta - mean * scale
-
-
-def mixed_coefficients(mean, variance, rho, gamma, beta, *, epsilon):
-    """(rho * x_I + (1 - rho) * x_L) * gamma + beta as (scale, shift).
-
-    The layer's moments follow from the instance moments: the mean of means, and the mean
-    variance plus the variance of means.
-    """
-    layer_mean = tf.reduce_mean(mean, -1, keepdims=True)  # [B, 1]
-    between = tf.reduce_mean(tf.math.squared_difference(mean, layer_mean), -1, keepdims=True)
-    layer_variance = tf.reduce_mean(variance, -1, keepdims=True) + between
-    instance = rho * tf.math.rsqrt(variance + epsilon)
-    layer = (1.0 - rho) * tf.math.rsqrt(layer_variance + epsilon)
-    scale = gamma * (instance + layer)
-    return scale, beta - gamma * (instance * mean + layer * layer_mean)
+from ugatit_tf.layers.moments import (
+    group_coefficients,
+    instance_coefficients,
+    mixed_coefficients,
+    normalize,
+)
+from ugatit_tf.layers.precision import MixedLayer
 
 
 class UnitInterval(tf.keras.constraints.Constraint):
@@ -90,7 +25,7 @@ class UnitInterval(tf.keras.constraints.Constraint):
 
 
 class _Normalization(MixedLayer):
-    """What the three have in common: epsilon, and weights of one number per channel."""
+    """What all have in common: epsilon, and weights of one number per channel."""
 
     def __init__(self, *, epsilon=1e-5, **kwargs):
         super().__init__(**kwargs)
@@ -99,6 +34,10 @@ class _Normalization(MixedLayer):
     def _add(self, name, channels, start, **kwargs):
         initializer = tf.keras.initializers.Constant(start)
         return self.add_weight(name=name, shape=[channels], initializer=initializer, **kwargs)
+
+    def _add_gamma_and_beta(self, channels):
+        self.gamma = self._add("gamma", channels, 1.0)
+        self.beta = self._add("beta", channels, 0.0)
 
     def get_config(self):
         return {**super().get_config(), "epsilon": self.epsilon}
@@ -120,15 +59,76 @@ class InstanceNormalization(_Normalization):
     """
 
     def build(self, x_shape):
-        self.gamma = self._add("gamma", x_shape[-1], 1.0)
-        self.beta = self._add("beta", x_shape[-1], 0.0)
+        self._add_gamma_and_beta(x_shape[-1])
         super().build(x_shape)
 
     def call(self, x):
-        def coefficients(*moments_and_parameters):
-            return instance_coefficients(*moments_and_parameters, epsilon=self.epsilon)
-
+        coefficients = functools.partial(instance_coefficients, epsilon=self.epsilon)
         return normalize(x, coefficients, self.gamma, self.beta)
+
+
+class GroupNormalization(_Normalization):
+    """Normalizes groups of channels of every sample, then scales and shifts every channel.
+
+        y = gamma * x_G + beta
+        x_G = (x - mean) / sqrt(variance + epsilon), over height, width and a group's channels
+
+    gamma starts at 1, beta at 0. Reference: Wu and He, 2018, arXiv:1803.08494. One group is
+    layer normalization as `contrib.layers` of TensorFlow 1 computes it.
+
+    Args:
+        groups: int. There are fewer where so many would not be equal, or of one channel each.
+        epsilon: float. Added to the variance, inside the square root.
+
+    Call arguments:
+        x: [batch, height, width, channels].
+    """
+
+    def __init__(self, groups=32, **kwargs):
+        super().__init__(**kwargs)
+        self.groups = groups
+
+    def build(self, x_shape):
+        self._add_gamma_and_beta(x_shape[-1])
+        super().build(x_shape)
+
+    def call(self, x):
+        coefficients = functools.partial(
+            group_coefficients, groups=self.groups_of(x.shape[-1]), epsilon=self.epsilon
+        )
+        return normalize(x, coefficients, self.gamma, self.beta)
+
+    def groups_of(self, channels):
+        """How many groups there are of so many channels."""
+        fitting = (n for n in range(1, self.groups + 1) if channels % n == 0 and 2 * n <= channels)
+        return max(fitting, default=1)
+
+    def get_config(self):
+        return {**super().get_config(), "groups": self.groups}
+
+
+class AdaIN(_Normalization):
+    """Instance normalization whose scale and shift come from the attention's MLP.
+
+        y = gamma * x_I + beta
+
+    `AdaLIN` with rho fixed at 1 and without smoothing. Reference: Huang and Belongie, 2017,
+    arXiv:1703.06868.
+
+    Args:
+        epsilon: float. Added to the variance, inside the square root.
+
+    Call arguments:
+        x: [batch, height, width, channels].
+        gamma, beta: [batch, channels].
+    """
+
+    def build(self, *_):
+        self.built = True
+
+    def call(self, x, gamma, beta):
+        coefficients = functools.partial(instance_coefficients, epsilon=self.epsilon)
+        return normalize(x, coefficients, gamma, beta)
 
 
 class _Mixed(_Normalization):
@@ -145,9 +145,7 @@ class _Mixed(_Normalization):
         super().build(x_shape)
 
     def _mix(self, x, rho, gamma, beta):
-        def coefficients(*moments_and_parameters):
-            return mixed_coefficients(*moments_and_parameters, epsilon=self.epsilon)
-
+        coefficients = functools.partial(mixed_coefficients, epsilon=self.epsilon)
         return normalize(x, coefficients, rho, gamma, beta)
 
     def get_config(self):
@@ -175,8 +173,7 @@ class LIN(_Mixed):
         super().__init__(rho=rho, **kwargs)
 
     def build(self, x_shape):
-        self.gamma = self._add("gamma", x_shape[-1], 1.0)
-        self.beta = self._add("beta", x_shape[-1], 0.0)
+        self._add_gamma_and_beta(x_shape[-1])
         super().build(x_shape)
 
     def call(self, x):
@@ -213,3 +210,12 @@ class AdaLIN(_Mixed):
 
     def get_config(self):
         return {**super().get_config(), "smoothing": self.smoothing}
+
+
+ADAPTIVE = {"adalin": AdaLIN, "adain": AdaIN}  # scale and shift come from the attention's MLP
+FIXED = {
+    "in": InstanceNormalization,
+    "ln": functools.partial(GroupNormalization, groups=1),
+    "gn": GroupNormalization,
+    "lin": LIN,
+}

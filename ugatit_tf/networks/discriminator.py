@@ -3,7 +3,7 @@
 U-GAT-IT section 2.1.2 and appendix, as the official TensorFlow code builds it.
 """
 
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 import tensorflow as tf
 
@@ -14,8 +14,9 @@ from ugatit_tf.layers.precision import MixedLayer, float32
 
 class Judgement(NamedTuple):
     logit: tf.Tensor  # [batch, h, w, 1], one for each patch; high where it looks real
-    cam_logit: tf.Tensor  # [batch, 2]
-    heatmap: tf.Tensor  # [batch, h, w], not scaled
+    # Both None without a class activation map.
+    cam_logit: Optional[tf.Tensor]  # [batch, 2]
+    heatmap: Optional[tf.Tensor]  # [batch, h, w], not scaled
 
 
 class PatchNetwork(MixedLayer):
@@ -25,6 +26,7 @@ class PatchNetwork(MixedLayer):
         ch: int. Channels of the first layer; each further one doubles them.
         depth: int. Layers of stride 2 after the first; the logits are at 1 / 2^(depth + 1).
         spectral_norm: bool. On all layers but the 1x1 convolution.
+        cam: bool. Without it nothing weighs the features before the logits.
         precision: the type of the maps; the weights and what is returned are float32.
 
     Call arguments:
@@ -32,7 +34,7 @@ class PatchNetwork(MixedLayer):
         training: bool. Whether the spectral states are updated.
     """
 
-    def __init__(self, *, ch, depth, spectral_norm=True, precision="float32", **kwargs):
+    def __init__(self, *, ch, depth, spectral_norm=True, cam=True, precision="float32", **kwargs):
         super().__init__(**kwargs)
         self.ch = ch
         self.depth = depth
@@ -41,7 +43,7 @@ class PatchNetwork(MixedLayer):
         halving = [ch * 2**i for i in range(depth + 1)]
         self.convolutions = [self._convolution(channels, stride=2) for channels in halving]
         self.last = self._convolution(2 * halving[-1])
-        self.cam = CAM(spectral_norm=spectral_norm)
+        self.cam = CAM(spectral_norm=spectral_norm) if cam else None
         self.to_logit = self._convolution(1)
 
     def build(self, *_):
@@ -51,10 +53,12 @@ class PatchNetwork(MixedLayer):
         x = tf.cast(x, self.precision)
         for convolution in (*self.convolutions, self.last):
             x = _activate(convolution(x, training=training))
-        attended, cam_logit = self.cam(x, training=training)
-        x = _activate(attended)
-        logit = float32(self.to_logit(x, training=training))
-        return Judgement(logit, cam_logit, tf.reduce_sum(float32(x), -1))
+        cam_logit = heatmap = None
+        if self.cam:
+            attended, cam_logit = self.cam(x, training=training)
+            x = _activate(attended)
+            heatmap = tf.reduce_sum(float32(x), -1)
+        return Judgement(float32(self.to_logit(x, training=training)), cam_logit, heatmap)
 
     def _convolution(self, channels, stride=1):
         return Convolution(channels, 4, stride=stride, padding=1, spectral_norm=self.spectral_norm)
@@ -65,6 +69,7 @@ class PatchNetwork(MixedLayer):
             "ch": self.ch,
             "depth": self.depth,
             "spectral_norm": self.spectral_norm,
+            "cam": self.cam is not None,
             "precision": self.precision,
         }
 
@@ -77,6 +82,7 @@ class Discriminator(MixedLayer):
         n_dis: int. The global network halves the picture n_dis - 1 times, the local one
             n_dis - 3 times (and at least once).
         sn: bool. Spectral normalization.
+        cam: bool, as in `PatchNetwork`.
         precision: as in `PatchNetwork`.
 
     Call arguments:
@@ -87,13 +93,14 @@ class Discriminator(MixedLayer):
         (local, global), a `Judgement` each.
     """
 
-    def __init__(self, *, ch=64, n_dis=6, sn=True, precision="float32", **kwargs):
+    def __init__(self, *, ch=64, n_dis=6, sn=True, cam=True, precision="float32", **kwargs):
         super().__init__(**kwargs)
         self.ch = ch
         self.n_dis = n_dis
         self.sn = sn
+        self.cam = cam
         self.precision = precision
-        options = {"ch": ch, "spectral_norm": sn, "precision": precision}
+        options = {"ch": ch, "spectral_norm": sn, "cam": cam, "precision": precision}
         self.local_network = PatchNetwork(depth=max(0, n_dis - 4), **options)
         self.global_network = PatchNetwork(depth=n_dis - 2, **options)
 
@@ -109,6 +116,7 @@ class Discriminator(MixedLayer):
             "ch": self.ch,
             "n_dis": self.n_dis,
             "sn": self.sn,
+            "cam": self.cam,
             "precision": self.precision,
         }
 

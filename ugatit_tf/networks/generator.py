@@ -1,9 +1,10 @@
 """The generator: encoder, class activation map, gamma and beta from it, AdaLIN decoder.
 
-U-GAT-IT section 2.1.1 and appendix, as the official TensorFlow code builds it.
+U-GAT-IT section 2.1.1 and appendix, as the official TensorFlow code builds it, and the variants
+that the paper's ablation compares with it.
 """
 
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 import tensorflow as tf
 
@@ -13,15 +14,17 @@ from ugatit_tf.layers.blocks import (
     ResidualBlock,
     UpsampleBlock,
 )
-from ugatit_tf.layers.cam import CAM
+from ugatit_tf.layers.cam import CAM, Attended
 from ugatit_tf.layers.convolution import Convolution, kernel_initializer
+from ugatit_tf.layers.normalization import ADAPTIVE
 from ugatit_tf.layers.precision import MixedLayer, float32
 
 
 class Translation(NamedTuple):
     image: tf.Tensor  # [batch, height, width, img_ch] in [-1, 1]
-    cam_logit: tf.Tensor  # [batch, 2]; high where the input looks like the source domain
-    heatmap: tf.Tensor  # [batch, height / 4, width / 4], not scaled
+    # Both None without a class activation map.
+    cam_logit: Optional[tf.Tensor]  # [batch, 2]; high where the input looks like the source domain
+    heatmap: Optional[tf.Tensor]  # [batch, height / 4, width / 4], not scaled
 
 
 class Generator(MixedLayer):
@@ -34,6 +37,10 @@ class Generator(MixedLayer):
         light: bool. Average the features over the picture before the MLP: any size that is a
             multiple of 4 (and at least 8). Without it the weights belong to one size.
         smoothing: bool, as in `AdaLIN`.
+        norm: of the decoder: "adalin" or "adain", whose scale and shift the MLP makes (their
+            upsampling has LIN); or "in", "ln" or "gn" in all of the decoder, which then has no
+            MLP and takes any size.
+        cam: bool. Without it nothing weighs the features between encoder and decoder.
         precision: the type of the maps; the weights, the MLP and what is returned are float32.
         recompute: bool. Keep only the inputs of blocks for the gradient and compute the rest
             again: less memory, more time.
@@ -50,6 +57,8 @@ class Generator(MixedLayer):
         img_ch=3,
         light=False,
         smoothing=True,
+        norm="adalin",
+        cam=True,
         precision="float32",
         recompute=False,
         **kwargs,
@@ -60,6 +69,7 @@ class Generator(MixedLayer):
         self.img_ch = img_ch
         self.light = light
         self.smoothing = smoothing
+        self.norm = norm
         self.precision = precision
         self.recompute = recompute
         wide = 4 * ch
@@ -68,24 +78,33 @@ class Generator(MixedLayer):
             ConvolutionBlock(channels, 3, stride=2, padding=1) for channels in (2 * ch, wide)
         ]
         self.residual = [ResidualBlock(wide) for _ in range(n_res)]
-        self.cam = CAM()
-        self.mlp = [_dense(wide, "relu"), _dense(wide, "relu")]
-        self.gamma_head = _dense(wide)
-        self.beta_head = _dense(wide)
-        self.adaptive = [AdaptiveResidualBlock(wide, smoothing=smoothing) for _ in range(n_res)]
-        self.up = [UpsampleBlock(2 * ch), UpsampleBlock(ch)]
+        self.cam = CAM() if cam else None
+        if norm in ADAPTIVE:
+            self.mlp = [_dense(wide, "relu"), _dense(wide, "relu")]
+            self.gamma_head = _dense(wide)
+            self.beta_head = _dense(wide)
+            options = {"norm": norm, "smoothing": smoothing}
+            self.adaptive = [AdaptiveResidualBlock(wide, **options) for _ in range(n_res)]
+        else:
+            self.fixed = [ResidualBlock(wide, norm=norm) for _ in range(n_res)]
+        up_norm = "lin" if norm in ADAPTIVE else norm
+        self.up = [UpsampleBlock(channels, norm=up_norm) for channels in (2 * ch, ch)]
         self.to_image = Convolution(img_ch, 7, padding=3)
 
     def build(self, *_):
         self.built = True
 
     def call(self, x):
-        attended, cam_logit = self._encode(x)
-        h = tf.nn.relu(attended)
-        heatmap = tf.reduce_sum(float32(h), -1)
-        gamma, beta = self._style(float32(h))
-        for block in self.adaptive:
-            h = self._run(block, h, gamma, beta)
+        features, cam_logit = self._encode(x)
+        h = tf.nn.relu(features)
+        heatmap = tf.reduce_sum(float32(h), -1) if self.cam else None
+        if self.norm in ADAPTIVE:
+            gamma, beta = self._style(float32(h))
+            for block in self.adaptive:
+                h = self._run(block, h, gamma, beta)
+        else:
+            for block in self.fixed:
+                h = self._run(block, h)
         for block in self.up:
             h = self._run(block, h)  # [B, H, W, ch] at the end
         return Translation(tf.tanh(float32(self.to_image(h))), cam_logit, heatmap)
@@ -98,7 +117,7 @@ class Generator(MixedLayer):
         h = tf.cast(x, self.precision)
         for block in (self.stem, *self.down, *self.residual):
             h = self._run(block, h)  # [B, H/4, W/4, 4 ch] at the end
-        return self.cam(h)
+        return self.cam(h) if self.cam else Attended(h, None)
 
     def _run(self, block, *inputs):
         return (tf.recompute_grad(block) if self.recompute else block)(*inputs)
@@ -120,6 +139,8 @@ class Generator(MixedLayer):
             "img_ch": self.img_ch,
             "light": self.light,
             "smoothing": self.smoothing,
+            "norm": self.norm,
+            "cam": self.cam is not None,
             "precision": self.precision,
             "recompute": self.recompute,
         }

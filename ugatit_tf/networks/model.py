@@ -41,13 +41,14 @@ def build_model(config) -> UGATIT:
     """Builds the networks that `config` describes, with all weights drawn from `config.seed`.
 
     Returns:
-        UGATIT. The full model's generators belong to `config.img_size`; the light model's
-        take any height and width that are multiples of 4.
+        UGATIT. The generators take any height and width that are multiples of 4 where
+        `config.any_size`; else they belong to `config.img_size`.
     """
     discriminator = {
         "ch": config.ch,
         "n_dis": config.n_dis,
         "sn": config.sn,
+        "cam": config.discriminator_cam,
         "precision": config.precision,
     }
     model = UGATIT(
@@ -71,11 +72,13 @@ def build_generator(config, name) -> Generator:
         img_ch=config.img_ch,
         light=config.light,
         smoothing=config.smoothing,
+        norm=config.decoder_norm,
+        cam=config.generator_cam,
         precision=config.precision,
         recompute=config.recompute,
         name=name,
     )
-    size = SMALLEST_GENERATOR_INPUT if config.light else config.img_size
+    size = SMALLEST_GENERATOR_INPUT if config.any_size else config.img_size
     generator(tf.zeros([1, size, size, config.img_ch]))
     return generator
 

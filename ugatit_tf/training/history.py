@@ -57,6 +57,15 @@ def append(run_folder, step, scalars):
         file.write(json.dumps(line) + "\n")
 
 
+def read(run_folder) -> list:
+    """What `append` wrote: a dict for each line; empty where there is none."""
+    path = os.path.join(run_folder, FILE)
+    if not os.path.exists(path):
+        return []
+    with open(path, encoding="utf-8") as file:
+        return [json.loads(line) for line in file]
+
+
 def cut(run_folder, step):
     """Removes what a killed process wrote after its last checkpoint, of `step`."""
     path = os.path.join(run_folder, FILE)

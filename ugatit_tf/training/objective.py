@@ -4,8 +4,8 @@ Section 2.2, as the official TensorFlow code; docs/fidelity.md lists what differ
 here is a function of networks and images; what is updated, and when, is in `step`.
 
 Each loss comes under two names: the official tag, with its weight (`G_B_cycle`), and a
-readable one without it (`a2b/cycle`, `discriminator_b/local`). A term without weight is not
-computed; its official tag is 0.
+readable one without it (`a2b/cycle`, `discriminator_b/local`). A term without weight, and that
+of a class activation map that is not there, is not computed; its official tag is 0.
 """
 
 from typing import Callable, NamedTuple, Optional
@@ -15,7 +15,6 @@ import tensorflow as tf
 from ugatit_tf.training import losses
 
 WEIGHT_DECAY = 1e-4  # of all kernels, with its gradient through Adam
-LOGITS = ("local", "local_cam", "global", "global_cam")  # of a discriminator, in this order
 TERMS = {  # of a generator: readable name -> (official name, option with its weight)
     "adversarial": ("gan", "adv_weight"),
     "cycle": ("cycle", "cycle_weight"),
@@ -41,7 +40,7 @@ class Translated(NamedTuple):
 
     fake: tf.Tensor  # of its source domain
     same: Optional[tf.Tensor]  # of its target domain, which it should not change
-    cam_source: tf.Tensor
+    cam_source: Optional[tf.Tensor]
     cam_target: Optional[tf.Tensor]
 
 
@@ -57,6 +56,7 @@ class Objective:
         self.noise = noise
         self.discriminator_loss, self.generator_loss = losses.adversarial(config.gan_type)
         self.penalty = losses.PENALTY.get(config.gan_type) if config.GP_ld else None
+        self.has_cam_loss = bool(config.cam_weight and config.generator_cam)
 
     def translate(self, networks, real_a, real_b):
         """Returns what a2b made of both domains, and what b2a made: `Translated` each."""
@@ -70,7 +70,7 @@ class Objective:
             first, second = halves(generator, source, target)
             return Translated(first.image, second.image, first.cam_logit, second.cam_logit)
         output = generator(source)
-        cam_target = attend(target) if self.config.cam_weight else None
+        cam_target = attend(target) if self.has_cam_loss else None
         return Translated(output.image, None, output.cam_logit, cam_target)
 
     def discriminators(self, networks, of_penalty, reals, fakes, kernels, alpha=None, eps=None):
@@ -88,8 +88,11 @@ class Objective:
         judges = networks.discriminator_a, networks.discriminator_b
         found = {}
         for side, judge, plain, real, fake in zip("AB", judges, of_penalty, reals, fakes):
-            both = halves(judge, real, tf.stop_gradient(fake))
-            terms = dict(zip(LOGITS, map(self.discriminator_loss, *map(logits, both))))
+            of_real, of_fake = map(logits, halves(judge, real, tf.stop_gradient(fake)))
+            terms = {
+                name: self.discriminator_loss(logit, of_fake[name])
+                for name, logit in of_real.items()
+            }
             total = sum(terms.values())
             if self.penalty:
                 terms["penalty"] = self._penalty(side, plain, real, fake, alpha, eps)
@@ -109,7 +112,7 @@ class Objective:
             fake = losses.perturb(real, eps)
 
         def outputs_of(images):
-            return logits(discriminator(images))
+            return list(logits(discriminator(images)).values())
 
         images = losses.interpolate(real, fake, alpha)
         return losses.gradient_penalty(outputs_of, images, self.penalty)
@@ -150,12 +153,13 @@ class Objective:
         """The terms of one generator that have a weight, without it."""
         config, terms = self.config, {}
         if config.adv_weight:
-            terms["adversarial"] = sum(map(self.generator_loss, logits(judge(translated.fake))))
+            found = logits(judge(translated.fake)).values()
+            terms["adversarial"] = sum(map(self.generator_loss, found))
         if config.cycle_weight:
             terms["cycle"] = losses.l1(back(translated.fake).image, source)
         if config.identity_weight:
             terms["identity"] = losses.l1(translated.same, target)
-        if config.cam_weight:
+        if self.has_cam_loss:
             terms["cam"] = losses.cam_loss(translated.cam_source, translated.cam_target)
         return terms
 
@@ -167,10 +171,13 @@ def halves(network, first, second):
         The outputs of the first and of the second.
     """
     output = network(tf.concat([first, second], 0))
-    parts = [tf.split(x, 2) for x in tf.nest.flatten(output)]
+    parts = [(None, None) if x is None else tf.split(x, 2) for x in tf.nest.flatten(output)]
     return tuple(tf.nest.pack_sequence_as(output, half) for half in zip(*parts))
 
 
-def logits(judgements):
-    """The four logit tensors of a discriminator, in the order of `LOGITS`."""
-    return [logit for judged in judgements for logit in (judged.logit, judged.cam_logit)]
+def logits(judgements) -> dict:
+    """The logits of a discriminator: of both depths' patches, and of their CAM if they have one."""
+    found = {}
+    for name, judged in zip(("local", "global"), judgements):
+        found[name], found[f"{name}_cam"] = judged.logit, judged.cam_logit
+    return {name: logit for name, logit in found.items() if logit is not None}

@@ -18,7 +18,7 @@ COLUMNS = (
 
 
 def sheet(model, reals_a, reals_b):
-    """A row for every image: what goes in, what comes out, and where attention is.
+    """A row for every image: what goes in, what comes out, and where attention is, if anywhere.
 
     Args:
         reals_a, reals_b: lists of float32 [size, size, img_ch] in [-1, 1].
@@ -37,7 +37,9 @@ def sheet(model, reals_a, reals_b):
         rows += [_row(batch, fake, back, judge) for batch, fake in zip(batches, fakes)]
         titles += [title] * len(reals)
         translations.append([fake.image[0].numpy() for fake in fakes])
-    return panels.grid(rows, column_titles=COLUMNS, row_titles=titles), translations
+    columns = [title for title, tile in zip(COLUMNS, rows[0]) if tile is not None]
+    tiles = [[tile for tile in row if tile is not None] for row in rows]
+    return panels.grid(tiles, column_titles=columns, row_titles=titles), translations
 
 
 def reals(batch_a, batch_b):
@@ -47,18 +49,25 @@ def reals(batch_a, batch_b):
 
 
 def _row(batch, translated, back, judge):
-    """The tiles of one image. Identity is the picture through the other generator."""
+    """The tiles of one image, in the order of `COLUMNS`; None for attention that is not there.
+
+    Identity is the picture through the other generator.
+    """
     local, global_ = judge(translated.image)
     source, fake = _image(batch), _image(translated.image)
     return [
         source,
-        panels.overlay(source, translated.heatmap[0].numpy()),
+        _overlay(source, translated.heatmap),
         fake,
-        panels.overlay(fake, local.heatmap[0].numpy()),
-        panels.overlay(fake, global_.heatmap[0].numpy()),
+        _overlay(fake, local.heatmap),
+        _overlay(fake, global_.heatmap),
         _image(back(translated.image).image),
         _image(back(batch).image),
     ]
+
+
+def _overlay(image, heatmaps):
+    return None if heatmaps is None else panels.overlay(image, heatmaps[0].numpy())
 
 
 def _image(batch):

@@ -225,7 +225,7 @@ def _written(request, picture, tiled, shown, output, looked):
     options = {} if _is_lossless(job.target) else {"quality": request.quality}
     files.write(job.target, output, alpha=alpha, **options)
     images = {"Input": shown}
-    if request.report:
+    if request.report and looked.generator is not None:
         colours = panels.even_colours
         images["Attention"] = panels.overlay(shown, looked.generator, colours=colours)
     images["Output"] = output

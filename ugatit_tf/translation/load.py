@@ -5,7 +5,7 @@ anime = model.translate(PIL.Image.open("me.jpg"))
 """
 
 import os
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 import tensorflow as tf
 
@@ -68,19 +68,22 @@ def of_networks(networks, config, source="networks in memory") -> Model:
         "a2b": tf.function(networks.discriminator_b, reduce_retracing=True),
         "b2a": tf.function(networks.discriminator_a, reduce_retracing=True),
     }
+    if not config.discriminator_cam:  # nothing to see
+        judges = {}
     generators = {"a2b": networks.a2b, "b2a": networks.b2a}
     return _model(generators, config, source, judges=judges)
 
 
 def _model(generators, config, source, **options):
-    side = None if config.light else config.img_size
+    side = None if config.any_size else config.img_size
     images = tf.TensorSpec([None, side, side, config.img_ch])
     compiled = {"input_signature": [images], "jit_compile": config.xla or None}
     return Model(
         {name: tf.function(generator, **compiled) for name, generator in generators.items()},
         size=config.img_size,
         channels=config.img_ch,
-        any_size=config.light,
+        any_size=config.any_size,
+        attention=config.generator_cam,
         source=source,
         **options,
     )
@@ -88,7 +91,7 @@ def _model(generators, config, source, **options):
 
 class _Served(NamedTuple):
     image: tf.Tensor
-    heatmap: tf.Tensor
+    heatmap: Optional[tf.Tensor]
 
 
 def _exported(folders, source):
@@ -107,13 +110,20 @@ def _exported(folders, source):
             ) from None
         networks[direction] = _serving(loaded, served)
     _, height, _, channels = shape
-    return Model(networks, size=size, channels=channels, any_size=height is None, source=source)
+    return Model(
+        networks,
+        size=size,
+        channels=channels,
+        any_size=height is None,
+        attention="heatmap" in served.structured_outputs,
+        source=source,
+    )
 
 
 def _serving(loaded, served):
     def network(images):
         out = served(images=images)
-        return _Served(out["images"], out["heatmap"])
+        return _Served(out["images"], out.get("heatmap"))
 
     network.owner = loaded  # its variables live as long as it does
     return network

@@ -19,7 +19,7 @@ BATCH = 4  # pictures in one call of the networks; on two cores 15% faster than 
 class Looked(NamedTuple):
     """Where the networks looked; all float32 [height, width] or None, not scaled."""
 
-    generator: np.ndarray
+    generator: Optional[np.ndarray]
     local: Optional[np.ndarray] = None  # the discriminators of the target domain
     global_: Optional[np.ndarray] = None
 
@@ -32,16 +32,18 @@ class Model:
         size: int. Side of the pictures it was trained with.
         channels: int. 1 for grey, 3 for RGB.
         any_size: bool. Whether it takes any size (the light model), or only its own.
+        attention: bool. Whether there are heatmaps.
         source: where it came from.
     """
 
-    def __init__(self, networks, *, size, channels, any_size, source, judges=None):
+    def __init__(self, networks, *, size, channels, any_size, source, attention=True, judges=None):
         self._networks = networks
         self._judges = judges or {}
         self.directions = tuple(networks)
         self.size = size
         self.channels = channels
         self.any_size = any_size
+        self.attention = attention
         self.source = source
 
     def translate(self, images, *, direction=None, heatmap=False, mode="auto", size=0):
@@ -61,24 +63,27 @@ class Model:
             The same kind as `images`, as large as these were; with "crop" as the square was.
 
         Raises:
-            ValueError: not such images, or the model does not know the direction or the size.
+            ValueError: not such images, or the model does not know the direction or the size,
+                or has no attention.
         """
         if isinstance(images, (list, tuple)):
             options = {"direction": direction, "heatmap": heatmap, "mode": mode, "size": size}
             found = [self.translate(image, **options) for image in images]
             return tuple(map(list, zip(*found))) or ([], []) if heatmap else found
-        self.check(direction, mode, size)
+        self.check(direction, mode, size, heatmap)
         arrays, like = _as_floats(images, self.channels)
         how, found = self.fit_of(arrays[0].shape, mode, size), []
         for start in range(0, len(arrays), BATCH):
             x = np.stack([how.apply(array) for array in arrays[start : start + BATCH]])
             found += [finished(how, *output) for output in self.outputs(x, direction)]
         out = like([image for image, _ in found])
+        if not heatmap:
+            return out
         heat = [_unit(looked.generator) for _, looked in found]
         single = isinstance(images, Image.Image) or np.ndim(images) == 3
-        return (out, heat[0] if single else np.stack(heat)) if heatmap else out
+        return out, heat[0] if single else np.stack(heat)
 
-    def check(self, direction=None, mode="auto", size=0):
+    def check(self, direction=None, mode="auto", size=0, heatmap=False):
         """Raises ValueError if the model does not know the direction, or not such a size."""
         if mode not in FITS or size % MULTIPLE or not (size == 0 or size >= SMALLEST):
             raise ValueError(
@@ -95,6 +100,12 @@ class Model:
                 f"The full model takes {self.size} x {self.size} pixels only, because its first "
                 f"dense layer has a weight for each. Use the fit stretch, crop or pad without "
                 f"another size, or train with --light True."
+            )
+
+        if heatmap and not self.attention:
+            raise ValueError(
+                f"{self.source} has no attention to show: it was trained with "
+                f"--generator_cam False."
             )
 
     def known(self, direction):
@@ -127,7 +138,7 @@ class Model:
                 tiles.in_tiles(lambda tile: self._translated(tile, direction), picture, side)
                 for picture in x
             ]
-            images, heat = map(np.stack, zip(*found))
+            images, heat = zip(*found)
         else:
             images, heat = self._translated(x, direction)
         seen = self._judged(images, direction) if judged else [[None] * len(x)] * 2
@@ -136,11 +147,13 @@ class Model:
     def _translated(self, x, direction):
         """Arrays of one height and width: images and heatmaps, [batch, height, width, ...]."""
         out = self._networks[self.known(direction)](tf.constant(x))
+        if not self.attention:
+            return out.image.numpy(), [None] * len(x)
         return out.image.numpy(), _as_large(out.heatmap.numpy(), x.shape[1:3])
 
     @property
     def judges(self) -> bool:
-        """Whether the discriminators are there too."""
+        """Whether discriminators with attention are there too."""
         return bool(self._judges)
 
     def _judged(self, images, direction):

@@ -53,7 +53,8 @@ def test(config, which="latest") -> str:
 
     Returns:
         The path of the report page. The pictures are in the folders beside it:
-        `a2b`, `a2b_attention`, `b2a`, `b2a_attention`.
+        `a2b`, `a2b_attention`, `b2a`, `b2a_attention` (without attention where the model has
+        none).
 
     Raises:
         Failure: no checkpoint, or neither test folder is there.
@@ -152,7 +153,8 @@ def _translated(networks, config, direction, paths, folder):
         with _refusal_of_xla(config):
             forth = there(np.stack(batch + batch[-1:] * missing))
             cycled = back(forth.image).image
-        return list(zip(batch, forth.heatmap.numpy(), forth.image.numpy(), cycled.numpy()))
+        heat = forth.heatmap.numpy() if config.generator_cam else [None] * len(batch)
+        return list(zip(batch, heat, forth.image.numpy(), cycled.numpy()))
 
     def finish(job):
         path, name, images = job
@@ -169,15 +171,12 @@ def _translated(networks, config, direction, paths, folder):
 def _written(folder, direction, path, name, source, heatmap, image, cycled):
     """Writes what the networks made of the picture at `path`; returns its row of the report."""
     shown, output = files.to_uint8(source), files.to_uint8(image)
-    attention = panels.overlay(shown, heatmap)
     files.write(os.path.join(folder, direction, name), output)
-    files.write(os.path.join(folder, f"{direction}_attention", name), attention)
-    images = {
-        "Input": shown,
-        "Attention": attention,
-        "Output": output,
-        "Reconstruction": files.to_uint8(cycled),
-    }
+    images = {"Input": shown}
+    if heatmap is not None:
+        images["Attention"] = panels.overlay(shown, heatmap)
+        files.write(os.path.join(folder, f"{direction}_attention", name), images["Attention"])
+    images.update({"Output": output, "Reconstruction": files.to_uint8(cycled)})
     title = DIRECTIONS[direction][1]
     return Row(os.path.basename(path), title, images, link=f"{direction}/{name}")
 
