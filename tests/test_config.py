@@ -7,6 +7,7 @@ import pytest
 
 from tests.test_flags import OFFICIAL_DEFAULTS as OFFICIAL
 from ugatit_tf.config import (
+    ABLATED,
     CONFIG_FILE,
     LOCATIONS,
     Config,
@@ -125,7 +126,7 @@ def test_steps_and_folders():
 
 
 def test_the_size_belongs_to_the_architecture_of_the_full_model_alone():
-    names = {"light", "ch", "img_ch", "n_res", "n_dis", "sn", "smoothing"}
+    names = {"light", "ch", "img_ch", "n_res", "n_dis", "sn", "smoothing", *ABLATED}
     assert set(Config(light=True).architecture()) == names
     assert set(Config(light=False).architecture()) == names | {"img_size"}
 

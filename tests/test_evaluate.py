@@ -18,6 +18,8 @@ from ugatit_tf.runtime import Failure
 from ugatit_tf.training import checkpoints
 from ugatit_tf.translation import load, translate
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*not apply to tf.data functions:UserWarning")
+
 
 class Small:
     """Six features of a picture, which take no network."""
@@ -38,7 +40,9 @@ def config(tmp_path, monkeypatch):
     config = runs.config_in(tmp_path, inception="random")
     runs.write_dataset(config.dataset_folder, count=9)
     runs.make_run(config)
-    return config
+    tf.config.run_functions_eagerly(True)  # tracing takes longer than a few small steps
+    yield config
+    tf.config.run_functions_eagerly(False)
 
 
 def features(paths):

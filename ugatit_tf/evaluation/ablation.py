@@ -122,7 +122,8 @@ def write(config, runs, found) -> str:
 def table(found) -> comparison.Table:
     """All numbers, KID times 100, in the paper's order."""
     header = [
-        *("", "A to B", "B to A", "paper: selfie2anime", "paper: anime2selfie"),
+        *("", "paper's estimate, A to B", "paper's estimate, B to A"),
+        *("in the paper, selfie2anime", "in the paper, anime2selfie"),
         *("KID to target, A to B", "KID to target, B to A", "FID, A to B", "FID, B to A"),
     ]
     rows = []
@@ -140,9 +141,9 @@ def table(found) -> comparison.Table:
 def notes(config, found) -> list:
     """What must be known to read the table."""
     told = [
-        "The first four columns are the paper's estimate of KID x 100, lower is better: nearly all "
-        "of it is the distance to the source. +- is its standard error over blocks; of KID to the "
-        "target, the standard deviation over subsets."
+        "KID is times 100; lower is better. The paper's estimate is nearly all the distance to "
+        "the source, and +- its standard error over blocks; of KID to the target +- is the "
+        "standard deviation over subsets."
     ]
     if config.total_steps < PAPER_STEPS / 10:
         told.append(
@@ -156,9 +157,7 @@ def notes(config, found) -> list:
 
 def text(table) -> str:
     """The table for a terminal, its header in two lines."""
-    header = [name.split(", ") if ", " in name else name.split(": ") for name in table.header]
-    lines = [[""] * (2 - len(parts)) + parts for parts in header]
-    rows = [list(line) for line in zip(*lines)] + table.rows
+    rows = [*zip(*(name.partition(", ")[::2] for name in table.header)), *table.rows]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return "\n".join(
         "  ".join(

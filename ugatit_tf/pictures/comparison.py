@@ -21,12 +21,13 @@ table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: .35rem .8rem; border-bottom: 1px solid var(--line); white-space: nowrap;
   text-align: right; }
 th:first-child, td:first-child { text-align: left; }
-thead th { color: var(--soft); font-weight: 600; }
+thead th { color: var(--soft); font-weight: 600; white-space: normal; max-width: 8rem;
+  vertical-align: bottom; }
 .pictures th, .pictures td { padding: .2rem; border: 0; text-align: center; font-size: .8rem;
   white-space: normal; vertical-align: bottom; }
 .pictures img { display: block; width: 8rem; height: auto; border-radius: .3rem; }
 .charts { display: grid; gap: 1.25rem;
-  grid-template-columns: repeat(auto-fit, minmax(min(20rem, 100%), 1fr)); }
+  grid-template-columns: repeat(auto-fit, minmax(min(28rem, 100%), 1fr)); }
 figure { margin: 0; padding: .75rem 1rem; background: var(--card); border: 1px solid var(--line);
   border-radius: .75rem; }
 figure > svg { display: block; width: 100%; height: auto; }

@@ -15,7 +15,7 @@ DASHES = ("", "", "", "", "", "7 4", "2 4", "9 3 2 3")
 
 
 def chart(title, lines) -> str:
-    """Returns a <figure> with all lines in one drawing.
+    """Returns a <figure> with all lines in one drawing, or "" if all are at one x or less.
 
     Args:
         title: str.
@@ -23,7 +23,7 @@ def chart(title, lines) -> str:
     """
     lines = {name: [p for p in line if all(map(math.isfinite, p))] for name, line in lines.items()}
     points = [point for line in lines.values() for point in line]
-    if not points:
+    if len({x for x, _ in points}) < 2:
         return ""
     across, up = (ticks(min(values), max(values)) for values in zip(*points))
 
