@@ -253,3 +253,48 @@ def test_a_step_of_several_batches_takes_the_pictures_of_all(tmp_path):
 
 def batches_of(paths, options):
     return pipeline.batches(paths, paths, options).take(2)
+
+
+@pytest.mark.parametrize("first_step", [0, 3])
+@pytest.mark.parametrize("accumulate", [1, 2])
+@pytest.mark.parametrize("mine", [(1, 1), (2, 1), (1, 2, 1)])
+def test_the_shares_of_all_processes_are_the_batches_of_one(tmp_path, mine, accumulate, first_step):
+    paths = [
+        runs.write_pictures(str(tmp_path / "A"), ["1.png", "2.png", "3.png"], seed=1),
+        runs.write_pictures(str(tmp_path / "B"), ["1.png", "2.png"], seed=2),
+    ]
+    replicas = sum(mine)
+    options = config(batch_size=2, accumulate=accumulate)
+    whole = config(batch_size=2 * replicas, accumulate=accumulate)
+    shares = [pipeline.Share(sum(mine[:i]), count, replicas) for i, count in enumerate(mine)]
+
+    def come(options, share=pipeline.WHOLE):  # [steps, domains, accumulate, batch, ...]
+        dataset = pipeline.batches(*paths, options, first_step=first_step, share=share)
+        found = np.array(list(dataset.take(5).as_numpy_iterator()))
+        return found.reshape(5, 2, accumulate, -1, 8, 8, 3)
+
+    expected = come(whole)
+    found = [come(options, share) for share in shares]
+    assert [batch.shape[3] for batch in found] == [2 * count for count in mine]
+    np.testing.assert_array_equal(np.concatenate(found, 3), expected)
+
+    def named(options, share=pipeline.WHOLE):
+        names = pipeline.names_of_step(*paths, options, first_step, share)
+        return np.array(names).reshape(2, accumulate, -1)
+
+    together = np.concatenate([named(options, share) for share in shares], 2)
+    np.testing.assert_array_equal(together, named(whole))
+
+
+def test_samples_are_numbered_part_after_part_and_replica_after_replica():
+    options, second = config(batch_size=2, accumulate=3), pipeline.Share(1, 1, 3)
+    numbers = range(second.per_step(options))
+    assert [second.sample(number, options) for number in numbers] == [2, 3, 8, 9, 14, 15]
+    assert second.sample(6, options) == 18 + 2  # a step has 18 samples
+    assert [pipeline.WHOLE.sample(number, options) for number in range(9)] == list(range(9))
+
+
+@pytest.mark.parametrize("share", [(-1, 1, 2), (0, 0, 2), (1, 2, 2), (0, 1, 0)])
+def test_a_share_of_replicas_that_are_not_there_is_refused(share):
+    with pytest.raises(ValueError, match="Expected replicas from 0 to"):
+        pipeline.Share(*share)

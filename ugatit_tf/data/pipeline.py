@@ -3,8 +3,10 @@
 U-GAT-IT as the paper says: every image is flipped with probability 0.5, enlarged by 286 / 256
 and cropped at random (the official program throws that coin once for a whole run). Which
 picture comes when, and how it is augmented, is a pure function of (seed, sample number).
+A run on several devices takes a batch on each; a `Share` is what one process makes of them.
 """
 
+import dataclasses
 import os
 
 import numpy as np
@@ -17,15 +19,68 @@ from ugatit_tf.runtime import seed_of
 ENLARGED = 286 / 256
 
 
-def batches(paths_a, paths_b, config, *, first_step=0):
+@dataclasses.dataclass(frozen=True)
+class Share:
+    """Which samples of every step one process takes.
+
+    Training runs on R = `replicas` devices, and `batch_size` is that of each. A step takes
+    accumulate * R * batch_size samples of each domain, numbered on from step to step. They lie
+    part after part of the accumulation, and in a part replica after replica:
+
+        sample = ((step * accumulate + part) * R + replica) * batch_size + place in the batch
+
+    So all processes together see what one would see whose batch is R times as large.
+
+    Args:
+        first: int. The first replica of this process, counted from 0.
+        mine: int. How many replicas it has, from that one on.
+        replicas: int. How many there are in all processes.
+
+    Raises:
+        ValueError: there are no such replicas.
+    """
+
+    first: int = 0
+    mine: int = 1
+    replicas: int = 1
+
+    def __post_init__(self):
+        if not (self.first >= 0 and self.mine >= 1 and self.first + self.mine <= self.replicas):
+            raise ValueError(
+                f"Expected replicas from 0 to {self.replicas - 1}, at least one. "
+                f"Received: {self.mine} from {self.first} on"
+            )
+
+    def per_step(self, config) -> int:
+        """How many samples of each domain this process takes in one step."""
+        return self.mine * config.samples_per_step
+
+    def sample(self, number, config):
+        """The number of a sample in the whole run, of its number in this process.
+
+        Args:
+            number: int64 tensor or number, counted from 0.
+        """
+        together = self.mine * config.batch_size  # of each part
+        part, place = number // together, number % together
+        return (part * self.replicas + self.first) * config.batch_size + place
+
+
+WHOLE = Share()  # one process with one device
+
+
+def batches(paths_a, paths_b, config, *, first_step=0, share=WHOLE):
     """Endless batches of both domains, from the one of step `first_step` (counted from 0) on.
+
+    Args:
+        share: `Share`. The samples that this process takes.
 
     Returns:
         tf.data.Dataset of (real_a, real_b), float32
-        [samples_per_step, img_size, img_size, img_ch] in [-1, 1].
+        [mine * samples_per_step, img_size, img_size, img_ch] in [-1, 1].
     """
     domains = [
-        _domain(paths, config, name, first_step * config.samples_per_step)
+        _domain(paths, config, name, first_step, share)
         for name, paths in (("A", paths_a), ("B", paths_b))
     ]
     return tf.data.Dataset.zip(tuple(domains)).prefetch(4)
@@ -44,19 +99,21 @@ def resized(image, size):
     return tf.image.resize(tf.cast(image, tf.float32), [size, size]) / 127.5 - 1.0
 
 
-def _domain(paths, config, name, first_sample):
+def _domain(paths, config, name, first_step, share):
     square = _squares(paths, config)
     look = seed_of(config.seed, "augmentation", name)
 
-    def picture(sample):
+    def picture(number):
+        sample = share.sample(number, config)
         image = square(picture_index(sample, len(paths), config.seed, name))
         if config.augment_flag:
             image = augment(image, tf.stack([look[0], look[1] + tf.cast(sample, tf.int32)]))
         return image
 
-    samples = tf.data.Dataset.range(first_sample, tf.int64.max)
-    images = samples.map(picture, num_parallel_calls=tf.data.AUTOTUNE)
-    return images.batch(config.samples_per_step, drop_remainder=True)
+    per_step = share.per_step(config)
+    numbers = tf.data.Dataset.range(first_step * per_step, tf.int64.max)
+    images = numbers.map(picture, num_parallel_calls=tf.data.AUTOTUNE)
+    return images.batch(per_step, drop_remainder=True)
 
 
 def _squares(paths, config):
@@ -92,9 +149,10 @@ def picture_index(sample, count, seed, domain):
     return tf.random.experimental.index_shuffle(sample % count, seed, count - 1)
 
 
-def names_of_step(paths_a, paths_b, config, step):
+def names_of_step(paths_a, paths_b, config, step, share=WHOLE):
     """The names of the pictures in the batches of step `step`, counted from 0."""
-    samples = range(step * config.samples_per_step, (step + 1) * config.samples_per_step)
+    numbers = range(step * share.per_step(config), (step + 1) * share.per_step(config))
+    samples = [share.sample(number, config) for number in numbers]
     return [
         os.path.join(
             *paths[int(picture_index(sample, len(paths), config.seed, domain))].split(os.sep)[-2:]
