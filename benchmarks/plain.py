@@ -87,7 +87,8 @@ class PlainTrainer:
             if alpha is None:
                 alpha = tf.random.uniform([real.shape[0], 1, 1, 1])
             if self.config.gan_type == "dragan":
-                fake = losses.perturb(real, tf.random.uniform(real.shape) if eps is None else eps)
+                eps = tf.random.uniform(real.shape) if eps is None else eps
+                fake = losses.perturb(real, eps, tf.math.reduce_std(real))
             value += self.config.GP_ld * losses.gradient_penalty(
                 lambda images: _logits(discriminator(images, training)),
                 losses.interpolate(real, fake, alpha),

@@ -141,8 +141,8 @@ def test_interpolation_goes_from_real_to_fake(run):
     np.testing.assert_array_equal(mixed, np.broadcast_to(each, [2, 2, 2, 1]))
 
 
-def test_dragan_moves_by_half_the_deviation_of_everything(run):
-    real = np.float32([0, 2, 0, 2]).reshape(2, 2, 1, 1)  # deviation 1
-    np.testing.assert_allclose(run(losses.perturb, real, eps=0.5), real + 0.25)
+def test_dragan_moves_by_half_the_deviation(run):
+    real = np.float32([0, 2, 0, 2]).reshape(2, 2, 1, 1)
+    np.testing.assert_allclose(run(losses.perturb, real, 0.5, 1.0), real + 0.25)
     noise = made.pictures(2, 2, 1, 1)
-    np.testing.assert_allclose(run(losses.perturb, real, noise), real + 0.5 * noise, rtol=1e-6)
+    np.testing.assert_allclose(run(losses.perturb, real, noise, 2.0), real + noise, rtol=1e-6)

@@ -6,6 +6,8 @@ import tensorflow as tf
 
 from ugatit_tf.training.optimizer import Adam
 
+ON_READ = tf.VariableSynchronization.ON_READ
+
 
 class Learner:
     """The weights that one loss trains.
@@ -23,7 +25,9 @@ class Learner:
         self.accumulate = accumulate
         self.sums = {}
         if accumulate > 1:
-            self.sums = {path: tf.Variable(tf.zeros_like(w)) for path, w in weights.items()}
+            # Of several replicas each sums its own
+            each = {"synchronization": ON_READ, "aggregation": tf.VariableAggregation.SUM}
+            self.sums = {p: tf.Variable(tf.zeros_like(w), **each) for p, w in weights.items()}
 
     @contextlib.contextmanager
     def watch(self):
@@ -45,17 +49,16 @@ class Learner:
         return dict(zip(self.optimizer.weights, values))
 
     def add(self, gradients):
-        """Keeps the gradients of one of several batches until `update_from_sums`."""
+        """Keeps the gradients of one of several batches until they are `taken`."""
         for path, gradient in gradients.items():
             self.sums[path].assign_add(gradient / self.accumulate)
 
-    def update_from_sums(self, rate):
-        """`update` with the mean of the gradients that were added."""
-        finite = self.update({path: total.read_value() for path, total in self.sums.items()}, rate)
-        with tf.control_dependencies([finite]):
-            for total in self.sums.values():
-                total.assign(tf.zeros_like(total))
-        return finite
+    def taken(self) -> dict:
+        """path -> the mean of the gradients that were added; the next are added to 0."""
+        means = {path: total.read_value() for path, total in self.sums.items()}
+        for total in self.sums.values():
+            total.assign(tf.zeros_like(total))
+        return means
 
     def update(self, gradients, rate):
         """Updates the weights.

@@ -109,12 +109,13 @@ def interpolate(real, fake, alpha):
     return real + alpha * (fake - real)
 
 
-def perturb(real, eps):
+def perturb(real, eps, deviation):
     """The far end of DRAGAN's interpolation; Kodali et al., 2017, arXiv:1705.07215.
 
-    real + 0.5 * std(real over everything) * eps, with eps like `real` or scalar.
+    real + 0.5 * deviation * eps, with the standard deviation of all numbers in the batch, and eps
+    like `real` or scalar.
     """
-    return real + 0.5 * tf.math.reduce_std(real) * eps
+    return real + 0.5 * deviation * eps
 
 
 def l1(x, y):

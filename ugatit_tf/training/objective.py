@@ -49,11 +49,13 @@ class Objective:
 
     Args:
         noise: function (name, shape) -> uniform [0, 1), for the gradient penalties.
+        mean: function tensor -> its mean over the parts of a batch that other devices have.
     """
 
-    def __init__(self, config, noise):
+    def __init__(self, config, noise, mean=lambda x: x):
         self.config = config
         self.noise = noise
+        self.mean = mean
         self.discriminator_loss, self.generator_loss = losses.adversarial(config.gan_type)
         self.penalty = losses.PENALTY.get(config.gan_type) if config.GP_ld else None
         self.has_cam_loss = bool(config.cam_weight and config.generator_cam)
@@ -109,13 +111,18 @@ class Objective:
             alpha = self.noise(f"D_{side}_loss/alpha", [tf.shape(real)[0], 1, 1, 1])
         if self.config.gan_type == "dragan":
             eps = self.noise(f"D_{side}_loss/eps", tf.shape(real)) if eps is None else eps
-            fake = losses.perturb(real, eps)
+            fake = losses.perturb(real, eps, self._deviation(real))
 
         def outputs_of(images):
             return list(logits(discriminator(images)).values())
 
         images = losses.interpolate(real, fake, alpha)
         return losses.gradient_penalty(outputs_of, images, self.penalty)
+
+    def _deviation(self, x):
+        """The standard deviation of everything in the whole batch."""
+        mean = self.mean(tf.reduce_mean(x))
+        return tf.sqrt(self.mean(tf.reduce_mean(tf.square(x - mean))))
 
     def generators(self, networks, reals, of_a2b, of_b2a, kernels):
         """The losses of both generators.

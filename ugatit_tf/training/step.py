@@ -7,11 +7,12 @@ import contextlib
 
 import tensorflow as tf
 
-from ugatit_tf.layers.spectral import spectral_norm
 from ugatit_tf.runtime import seed_of
 from ugatit_tf.training.learner import Learner
 from ugatit_tf.training.objective import Networks, Objective
 from ugatit_tf.training.optimizer import learning_rate
+from ugatit_tf.training.replicas import Replicas
+from ugatit_tf.training.traced import advance_u, traced_networks
 
 
 class Trainer:
@@ -19,12 +20,17 @@ class Trainer:
 
     `step` changes the weights; `losses_and_gradients` only looks. Both take batches
     [batch, img_size, img_size, img_ch] in [-1, 1] of domain A and of domain B.
+
+    Args:
+        replicas: `Replicas`, in whose scope `model` and this are made; None is one device. `step`
+            then takes the batches of all replicas of this process.
     """
 
-    def __init__(self, model, config):
+    def __init__(self, model, config, replicas=None):
         self.model = model
         self.config = config
-        self.objective = Objective(config, self._noise)
+        self.replicas = replicas or Replicas()
+        self.objective = Objective(config, self._noise, self.replicas.mean)
         options = {"scaled": config.precision == "float16", "accumulate": config.accumulate}
         self.generators = Learner(_trainable(model.generator_weights()), **options)
         self.discriminators = Learner(_trainable(model.discriminator_weights()), **options)
@@ -38,14 +44,14 @@ class Trainer:
             model.a2b, model.b2a, model.a2b.attend, model.b2a.attend,
             model.discriminator_a, model.discriminator_b,
         )  # fmt: skip
-        self._networks = self._traced_networks()
-        self._step = tf.function(self._iteration)
-        self._step_without_generators = tf.function(self._iteration_without_generators)
-        self._add_discriminators = tf.function(self._batch_of_discriminators)
-        self._add_generators = tf.function(self._batch_of_generators)
-        self._update_from_sums = [
-            tf.function(self._end_of_discriminators), tf.function(self._end_of_generators)
-        ]  # fmt: skip
+        self._networks = traced_networks(model, config, self.replicas)
+        traced = self.replicas.function
+        self._step = traced(self._iteration)
+        self._step_without_generators = traced(self._iteration_without_generators)
+        self._add_discriminators = traced(self._batch_of_discriminators)
+        self._add_generators = traced(self._batch_of_generators)
+        self._end_batches_of_discriminators = traced(self._end_of_discriminators, batches=0)
+        self._end_batches_of_generators = traced(self._end_of_generators, batches=0)
 
     def step(self, real_a, real_b, alpha=None, eps=None) -> dict:
         """Runs one iteration: discriminators, then in every n_critic-th one the generators.
@@ -119,24 +125,27 @@ class Trainer:
         with self.generators.watch() as tape:
             translated = self.objective.translate(self._networks, *reals)
             with tape.stop_recording():
-                scalars = self._update_discriminators(reals, _fakes(translated), rate, alpha, eps)
+                scalars = self._train_discriminators(reals, _fakes(translated), rate, alpha, eps)
             kernels = self.generators.kernels
             parts = self.objective.generators(self._networks, reals, *translated, kernels)
         gradients = self.generators.gradients(tape, parts["Generator_loss"])
-        finite = _all_finite(parts, scalars.pop("finite"), self.generators.update(gradients, rate))
-        self._end_step(generators=True)
+        parts, gradients = self.replicas.mean((parts, gradients))
+        updated = self.replicas.update(self.generators.update, gradients, rate)
+        finite = _all_finite(parts, scalars.pop("finite"), updated)
+        self.replicas.update(self._end_step_of_all)
         return {**scalars, **parts, **self._told_of_scales(), "finite": finite}
 
     def _iteration_without_generators(self, real_a, real_b, rate, alpha, eps):
         self.num_traces += 1
         fakes = self._networks.b2a(real_b).image, self._networks.a2b(real_a).image
-        scalars = self._update_discriminators((real_a, real_b), fakes, rate, alpha, eps)
-        self._end_step(generators=False)
+        scalars = self._train_discriminators((real_a, real_b), fakes, rate, alpha, eps)
+        self.replicas.update(self._count_step)
         return {**scalars, **self._told_of_scales()}
 
-    def _update_discriminators(self, reals, fakes, rate, alpha, eps):
-        parts, gradients = self._look_at_discriminators(self._networks, reals, fakes, alpha, eps)
-        finite = self.discriminators.update(gradients, rate)
+    def _train_discriminators(self, reals, fakes, rate, alpha, eps):
+        found = self._look_at_discriminators(self._networks, reals, fakes, alpha, eps)
+        parts, gradients = self.replicas.mean(found)
+        finite = self.replicas.update(self.discriminators.update, gradients, rate)
         return {**parts, "finite": _all_finite(parts, finite)}
 
     def _look_at_discriminators(self, networks, reals, fakes, alpha, eps):
@@ -161,14 +170,14 @@ class Trainer:
         parts = list(zip(*(tf.split(x, self.config.accumulate) for x in (real_a, real_b))))
         told = [self._add_discriminators(*part, alpha, eps) for part in parts]
         finite = [scalars.pop("finite") for scalars in told]
-        finite.append(self._update_from_sums[0](rate))
+        finite.append(self._end_batches_of_discriminators(rate))
         scalars = _mean(told)
         if both:
             told = [self._add_generators(*part) for part in parts]
             finite += [scalars.pop("finite") for scalars in told]
-            finite.append(self._update_from_sums[1](rate))
+            finite.append(self._end_batches_of_generators(rate))
             scalars.update(_mean(told))
-        self._end_step(generators=both)
+        (self._end_step_of_all if both else self._count_step)()
         return {**scalars, **self._told_of_scales(), "finite": tf.reduce_all(finite)}
 
     def _batch_of_discriminators(self, real_a, real_b, alpha, eps):
@@ -177,38 +186,40 @@ class Trainer:
         reals = real_a, real_b
         parts, gradients = self._look_at_discriminators(self._networks, reals, fakes, alpha, eps)
         self.discriminators.add(gradients)
-        self._part.assign_add(1)
+        self.replicas.update(lambda: self._part.assign_add(1))
+        parts = self.replicas.mean(parts)
         return {**parts, "finite": _all_finite(parts)}
 
     def _batch_of_generators(self, real_a, real_b):
         self.num_traces += 1
         parts, gradients, _ = self._look_at_generators(self._networks, (real_a, real_b))
         self.generators.add(gradients)
+        parts = self.replicas.mean(parts)
         return {**parts, "finite": _all_finite(parts)}
 
     def _end_of_discriminators(self, rate):
-        self._advance_u()
-        return self.discriminators.update_from_sums(rate)
+        gradients = self.replicas.mean(self.discriminators.taken())
+        self.replicas.update(self._advance_u)
+        return self.replicas.update(self.discriminators.update, gradients, rate)
 
     def _end_of_generators(self, rate):
-        self._advance_u()
-        return self.generators.update_from_sums(rate)
+        gradients = self.replicas.mean(self.generators.taken())
+        self.replicas.update(self._advance_u)
+        return self.replicas.update(self.generators.update, gradients, rate)
 
     def _advance_u(self):
-        """One power iteration for all: during the batches of an update u has stood still."""
-        weights = self.model.discriminator_weights()
-        for path, state in weights.items():
-            if path.endswith("/u"):
-                kernel = tf.convert_to_tensor(weights[f"{path[:-1]}kernel"])
-                state.assign(spectral_norm(kernel, tf.convert_to_tensor(state))[1])
+        return advance_u(self.model.discriminator_weights())
 
-    def _end_step(self, *, generators):
+    def _end_step_of_all(self):
         """average = ema * average + (1 - ema) * weight, if there is one; counts the step."""
-        for path, average in self.average.items() if generators else ():
+        for path, average in self.average.items():
             weight = self.generator_optimizer.weights[path]
             average.assign_sub((1.0 - self.config.ema) * (average - weight))
+        return self._count_step()
+
+    def _count_step(self):
         self._part.assign(0)
-        self.steps_done.assign_add(1)
+        return self.steps_done.assign_add(1)
 
     def _scales(self):
         return {
@@ -225,29 +236,14 @@ class Trainer:
         return {f"loss_scale/{k}": tf.cast(v.read_value(), tf.float32) for k, v in told.items()}
 
     def _noise(self, name, shape):
-        """Uniform [0, 1): a pure function of the run's seed, the step, the part and `name`."""
+        """Uniform [0, 1): a pure function of the run's seed, the step, the part and `name`.
+
+        Replicas draw it for the whole batch, so that theirs is what one device would draw.
+        """
         step = tf.cast(self.steps_done, tf.int32)
         seed = tf.constant(seed_of(self.config.seed, name)) + tf.stack([step, self._part])
-        return tf.random.stateless_uniform(shape, seed)
-
-    def _traced_networks(self):
-        """Each network as one traced function of any batch size: traced once, called often."""
-        config, model = self.config, self.model
-        images = tf.TensorSpec([None, config.img_size, config.img_size, config.img_ch])
-        options = {"input_signature": [images], "jit_compile": config.xla or None}
-
-        def traced(network, **kwargs):
-            return tf.function(lambda x: network(x, **kwargs), **options)
-
-        moves_u = {"training": config.accumulate == 1}
-        return Networks(
-            a2b=traced(model.a2b),
-            b2a=traced(model.b2a),
-            attend_a2b=traced(model.a2b.attend),
-            attend_b2a=traced(model.b2a.attend),
-            discriminator_a=traced(model.discriminator_a, **moves_u),
-            discriminator_b=traced(model.discriminator_b, **moves_u),
-        )
+        whole = tf.concat([[shape[0] * self.replicas.count], shape[1:]], 0)
+        return self.replicas.own(tf.random.stateless_uniform(whole, seed))
 
 
 def _fakes(translated):

@@ -1,0 +1,114 @@
+"""Several devices that take a step together, with TensorFlow's own strategies (tf.distribute).
+
+Every replica has all weights and its part of the batch. All losses are means over the batch, so
+the mean of the replicas' gradients is the gradient of the whole batch, and equal updates keep
+their weights equal. With one device nothing here does anything.
+"""
+
+import contextlib
+
+import tensorflow as tf
+
+MEAN = tf.distribute.ReduceOp.MEAN
+
+
+class Replicas:
+    """The devices of `strategy`, or the one that there is without.
+
+    Attributes:
+        count: int. All of them, of all machines.
+        first, mine: int. This process has the replicas `first` to `first + mine - 1`.
+    """
+
+    def __init__(self, strategy=None):
+        self.strategy = strategy
+        self.count = strategy.num_replicas_in_sync if strategy else 1
+        worker, workers = place_of(strategy)
+        self.mine = self.count // workers
+        self.first = self.mine * worker
+        with self.scope():
+            self._anchor = tf.Variable(0.0)  # where the replicas are
+
+    def scope(self):
+        """Within it variables are made for all replicas."""
+        return self.strategy.scope() if self.strategy else contextlib.nullcontext()
+
+    def function(self, body, batches=2):
+        """`body` as a graph that every replica runs, each with its part of the batches.
+
+        Args:
+            body: function of tensors to a structure of tensors that are equal on all replicas.
+            batches: int. So many of its first arguments are batches.
+
+        Returns:
+            The same function, of this process' batches.
+        """
+        if not self.strategy:
+            return tf.function(body)
+
+        @tf.function
+        def on_all(*args):
+            found = self.strategy.run(body, args)
+            return tf.nest.map_structure(self._of_one, found)
+
+        def called(*args):
+            return on_all(*map(self._dealt, args[:batches]), *args[batches:])
+
+        return called
+
+    def _of_one(self, value):
+        return self.strategy.experimental_local_results(value)[0]
+
+    def _dealt(self, batch):
+        parts = tf.split(batch, self.mine)
+
+        def part(context):
+            return parts[context.replica_id_in_sync_group - self.first]
+
+        return self.strategy.experimental_distribute_values_from_function(part)
+
+    # What a replica calls while it runs
+
+    def mean(self, values):
+        """The mean of each of `values`, a structure of tensors, over all replicas."""
+        if not self.strategy:
+            return values
+        context = tf.distribute.get_replica_context()
+        flat = context.all_reduce(MEAN, tf.nest.flatten(values))
+        return tf.nest.pack_sequence_as(values, flat)
+
+    def update(self, function, *values):
+        """Calls a function that changes variables, with values that are equal on all replicas.
+
+        Returns:
+            The tensor that the function returned.
+        """
+        if not self.strategy:
+            return function(*values)
+
+        def on_each(strategy, *values):
+            def local(_, *values):
+                return function(*values)
+
+            return strategy.extended.update(self._anchor, local, args=values, group=False)
+
+        of_each = tf.distribute.get_replica_context().merge_call(on_each, values)
+        return of_each[0]
+
+    def own(self, whole):
+        """This replica's part of a tensor for the whole batch."""
+        if not self.strategy:
+            return whole
+        size = tf.shape(whole)[0] // self.count
+        start = size * tf.distribute.get_replica_context().replica_id_in_sync_group
+        return whole[start : start + size]
+
+
+def place_of(strategy):
+    """(number of this process among the workers, how many there are)."""
+    resolver = getattr(strategy, "cluster_resolver", None)
+    if resolver is None or not resolver.cluster_spec():
+        return 0, 1
+    spec = resolver.cluster_spec().as_dict()
+    chiefs, workers = len(spec.get("chief", [])), len(spec.get("worker", []))
+    return resolver.task_id + (chiefs if resolver.task_type == "worker" else 0), chiefs + workers

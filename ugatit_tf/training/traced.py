@@ -1,0 +1,50 @@
+"""The networks of a step as traced functions, and when their spectral states move."""
+
+import tensorflow as tf
+
+from ugatit_tf.layers.spectral import spectral_norm
+from ugatit_tf.networks.model import named_weights
+from ugatit_tf.training.objective import Networks
+
+
+def traced_networks(model, config, replicas) -> Networks:
+    """Each network as one traced function of any batch size: traced once, called often.
+
+    In every pass of a discriminator its spectral states move on; with `config.accumulate` they
+    stand still for all batches of an update, and `advance_u` moves them.
+    """
+    images = tf.TensorSpec([None, config.img_size, config.img_size, config.img_ch])
+    options = {"input_signature": [images], "jit_compile": config.xla or None}
+
+    def traced(network, **kwargs):
+        return tf.function(lambda x: network(x, **kwargs), **options)
+
+    def judge(network):
+        if config.accumulate > 1 or not replicas.strategy:
+            return traced(network, training=config.accumulate == 1)
+        judged = traced(network)
+
+        def moving(x):  # a function of its own cannot change what replicas have in common
+            found = judged(x)
+            replicas.update(lambda: advance_u(named_weights(network, "")))
+            return found
+
+        return moving
+
+    return Networks(
+        a2b=traced(model.a2b),
+        b2a=traced(model.b2a),
+        attend_a2b=traced(model.a2b.attend),
+        attend_b2a=traced(model.b2a.attend),
+        discriminator_a=judge(model.discriminator_a),
+        discriminator_b=judge(model.discriminator_b),
+    )
+
+
+def advance_u(weights):
+    """One power iteration for the spectral states among `weights`, path -> tf.Variable."""
+    for path, state in weights.items():
+        if path.endswith("/u"):
+            kernel = tf.convert_to_tensor(weights[f"{path[:-1]}kernel"])
+            state.assign(spectral_norm(kernel, tf.convert_to_tensor(state))[1])
+    return tf.constant(True)
