@@ -37,6 +37,7 @@ import PIL
 import tensorflow as tf
 
 from ugatit_tf import runtime
+from ugatit_tf.data import places
 from ugatit_tf.pictures import files
 
 LOG = logging.getLogger(__name__)
@@ -53,16 +54,17 @@ def source(paths, *, size, channels, where, resize):
     """A function: number of a picture, to uint8 [height, width, channels] or its square.
 
     Args:
-        paths: list of the files of one domain.
+        paths: sequence of the files of one domain.
         size: int. Side of the square.
         where: one of `config.CACHES`. "memory" decodes a picture when it first comes, "disk"
-            all of them before this returns, unless their file is there already.
+            all of them before this returns, unless their file is there already; pictures of
+            another system than this computer's are not kept on disk, with a warning.
         resize: function: (uint8 [height, width, channels], size) to the square, a float32
             tensor [size, size, channels].
     """
 
     def decoded(index):
-        return files.read(paths[index], channels=channels)
+        return files.read(places.at(paths[index]), channels=channels)
 
     def smaller(index):
         pixels = decoded(index)
@@ -185,6 +187,13 @@ class Unfit(ValueError):  # noqa: N818
 
 def _on_disk(paths, size, channels, make):
     """A `Disk`; None, with a warning, where there can be none."""
+    if places.is_remote(paths[0]):
+        LOG.warning(
+            "--cache disk keeps nothing of %s, which is not on this computer. Going on without: "
+            "pictures are read each time they come. --cache memory keeps them.",
+            paths[0].rpartition("/")[0],
+        )
+        return None
     folder = pathlib.Path(paths[0]).absolute().parent
     path = folder.parent / FOLDER / f"{folder.name}_{size}x{channels}"
     try:
@@ -227,9 +236,8 @@ def _write(path, key, count, make):
 
 def _key(paths, size, channels):
     """What the bytes that are kept depend on. Times and folders do not matter."""
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        digests = pool.map(lambda path: hashlib.sha256(_content(path)).hexdigest(), paths)
-        contents = [(os.fsencode(os.path.basename(p)), d) for p, d in zip(paths, digests)]
+    digests = places.ahead(lambda p: hashlib.sha256(places.read_bytes(p)).hexdigest(), paths)
+    contents = [(os.fsencode(os.path.basename(p)), d) for p, d in zip(paths, digests)]
     return {
         "format": FORMAT,
         "pictures": hashlib.sha256(repr(contents).encode()).hexdigest(),
@@ -237,11 +245,6 @@ def _key(paths, size, channels):
         "channels": channels,
         "versions": [PIL.__version__, tf.__version__, platform.machine()],
     }
-
-
-def _content(path):
-    with open(path, "rb") as file:
-        return file.read()
 
 
 def _remove_abandoned(folder):

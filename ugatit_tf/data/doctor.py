@@ -11,8 +11,11 @@ import pathlib
 import shutil
 import statistics
 
+import numpy as np
+
 from ugatit_tf import runtime
 from ugatit_tf.config import ADAPTIVE_NORMS, smallest_image
+from ugatit_tf.data import places
 from ugatit_tf.data.folders import MOST_NAMED, TEST, TRAIN, examine, shown, some
 
 UNEQUAL, MUCH_SMALLER = 4, 0.5  # pictures of one domain to the other; a side to img_size
@@ -49,10 +52,17 @@ class Report:
         return [f"{name}: {_summary(part)}" for name, part in self.parts.items()] + told
 
 
-def check(config) -> Report:
-    """Examines the dataset of `config`, and whether disk and memory suffice to train on it."""
+def check(config, *, thorough=False) -> Report:
+    """Examines the dataset of `config`, and whether disk and memory suffice to train on it.
+
+    Args:
+        thorough: bool. Reads packed parts through, which `examine` believes.
+    """
     parts = {name: examine(os.path.join(config.dataset_folder, name)) for name in TRAIN + TEST}
-    return diagnose(parts, config)
+    report = diagnose(parts, config)
+    packs = [part.pack for part in parts.values() if part.pack and thorough]
+    damage = [sentence for pack in packs for sentence in pack.damage()]
+    return dataclasses.replace(report, errors=report.errors + damage)
 
 
 def diagnose(parts, config) -> Report:
@@ -124,7 +134,7 @@ def _attention(channels):
 
 def _missing(parts):
     for folder in (parts[name].folder for name in TRAIN if not parts[name].pictures):
-        what = "No readable picture in" if os.path.isdir(folder) else "There is no folder"
+        what = "No readable picture in" if places.is_folder(folder) else "There is no folder"
         told = f"{what} {shown(folder)}. Training needs JPEG, PNG, WebP, BMP, GIF or TIFF files in"
         yield f"{told} dataset/NAME/trainA and trainB; --dataset demo draws its own."
 
@@ -152,8 +162,9 @@ def _flaws(name, part, config):
 
 
 def _shared(parts, one, other):
-    digests = {picture.digest for picture in parts[other].pictures}
-    both = [shown(picture.name) for picture in parts[one].pictures if picture.digest in digests]
+    marks = set(np.intersect1d(parts[one].marks, parts[other].marks).tolist())
+    digests = {p.digest for p in parts[other].pictures if marks and hash(p.digest) in marks}
+    both = [shown(p.name) for p in parts[one].pictures if digests and p.digest in digests]
     if both:
         why = "A picture belongs to one domain only; sort them."
         if other in TEST:

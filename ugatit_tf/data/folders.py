@@ -1,17 +1,21 @@
 """What is in the folders of a dataset: every file is looked at once.
 
-Each is decoded small, in a pool of threads: thousands take seconds.
+Each is decoded small, in a pool of threads: thousands take seconds. A part that was packed (see
+`shards.py`) is not decoded: its manifest says the same.
 """
 
 import dataclasses
+import functools
 import hashlib
-import itertools
 import logging
 import math
 import os
 import pathlib
-from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
+
+from ugatit_tf.data import places, shards
+from ugatit_tf.data.table import Paths, Picture, Table
 from ugatit_tf.pictures import files
 from ugatit_tf.runtime import Failure
 
@@ -23,27 +27,19 @@ MOST_NAMED, MOST_BROKEN = 5, 50  # files in one sentence; in that on broken ones
 
 
 @dataclasses.dataclass(frozen=True)
-class Picture:
-    """What one look at a readable file tells."""
-
-    name: str
-    size: tuple  # (height, width) as people see it
-    num_bytes: int
-    digest: str  # sha256 of the file's content
-    deviation: float  # standard deviation of the pixels, in levels, of the liveliest channel
-
-
-@dataclasses.dataclass(frozen=True)
 class Part:
     """One folder of a dataset: its readable pictures by name, and the files refused."""
 
     folder: str
-    pictures: list  # of Picture
+    pictures: list  # of Picture, or a Table of them
     refused: list  # of (name, reason)
+    pack: shards.Pack = None  # where the pictures are, if not in files of their own
 
     @property
-    def paths(self) -> list:
-        return [os.path.join(self.folder, picture.name) for picture in self.pictures]
+    def paths(self) -> Paths:
+        """As `pictures.files` can read them, wherever they are."""
+        of_file = functools.partial(_path, self.folder, self.pictures)
+        return Paths(len(self.pictures), self.pack.path if self.pack else of_file)
 
     @property
     def smallest(self):
@@ -58,10 +54,17 @@ class Part:
     @property
     def duplicates(self) -> list:
         """Lists of names of files with the same content."""
-        names = {}
-        for picture in self.pictures:
-            names.setdefault(picture.digest, []).append(picture.name)
+        marks, counts = np.unique(self.marks, return_counts=True)
+        twice, names = set(marks[counts > 1].tolist()), {}
+        for picture in self.pictures if twice else ():
+            if hash(picture.digest) in twice:
+                names.setdefault(picture.digest, []).append(picture.name)
         return [same for same in names.values() if len(same) > 1]
+
+    @property
+    def marks(self):
+        """int64 [pictures], equal for equal contents: less memory than what it is made of."""
+        return np.fromiter((hash(p.digest) for p in self.pictures), np.int64, len(self.pictures))
 
     @property
     def near_empty(self) -> list:
@@ -79,20 +82,35 @@ class Part:
     @property
     def fingerprint(self) -> str:
         """sha256 of names and contents; times and folders do not matter."""
-        ordered = sorted((os.fsencode(p.name), p.num_bytes, p.digest) for p in self.pictures)
-        return hashlib.sha256(repr(ordered).encode()).hexdigest()
+        names = [os.fsencode(picture.name) for picture in self.pictures]
+        told, before = hashlib.sha256(), b"["  # of what `repr` gives of a list, bit by bit
+        for index in sorted(range(len(names)), key=names.__getitem__):
+            picture = self.pictures[index]
+            told.update(before + repr((names[index], picture.num_bytes, picture.digest)).encode())
+            before = b", "
+        told.update(b"]" if names else b"[]")
+        return told.hexdigest()
 
 
 def examine(folder) -> Part:
-    """Looks at every file directly in `folder`; where there is none, a Part without pictures."""
-    names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        found = list(pool.map(_look, itertools.repeat(folder), names))
-    pictures = [picture for picture in found if isinstance(picture, Picture)]
-    return Part(str(folder), pictures, [p for p in found if not isinstance(p, Picture)])
+    """Looks at every file directly in `folder`; where there is none, a Part without pictures.
+
+    Raises:
+        Failure: the folder was packed, and that is damaged.
+    """
+    folder = os.fspath(folder)
+    if shards.is_packed(folder):
+        pack = shards.Pack(folder)
+        return Part(folder, pack.pictures, [], pack)
+    names = places.listed(folder) if places.is_folder(folder) else []
+    pictures, refused = Table(), []
+    look = functools.partial(_look, folder)
+    for found in places.ahead(look, names, threads=places.threads_for(folder)):
+        (pictures if isinstance(found, Picture) else refused).append(found)
+    return Part(folder, pictures, refused)
 
 
-def pictures_in(folder) -> list:
+def pictures_in(folder) -> Paths:
     """The paths of all readable pictures directly in `folder`, sorted by name.
 
     The files that cannot be read are named in one warning.
@@ -105,9 +123,10 @@ def pictures_in(folder) -> list:
         LOG.warning(part.refusal)
     if part.pictures:
         return part.paths
-    what = "No readable picture in" if os.path.isdir(folder) else "No folder"
+    what = "No readable picture in" if places.is_folder(folder) else "No folder"
+    folder = shown(os.fspath(folder))
     raise Failure(
-        f"{what} {shown(folder)}. Expected JPEG, PNG, WebP, BMP, GIF or TIFF files directly in "
+        f"{what} {folder}. Expected JPEG, PNG, WebP, BMP, GIF or TIFF files directly in "
         f"dataset/NAME/trainA and trainB (for training), testA and testB (for testing). "
         f"--dataset demo draws its own."
     )
@@ -122,12 +141,16 @@ def shown(name) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
 
 
+def _path(folder, pictures, index):
+    return places.joined(folder, pictures[index].name)
+
+
 def _look(folder, name):
     """A `Picture`, or (name, reason) where the file is none."""
-    path = pathlib.Path(folder, name)
     try:
+        path, content = _opened(folder, name)
         pixels = files.read(path, shrink_to=GLANCE)
-        content = path.read_bytes()
+        content = path.read_bytes() if content is None else content
         jpeg = content[:2] == b"\xff\xd8"  # the only format that is read smaller than it is
         size = files.size(path) if jpeg else pixels.shape[:2]
     except files.UnreadablePicture as error:
@@ -137,3 +160,14 @@ def _look(folder, name):
     step = max(1, min(pixels.shape[:2]) // (4 * GLANCE))
     deviation = float(pixels[::step, ::step].std((0, 1)).max())
     return Picture(name, size, len(content), hashlib.sha256(content).hexdigest(), deviation)
+
+
+def _opened(folder, name):
+    """(path to read from, content or None): what is far away is fetched once."""
+    if not places.is_remote(folder):
+        return pathlib.Path(folder, name), None
+    path = places.joined(folder, name)
+    if name.endswith("/"):  # some systems list their folders so
+        raise files.UnreadablePicture(path, "this is a folder, not a picture")
+    content = path.read_bytes()
+    return places.Fetched(path, content), content

@@ -7,12 +7,11 @@ A run on several devices takes a batch on each; a `Share` is what one process ma
 """
 
 import dataclasses
-import os
 
 import numpy as np
 import tensorflow as tf
 
-from ugatit_tf.data import cache
+from ugatit_tf.data import cache, places
 from ugatit_tf.pictures import files
 from ugatit_tf.runtime import seed_of
 
@@ -91,7 +90,7 @@ def load(path, *, size, channels):
 
     Bilinear without antialiasing, whatever its shape was, as in the official program.
     """
-    return resized(tf.constant(files.read(path, channels=channels)), size)
+    return resized(tf.constant(files.read(places.at(path), channels=channels)), size)
 
 
 def resized(image, size):
@@ -154,9 +153,7 @@ def names_of_step(paths_a, paths_b, config, step, share=WHOLE):
     numbers = range(step * share.per_step(config), (step + 1) * share.per_step(config))
     samples = [share.sample(number, config) for number in numbers]
     return [
-        os.path.join(
-            *paths[int(picture_index(sample, len(paths), config.seed, domain))].split(os.sep)[-2:]
-        )
+        places.folder_and_name(paths[int(picture_index(sample, len(paths), config.seed, domain))])
         for domain, paths in (("A", paths_a), ("B", paths_b))
         for sample in samples
     ]

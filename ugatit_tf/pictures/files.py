@@ -40,12 +40,20 @@ QUIET = ("ignore", None, Warning, re.compile(r"PIL\."), 0)  # as `warnings.filte
 Image.init()  # Pillow loads its decoders at first use, which two threads must not do at once
 
 
+class Elsewhere(str):
+    """The path of a picture that is no file on this computer; it can stand for one here."""
+
+    def read_bytes(self) -> bytes:
+        """The content of the picture's file; an error is not taken for one of the picture."""
+        raise NotImplementedError
+
+
 class UnreadablePicture(ValueError):  # noqa: N818
     """A file at `path` that is not a whole picture; `reason` says why in one line."""
 
     def __init__(self, path, reason):
         super().__init__(path, reason)  # both, so that it can be pickled between processes
-        self.path = pathlib.Path(path)
+        self.path = path if isinstance(path, Elsewhere) else pathlib.Path(path)
         self.reason = " ".join(str(reason).split())
 
     def __str__(self):
@@ -59,7 +67,7 @@ def read(path, *, channels=3, shrink_to=None):
     the first frame where it moves; 16-bit and float greys are scaled, not clipped.
 
     Args:
-        path: the file.
+        path: the file, or an `Elsewhere`.
         channels: 3 for colour or 1 for grey.
         shrink_to: int. A JPEG may come smaller, yet at least this many pixels on both
             sides (if it had them); several times faster, for checks.
@@ -193,12 +201,14 @@ def replacing(path):
 @contextlib.contextmanager
 def opened(path, max_pixels=MAX_PIXELS):
     """Opens a picture for the body; whatever fails there is an `UnreadablePicture`."""
+    content = io.BytesIO(path.read_bytes()) if isinstance(path, Elsewhere) else None
     try:
-        if not stat.S_ISREG(os.stat(path).st_mode):  # opening a pipe would wait for a writer
+        # Opening a pipe would wait for a writer.
+        if content is None and not stat.S_ISREG(os.stat(path).st_mode):
             kind = "a folder" if os.path.isdir(path) else "not a file"
             raise UnreadablePicture(path, f"this is {kind}, not a picture")
         quieten()
-        with open(path, "rb") as file, Image.open(file, formats=FORMATS) as image:
+        with content or open(path, "rb") as file, Image.open(file, formats=FORMATS) as image:
             check_size(path, *stored_size(image), max_pixels)
             yield image
     except UnreadablePicture:
@@ -228,6 +238,8 @@ def reason(path, error):
     if isinstance(error, Image.DecompressionBombError):
         return f"far too many pixels; at most {MAX_PIXELS // 10**6} million are read"
     if isinstance(error, Image.UnidentifiedImageError):
+        if isinstance(path, Elsewhere):
+            return what_else(path.read_bytes()[:512])
         with open(path, "rb") as file:
             return what_else(file.read(512))
     if isinstance(error, OSError) and error.strerror:

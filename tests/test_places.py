@@ -1,0 +1,170 @@
+"""Datasets on another file system: TensorFlow's in memory stands for all that have a scheme."""
+
+import os
+import uuid
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests import made, runs
+from ugatit_tf.data import doctor, folders, pipeline, places
+from ugatit_tf.pictures import files
+from ugatit_tf.runtime import Failure
+
+NAMES = ["été 夏.png", "#a?b&c=d 100%.png", "plain.png"]
+
+
+@pytest.fixture
+def far():
+    """A folder in TensorFlow's memory that no other test has."""
+    return f"ram://bucket/{uuid.uuid4().hex}"
+
+
+def copy(folder, far):
+    """Copies a local folder with all below it."""
+    for name, content in runs.bytes_below(folder).items():
+        path = f"{far}/{name}"
+        tf.io.gfile.makedirs(os.path.dirname(path))
+        with tf.io.gfile.GFile(path, "wb") as file:
+            file.write(content)
+
+
+@pytest.fixture
+def both(tmp_path, far):
+    """The same dataset on disk and far away."""
+    for part, seed in (("trainA", 1), ("trainB", 2)):
+        runs.write_pictures(str(tmp_path / part), NAMES, seed=seed)
+        runs.write_pictures(str(tmp_path / part), ["large.jpg"], height=300, width=200)
+    (tmp_path / "trainA" / "page.png").write_bytes(b"<html>not found</html>")
+    copy(tmp_path, far)
+    return str(tmp_path), far
+
+
+def test_a_remote_folder_is_examined_like_a_local_one(both):
+    near, far = (folders.examine(places.joined(place, "trainA")) for place in both)
+    assert list(far.pictures) == list(near.pictures)
+    assert len(far.pictures) == len(NAMES) + 1
+    assert far.refused == near.refused == [("page.png", near.refused[0][1])]
+    assert far.fingerprint == near.fingerprint
+    assert far.paths == [f"{both[1]}/trainA/{p.name}" for p in near.pictures]
+
+
+@pytest.mark.parametrize("cache", ["none", "memory"])
+def test_batches_of_a_remote_dataset_are_those_of_a_local_one(both, cache):
+    config = made.tiny_config(img_ch=3, batch_size=2, cache=cache)
+    found, named = [], []
+    for place in both:
+        paths = [folders.pictures_in(places.joined(place, part)) for part in folders.TRAIN]
+        found.append(list(pipeline.batches(*paths, config).take(6).as_numpy_iterator()))
+        named.append(pipeline.names_of_step(*paths, config, 3))
+    np.testing.assert_array_equal(*found)
+    assert named[0] == named[1]
+    assert len(named[0]) == 4
+    assert all(name.startswith(("trainA/", "trainB/")) for name in named[0])
+
+
+def test_a_cache_on_disk_is_refused_with_a_warning_and_does_without(both, caplog, tmp_path):
+    paths = folders.examine(f"{both[1]}/trainB").paths
+    config = made.tiny_config(img_ch=3, cache="disk")
+    near = folders.examine(f"{both[0]}/trainB").paths
+    expected = list(pipeline.batches(near, near, made.tiny_config(img_ch=3)).take(3))
+    caplog.clear()
+    found = list(pipeline.batches(paths, paths, config).take(3))
+    np.testing.assert_array_equal(np.array(found), np.array(expected))
+    messages = {record.getMessage() for record in caplog.records}
+    assert len(messages) == 1
+    assert f"{both[1]}/trainB" in messages.pop()
+    assert not os.path.exists("ram:")
+
+
+def test_one_picture_of_a_remote_folder_can_be_loaded_by_its_path(both):
+    near, far = (pipeline.load(f"{p}/trainA/{NAMES[0]}", size=8, channels=3) for p in both)
+    np.testing.assert_array_equal(near, far)
+
+
+def test_a_remote_folder_that_is_not_there_is_a_part_without_pictures(far):
+    part = folders.examine(f"{far}/trainA")
+    assert (list(part.pictures), part.refused) == ([], [])
+    with pytest.raises(Failure, match="No folder ram://.*trainA. Expected"):
+        folders.pictures_in(f"{far}/trainA")
+
+
+def test_a_folder_in_a_remote_folder_is_no_picture(both):
+    tf.io.gfile.makedirs(f"{both[1]}/trainB/sub")
+    assert ("sub", "this is a folder, not a picture") in folders.examine(
+        f"{both[1]}/trainB"
+    ).refused
+
+
+def test_a_picture_that_is_gone_is_unreadable(far):
+    with pytest.raises(files.UnreadablePicture, match="ram://.*a.png: no such file"):
+        pipeline.load(f"{far}/a.png", size=8, channels=3)
+
+
+def test_a_scheme_that_tensorflow_does_not_know_is_a_failure_that_names_the_path():
+    with pytest.raises(Failure, match="nowhere://bucket/trainA.* cannot be read: .*nowhere"):
+        folders.examine("nowhere://bucket/trainA")
+
+
+def test_a_line_that_is_down_stops_rather_than_leaving_pictures_out(both, monkeypatch):
+    def failing(path, mode="rb"):
+        raise tf.errors.UnavailableError(None, None, "no connection\nat all")
+
+    monkeypatch.setattr(places, "opened", failing)
+    with pytest.raises(Failure, match="ram://.* cannot be read: no connection. Check"):
+        folders.examine(f"{both[1]}/trainA")
+
+
+def test_the_doctor_examines_a_remote_dataset(both, tmp_path):
+    reports = []
+    for place in both:
+        folder, _, name = place.rpartition("/")
+        config = made.tiny_config(dataset_dir=folder, dataset=name, img_ch=3)
+        reports.append(doctor.check(config))
+    assert [part.fingerprint for part in reports[0].parts.values()] == [
+        part.fingerprint for part in reports[1].parts.values()
+    ]
+    assert [len(report.warnings) for report in reports] == [len(reports[0].warnings)] * 2
+
+
+@pytest.mark.parametrize("name", [b"latin-1 \xe9", "夏 #?".encode()])
+def test_a_file_appears_in_its_place_whole_or_not_at_all(tmp_path, far, name):
+    for folder in (str(tmp_path / os.fsdecode(name)), far):
+        path = places.joined(folder, "a.bin")
+        for content, fails in ((b"old", False), (b"new", True), (b"newer", False)):
+            try:
+                with places.replacing(path) as beside, places.opened(beside, "wb") as file:
+                    file.write(content)
+                    if fails:
+                        raise KeyboardInterrupt
+            except KeyboardInterrupt:
+                content = b"old"
+            assert places.read_bytes(path) == content
+            assert places.listed(folder) == ["a.bin"]
+        assert places.num_bytes(path) == 5
+        assert places.read_bytes(path, 1, 3) == b"ewe"
+        assert places.read_bytes(path, 9, 3) == b""
+        places.remove(path)
+        places.remove(path)
+        assert places.num_bytes(path) is None
+
+
+def test_work_is_done_ahead_in_order_and_within_bounds():
+    begun = []
+
+    def double(number):
+        begun.append(number)
+        return 2 * number
+
+    found = places.ahead(double, range(1000), threads=2)
+    assert [next(found) for _ in range(3)] == [0, 2, 4]
+    assert max(begun) < 3 + places.AHEAD * 2
+    assert list(found) == [2 * number for number in range(3, 1000)]
+
+
+def test_what_fails_ahead_is_raised_in_its_turn():
+    found = places.ahead(lambda number: 1 / (3 - number), range(10))
+    assert [next(found) for _ in range(3)] == [1 / 3, 1 / 2, 1]
+    with pytest.raises(ZeroDivisionError):
+        next(found)

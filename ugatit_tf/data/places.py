@@ -1,0 +1,210 @@
+"""Where the files of a dataset are: on this computer, or on any system that TensorFlow opens.
+
+A path with a scheme (`gs://bucket/selfie2anime/trainA`) is TensorFlow's; every other is the
+system's own, with names of any bytes. Paths are text everywhere. That of a picture which is no
+file on this computer is a `files.Elsewhere`, which knows how its bytes are read.
+"""
+
+import collections
+import contextlib
+import os
+import re
+import stat
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+
+import tensorflow as tf
+
+from ugatit_tf.pictures import files
+from ugatit_tf.runtime import Failure
+
+SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+FAR_AWAY = 32  # threads that wait for files of another computer
+AHEAD = 4  # items on the way for each thread
+CHUNK = 1 << 20  # bytes
+
+
+class Remote(files.Elsewhere):
+    """The path of a picture on a system that TensorFlow opens."""
+
+    def read_bytes(self) -> bytes:
+        return read_bytes(self)
+
+
+class Fetched(files.Elsewhere):
+    """The path of a picture whose bytes are here already.
+
+    Args:
+        path: text.
+        content: bytes.
+    """
+
+    def __new__(cls, path, content):
+        self = super().__new__(cls, path)
+        self.content = content
+        return self
+
+    def read_bytes(self) -> bytes:
+        return self.content
+
+
+def is_remote(path) -> bool:
+    """
+    >>> [is_remote(path) for path in ("gs://bucket/a", "/data/a", "C:/data", "a://b")]
+    [True, False, False, True]
+    """
+    return SCHEME.match(os.fspath(path)) is not None
+
+
+def at(path):
+    """The path of a picture so that `files` can read it: a `Remote` where it has a scheme."""
+    if isinstance(path, files.Elsewhere) or not is_remote(path):
+        return path
+    return Remote(path)
+
+
+def joined(folder, name):
+    """The path of a picture in a folder; with a scheme, the separator is always a slash."""
+    folder = os.fspath(folder)
+    if not is_remote(folder):
+        return os.path.join(folder, name)
+    return Remote(f"{folder.rstrip('/')}/{name}")
+
+
+def folder_and_name(path) -> str:
+    """The last two parts of a path, e.g. `trainA/1.png`."""
+    parts = path.split("/" if is_remote(path) else os.sep)
+    return os.path.join(*parts[-2:])
+
+
+def is_folder(path) -> bool:
+    if not is_remote(path):
+        return os.path.isdir(path)
+    found = _status(path)
+    return found is not None and found.is_directory
+
+
+def num_bytes(path):
+    """The length of a file; None where there is none."""
+    if is_remote(path):
+        found = _status(path)
+        return None if found is None or found.is_directory else found.length
+    try:
+        found = os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return found.st_size if stat.S_ISREG(found.st_mode) else None
+
+
+def listed(folder) -> list:
+    """The names of all that is directly in a folder, sorted; those of folders may end in `/`."""
+    if not is_remote(folder):
+        return sorted(os.listdir(folder))
+    with _explained(folder):
+        return sorted(tf.io.gfile.listdir(os.fspath(folder)))
+
+
+def opened(path, mode="rb"):
+    """A file of bytes, with `read`, `seek` and lines, or `write`."""
+    return tf.io.gfile.GFile(os.fspath(path), mode) if is_remote(path) else open(path, mode)
+
+
+def read_bytes(path, start=0, length=-1) -> bytes:
+    """The content of a file, or `length` bytes from `start` on; fewer where it ends before.
+
+    Raises:
+        UnreadablePicture: there is no such file, with a scheme.
+        OSError: the same, without one.
+        Failure: it is there, and its system does not give it. It is better to stop than to go
+            on without a picture because a line is down.
+    """
+    if isinstance(path, files.Elsewhere) and not isinstance(path, Remote):
+        return path.read_bytes()
+    try:
+        with opened(path) as file:
+            if start:
+                file.seek(start)
+            return file.read(length)
+    except tf.errors.OutOfRangeError:  # `start` is behind the end
+        return b""
+    except tf.errors.OpError as error:
+        if is_folder(path):
+            raise files.UnreadablePicture(path, "this is a folder, not a picture") from None
+        if isinstance(error, tf.errors.NotFoundError):
+            raise files.UnreadablePicture(path, "no such file or directory") from None
+        raise _failure(path, error) from error
+
+
+@contextlib.contextmanager
+def replacing(path):
+    """The path of a file beside `path` that takes its place if all goes well."""
+    if is_remote(path):
+        folder, _, name = os.fspath(path).rpartition("/")
+        beside, remove = f"{folder}/.{uuid.uuid4().hex}.{name}.unfinished", tf.io.gfile.remove
+        tf.io.gfile.makedirs(folder)
+    else:
+        folder, name = os.path.split(path)
+        beside, remove = os.path.join(folder, f".{uuid.uuid4().hex}.unfinished"), os.remove
+        os.makedirs(folder, exist_ok=True)
+    try:
+        yield beside
+        if is_remote(path):
+            tf.io.gfile.rename(beside, path, overwrite=True)
+        else:
+            os.replace(beside, path)
+    except BaseException:
+        with contextlib.suppress(OSError, tf.errors.OpError):
+            remove(beside)
+        raise
+
+
+def remove(path):
+    """Removes a file; it may be gone already."""
+    with contextlib.suppress(FileNotFoundError, tf.errors.NotFoundError):
+        tf.io.gfile.remove(path) if is_remote(path) else os.remove(path)
+
+
+def ahead(function, items, *, threads=None):
+    """Yields `function(item)` of all items, in their order; threads do few of them ahead.
+
+    Unlike with `map` of a pool, memory does not grow with the number of items.
+    """
+    threads = threads or os.cpu_count() or 1
+    waiting, pool = collections.deque(), ThreadPoolExecutor(threads)
+    try:
+        for item in items:
+            waiting.append(pool.submit(function, item))
+            if len(waiting) == AHEAD * threads:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def threads_for(folder) -> int:
+    """How many threads read the files of a folder best."""
+    return FAR_AWAY if is_remote(folder) else os.cpu_count() or 1
+
+
+def _status(path):
+    """What a remote system tells of a path; None where there is nothing."""
+    with _explained(path):
+        try:
+            return tf.io.gfile.stat(os.fspath(path))
+        except tf.errors.NotFoundError:
+            return None
+
+
+@contextlib.contextmanager
+def _explained(path):
+    """What TensorFlow raises in the body is a `Failure` with the path."""
+    try:
+        yield
+    except tf.errors.OpError as error:
+        raise _failure(path, error) from error
+
+
+def _failure(path, error):
+    what = (error.message or type(error).__name__).splitlines()[0]
+    return Failure(f"{path} cannot be read: {what}. Check the address, the line and the rights.")

@@ -1,0 +1,188 @@
+"""Reads a packed folder: the pictures of one domain in a few large TFRecord files.
+
+A million small files are slow to list, to copy and to open, above all over a network. Packed
+(`packing.py`), they are shards `00000-of-00003.tfrecord` of `tf.train.Example` with the features
+`name` and `encoded`, the file's bytes as they were, so that nothing about training changes. Any
+program that knows TFRecord can read them. Ours reads single records, in any order; `manifest.json`
+says where they are, and all that `folders.examine` would find out by decoding.
+
+The manifest is JSON with one picture a line, so that it is read line by line, and its last line
+is the sha256 of those before:
+
+    {"ugatit_tf_packed": 1, "shards": [{"name": ..., "num_bytes": ..., "sha256": ...,
+     "records": ...}, ...], "columns": [...], "pictures": [
+    ["1.png", 256, 256, 131072, "9f86d08...", 61.2, 0, 12, 131150],
+    ...
+    ], "sha256": "..."}
+"""
+
+import array
+import dataclasses
+import hashlib
+import json
+import os
+
+import tensorflow as tf
+from google.protobuf.message import DecodeError
+
+from ugatit_tf.data import places
+from ugatit_tf.data.table import Picture, Table
+from ugatit_tf.pictures import files
+from ugatit_tf.runtime import Failure
+
+MANIFEST = "manifest.json"
+VERSION = 1
+KEY = "ugatit_tf_packed"
+MARK = f'{{"{KEY}": '.encode()  # what no other manifest begins with
+COLUMNS = (
+    "name", "height", "width", "num_bytes", "digest", "deviation",  # as in `Picture`
+    "shard", "offset", "length",  # where the Example is, without the frame of its record
+)  # fmt: skip
+HEAD, FRAME = 12, 16  # bytes before the content of a record, and around it
+ANEW = "Pack the dataset anew, or copy it again."
+
+
+@dataclasses.dataclass(frozen=True)
+class Shard:
+    """One TFRecord file."""
+
+    name: str
+    num_bytes: int
+    sha256: str
+    records: int
+
+
+class Record(files.Elsewhere):
+    """The path of a packed picture: that which its file would have in the folder."""
+
+    def __new__(cls, pack, index):
+        self = super().__new__(cls, places.joined(pack.folder, pack.pictures.name(index)))
+        self.pack, self.index = pack, index
+        return self
+
+    def read_bytes(self) -> bytes:
+        return self.pack.read(self.index)
+
+
+class Pack:
+    """A packed folder, by its manifest; every shard is there and has its length.
+
+    Raises:
+        Failure: the manifest is damaged or of a later version, or a shard is not whole.
+    """
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.pictures = Table()
+        self.where = array.array("Q")  # shard, offset and length of each
+        try:
+            self._read_manifest()
+        except (ValueError, TypeError, KeyError, IndexError, OverflowError) as error:
+            raise Failure(f"{places.joined(folder, MANIFEST)} is damaged. {ANEW}") from error
+        for shard in self.shards:
+            found = places.num_bytes(self.path_of(shard))
+            if found != shard.num_bytes:
+                told = "is missing" if found is None else f"has {found} bytes"
+                raise Failure(f"{self.path_of(shard)} {told}, not {shard.num_bytes}. {ANEW}")
+
+    def path(self, index) -> Record:
+        return Record(self, index)
+
+    def path_of(self, shard) -> str:
+        return places.joined(self.folder, shard.name)
+
+    def read(self, index) -> bytes:
+        """The bytes of a picture's file.
+
+        Raises:
+            Failure: they are not those that were packed.
+        """
+        picture, (shard, offset, length) = (
+            self.pictures[index],
+            self.where[3 * index : 3 * index + 3],
+        )
+        path = self.path_of(self.shards[shard])
+        try:
+            found = content_of(places.read_bytes(path, offset, length))
+        except (OSError, files.UnreadablePicture, DecodeError, ValueError) as error:
+            raise Failure(f"{path}: {picture.name} cannot be read ({error}). {ANEW}") from error
+        name, content = found
+        if name != picture.name or hashlib.sha256(content).hexdigest() != picture.digest:
+            raise Failure(f"{path} is damaged at the picture {picture.name}. {ANEW}")
+        return content
+
+    def damage(self) -> list:
+        """A sentence on each shard that is not what was packed; reads all of them."""
+        digests = places.ahead(lambda shard: digest(self.path_of(shard)), self.shards)
+        return [
+            f"{self.path_of(shard)} is damaged. {ANEW}"
+            for shard, found in zip(self.shards, digests)
+            if found != shard.sha256
+        ]
+
+    def _read_manifest(self):
+        told = hashlib.sha256()
+        with places.opened(places.joined(self.folder, MANIFEST)) as file:
+            lines = iter(file)
+            line = next(lines, b"")
+            head = json.loads(line + b"]}")
+            version = head[KEY]
+            if version != VERSION:
+                raise Failure(f"{self.folder} was packed in format {version}; this is {VERSION}.")
+            self.shards = [Shard(**shard) for shard in head["shards"]]
+            if tuple(head["columns"]) != COLUMNS:
+                raise ValueError("other columns")
+            for following in lines:
+                told.update(line)
+                if following.startswith(b"]"):
+                    break
+                self._append(json.loads(following.rstrip(b",\n")))
+                line = following
+            else:
+                raise ValueError("cut off")
+        if json.loads(b'{"pictures": [' + following)["sha256"] != told.hexdigest():
+            raise ValueError("changed")
+
+    def _append(self, row):
+        name, height, width, num_bytes, digest, deviation, *where = row
+        self.pictures.append(Picture(name, (height, width), num_bytes, digest, deviation))
+        self.where.extend(where)
+
+
+def is_packed(folder) -> bool:
+    """Whether the pictures of a folder are in shards."""
+    path = places.joined(folder, MANIFEST)
+    if places.num_bytes(path) is None:
+        return False
+    return places.read_bytes(path, length=len(MARK)) == MARK
+
+
+def example(name, content) -> bytes:
+    """A record: a serialized `tf.train.Example`."""
+    features = {"name": os.fsencode(name), "encoded": content}
+    features = {
+        key: tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
+        for key, value in features.items()
+    }
+    return tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString(
+        deterministic=True
+    )
+
+
+def content_of(record):
+    """(name, content) of what `example` made; a DecodeError or ValueError of anything else."""
+    features = tf.train.Example.FromString(record).features.feature
+    values = [list(features[key].bytes_list.value) for key in ("name", "encoded")]
+    if list(map(len, values)) != [1, 1]:
+        raise ValueError("no picture")
+    (name,), (content,) = values
+    return os.fsdecode(name), content
+
+
+def digest(path) -> str:
+    """sha256 of a file, with little memory."""
+    told = hashlib.sha256()
+    with places.opened(path) as file:
+        for content in iter(lambda: file.read(places.CHUNK), b""):
+            told.update(content)
+    return told.hexdigest()
