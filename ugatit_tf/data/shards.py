@@ -140,6 +140,8 @@ class Pack:
                 line = following
             else:
                 raise ValueError("cut off")
+            if next(lines, None) is not None:
+                raise ValueError("too long")
         if json.loads(b'{"pictures": [' + following)["sha256"] != told.hexdigest():
             raise ValueError("changed")
 

@@ -1,0 +1,293 @@
+"""A packed dataset is the same dataset, whole, and refuses what is damaged."""
+
+import hashlib
+import json
+import logging
+import os
+import uuid
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests import made, runs
+from ugatit_tf.data import doctor, folders, packing, pipeline, places, shards
+from ugatit_tf.pictures import files
+from ugatit_tf.runtime import Failure
+
+NAMES = ["b.png", "été 夏.png", "#a?b&c=d 100%.png", os.fsdecode(b"latin-1 \xe9.png"), 'q"\n.png']
+
+
+@pytest.fixture
+def source(tmp_path):
+    """A dataset of three parts, with names of every kind and one file that is no picture."""
+    folder = tmp_path / "set"
+    for number, part in enumerate(("trainA", "trainB", "testA")):
+        paths = runs.write_pictures(str(folder / part), [f"{i}.png" for i in range(5)], seed=number)
+        for path, name in zip(paths, NAMES):
+            os.rename(path, folder / part / name)
+        runs.write_pictures(str(folder / part), ["wide.jpg"], height=30, width=70, seed=number)
+    (folder / "trainA" / "page.png").write_bytes(b"<html>not found</html>")
+    return str(folder)
+
+
+@pytest.fixture(params=["disk", "ram"])
+def target(request, tmp_path):
+    """Where to pack to: on disk, and on another file system."""
+    return str(tmp_path / "set_packed") if request.param == "disk" else f"ram://{uuid.uuid4().hex}"
+
+
+def rewrite(path, change):
+    """Replaces a file's bytes by `change` of them."""
+    write(path, change(places.read_bytes(path)))
+
+
+def write(path, content):
+    with places.replacing(path) as beside, places.opened(beside, "wb") as file:
+        file.write(content)
+
+
+def flipped(content, place=-30):
+    """With another bit, near the end: in the pixels of the last picture."""
+    content = bytearray(content)
+    content[place] ^= 4
+    return bytes(content)
+
+
+def shard(target, part="trainA", number=0, count=2):
+    return places.joined(target, f"{part}/{number:05d}-of-{count:05d}.tfrecord")
+
+
+def pair(dataset):
+    return [folders.pictures_in(places.joined(dataset, part)) for part in folders.TRAIN]
+
+
+def test_a_packed_part_is_the_part_that_was_packed(source, target, caplog):
+    with caplog.at_level(logging.WARNING):
+        parts, there = packing.pack(source, target, count=2)
+    assert not there
+    assert list(parts) == ["trainA", "trainB", "testA"]
+    assert len(caplog.records) == 1
+    assert "page.png" in caplog.records[0].getMessage()
+    for name, part in parts.items():
+        plain = folders.examine(os.path.join(source, name))
+        assert list(part.pictures) == list(plain.pictures)
+        assert part.fingerprint == plain.fingerprint
+        assert part.refused == []
+        assert (part.smallest, part.largest) == (plain.smallest, plain.largest)
+        assert part.paths == [places.joined(part.folder, p.name) for p in plain.pictures]
+        for packed, path in zip(part.paths, plain.paths):
+            assert packed.read_bytes() == Path(path).read_bytes()
+            assert os.path.basename(packed) == os.path.basename(path)
+
+
+@pytest.mark.parametrize("cache", ["none", "memory", "disk"])
+def test_training_from_shards_is_bit_for_bit_training_from_the_folder(source, target, cache):
+    packing.pack(source, target, count=2)
+    config = made.tiny_config(img_ch=3, batch_size=2, cache=cache)
+    found, named = [], []
+    for dataset in (source, target):
+        dataset = pipeline.batches(*pair(dataset), config, first_step=3)
+        found.append(list(dataset.take(9).as_numpy_iterator()))
+    named = [pipeline.names_of_step(*pair(dataset), config, 2) for dataset in (source, target)]
+    np.testing.assert_array_equal(*found)
+    assert named[0] == named[1]
+
+
+def test_other_programs_read_the_shards(source, target):
+    parts, _ = packing.pack(source, target, count=2)
+    paths = [shard(target, number=number) for number in range(2)]
+    kinds = {key: tf.io.FixedLenFeature([], tf.string) for key in ("name", "encoded")}
+    records = [tf.io.parse_single_example(r, kinds) for r in tf.data.TFRecordDataset(paths)]
+    names = [os.fsdecode(record["name"].numpy()) for record in records]
+    assert names == [picture.name for picture in parts["trainA"].pictures]
+    digests = [hashlib.sha256(record["encoded"].numpy()).hexdigest() for record in records]
+    assert digests == [picture.digest for picture in parts["trainA"].pictures]
+
+
+def test_the_manifest_is_json_that_says_where_everything_is(source, target):
+    parts, _ = packing.pack(source, target, count=2)
+    told = json.loads(places.read_bytes(places.joined(target, "trainA/manifest.json")))
+    assert told["ugatit_tf_packed"] == 1
+    rows = [dict(zip(told["columns"], row)) for row in told["pictures"]]
+    contents = [places.read_bytes(shard(target, number=number)) for number in range(2)]
+    for about, content in zip(told["shards"], contents):
+        assert about["num_bytes"] == len(content)
+        assert about["sha256"] == hashlib.sha256(content).hexdigest()
+    assert [about["records"] for about in told["shards"]] == [3, 3]
+    for row, picture in zip(rows, parts["trainA"].pictures):
+        record = contents[row["shard"]][row["offset"] :][: row["length"]]
+        assert shards.content_of(record)[0] == row["name"] == picture.name
+        assert (row["height"], row["width"]) == picture.size
+        assert row["deviation"] == picture.deviation
+
+
+@pytest.mark.parametrize(
+    ("options", "count"),
+    [({}, 1), ({"count": 4}, 4), ({"count": 99}, 6), ({"megabytes": 0.005}, 2)],
+)
+def test_shards_are_as_many_as_asked_or_as_the_size_needs(source, tmp_path, options, count):
+    parts, _ = packing.pack(source, str(tmp_path / "out"), **options)
+    assert len(parts["testA"].pack.shards) == count
+    assert sum(one.records for one in parts["testA"].pack.shards) == len(parts["testA"].pictures)
+
+
+def test_packing_again_says_that_it_is_there_and_writes_nothing(source, target):
+    packing.pack(source, target, count=2)
+    before = places.read_bytes(shard(target))
+    parts, there = packing.pack(source, target, count=3)
+    assert there
+    assert len(parts["trainA"].pack.shards) == 2
+    assert places.read_bytes(shard(target)) == before
+
+
+@pytest.mark.parametrize("change", ["a picture", "a part"])
+def test_another_packed_dataset_is_never_replaced(source, target, change):
+    packing.pack(source, target)
+    more = os.path.join(source, "trainB" if change == "a picture" else "testB")
+    runs.write_pictures(more, ["new.png"], seed=9)
+    with pytest.raises(Failure, match="holds another packed dataset.*--pack_to"):
+        packing.pack(source, target)
+
+
+def test_a_folder_of_other_files_is_left_alone(source, target):
+    path = places.joined(target, "testA/holiday.png")
+    write(path, b"mine")
+    with pytest.raises(Failure, match="testA holds holiday.png, which is not of a packed"):
+        packing.pack(source, target)
+    assert places.read_bytes(path) == b"mine"
+    assert places.listed(target) == ["testA"]
+
+
+@pytest.mark.parametrize("fails", ["second shard", "second manifest"])
+def test_what_fails_in_the_middle_leaves_nothing_and_can_be_repeated(
+    source, target, monkeypatch, fails
+):
+    kind = "_write_shard" if "shard" in fails else "_write_manifest"
+    calls, write = [], getattr(packing, kind)
+
+    def failing(*arguments):
+        calls.append(arguments)
+        if len(calls) == 2:
+            raise OSError("No space left on device")
+        return write(*arguments)
+
+    monkeypatch.setattr(packing, kind, failing)
+    with pytest.raises(OSError, match="No space left"):
+        packing.pack(source, target, count=2)
+    for part in ("trainA", "trainB", "testA"):
+        folder = places.joined(target, part)
+        assert not places.is_folder(folder) or places.listed(folder) == []
+    _, there = packing.pack(source, target, count=2)
+    assert not there
+
+
+def test_what_a_killed_process_left_is_cleared_away(source, target):
+    for name in ("00000-of-00007.tfrecord", ".0123abc.unfinished"):
+        write(places.joined(target, f"trainA/{name}"), b"half")
+    packing.pack(source, target, count=2)
+    names = ["00000-of-00002.tfrecord", "00001-of-00002.tfrecord", "manifest.json"]
+    assert places.listed(places.joined(target, "trainA")) == names
+
+
+def test_a_file_that_changes_while_it_is_packed_is_a_failure(source, target, monkeypatch):
+    examine = folders.examine
+
+    def changed_after(folder):
+        part = examine(folder)
+        runs.write_pictures(source, ["trainA/b.png"], seed=5)
+        return part
+
+    monkeypatch.setattr(folders, "examine", changed_after)
+    with pytest.raises(Failure, match="b.png was changed while"):
+        packing.pack(source, target)
+
+
+def test_a_packed_dataset_is_not_packed_again(source, target):
+    packing.pack(source, target)
+    with pytest.raises(Failure, match="packed already"):
+        packing.pack(target, f"{target}_again")
+
+
+def test_a_dataset_without_pictures_is_not_packed(tmp_path):
+    with pytest.raises(Failure, match="No pictures in .*trainA, trainB, testA, testB"):
+        packing.pack(str(tmp_path / "none"), str(tmp_path / "out"))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (None, "is missing"),
+        (lambda content: content[:-1], "has [0-9]+ bytes, not [0-9]+"),
+        (lambda content: content + b"x", "has [0-9]+ bytes, not [0-9]+"),
+    ],
+)
+def test_a_shard_that_is_not_whole_is_a_failure_at_the_start(source, target, change, message):
+    packing.pack(source, target, count=2)
+    path = shard(target, number=1)
+    if change:
+        rewrite(path, change)
+    else:
+        places.remove(path)
+    with pytest.raises(Failure, match=f"00001-of-00002.tfrecord {message}"):
+        folders.examine(places.joined(target, "trainA"))
+
+
+@pytest.mark.parametrize("place", [-30, 14])
+def test_a_damaged_record_is_a_failure_that_names_shard_and_picture(source, target, place):
+    packing.pack(source, target, count=2)
+    rewrite(shard(target), lambda content: flipped(content, place))
+    paths = folders.examine(places.joined(target, "trainA")).paths  # lengths alone are right
+    damaged = paths[0 if place > 0 else 2]
+    with pytest.raises(Failure, match="00000-of-00002.tfrecord") as caught:
+        files.read(damaged)
+    assert os.path.basename(damaged) in str(caught.value)
+    assert files.read(paths[1]).shape == (10, 14, 3)
+
+
+def test_the_doctor_reads_all_shards_and_training_only_their_lengths(source, target):
+    packing.pack(source, target, count=2)
+    rewrite(shard(target, "trainB"), flipped)
+    folder, name = target.rsplit("/", 1)
+    folder = f"{folder}/" if folder.endswith("/") else folder
+    config = made.tiny_config(dataset_dir=folder, dataset=name, img_ch=3)
+    assert doctor.check(config).errors == []
+    (error,) = doctor.check(config, thorough=True).errors
+    assert f"{shard(target, 'trainB')} is damaged." in error
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda content: content[:-1000],
+        lambda content: content[:-2],
+        lambda content: content.replace(b"wide", b"tall"),
+        lambda content: content.replace(b", 0, 12, ", b", 9, 12, "),
+        lambda content: content.replace(b'"columns"', b'"rows"'),
+        lambda content: content.replace(b'"records"', b'"record"'),
+        lambda content: content[:30],
+        lambda content: content + b"x",
+    ],
+)
+def test_a_damaged_manifest_is_a_failure_that_names_it(source, target, change):
+    packing.pack(source, target)
+    rewrite(places.joined(target, "trainA/manifest.json"), change)
+    with pytest.raises(Failure, match="trainA/manifest.json is damaged"):
+        folders.examine(places.joined(target, "trainA"))
+
+
+def test_a_later_format_is_refused_by_its_number(source, target):
+    packing.pack(source, target)
+    path = places.joined(target, "trainA/manifest.json")
+    rewrite(path, lambda content: content.replace(b'packed": 1', b'packed": 2'))
+    with pytest.raises(Failure, match="packed in format 2; this is 1"):
+        folders.examine(places.joined(target, "trainA"))
+
+
+def test_a_manifest_of_something_else_is_one_more_file(tmp_path):
+    runs.write_pictures(str(tmp_path), ["a.png"])
+    (tmp_path / "manifest.json").write_text('{"name": "my pictures"}')
+    part = folders.examine(tmp_path)
+    assert part.paths == [str(tmp_path / "a.png")]
+    assert [name for name, _ in part.refused] == ["manifest.json"]

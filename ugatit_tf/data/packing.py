@@ -1,0 +1,162 @@
+"""Packs a dataset: each of its parts into a few TFRecord files, which train alike (`shards.py`)."""
+
+import array
+import hashlib
+import json
+import logging
+import math
+import os
+import re
+
+import tensorflow as tf
+
+from ugatit_tf.data import folders, places, shards
+from ugatit_tf.runtime import Failure
+
+LOG = logging.getLogger(__name__)
+NAME = re.compile(r"\d{5,}-of-\d{5,}\.tfrecord|\..*\.unfinished")  # all that packing leaves
+PART_NAMES = (*folders.TRAIN, *folders.TEST)
+
+
+def pack(source, target, *, count=0, megabytes=128):
+    """Packs trainA, trainB, testA and testB in the folder `source`, those that are there.
+
+    A part is there when its manifest is: the manifests are written last of all, and every file
+    appears whole. Files that are no pictures are named in a warning and left out.
+
+    Args:
+        source, target: folders of datasets; either may have a scheme.
+        count: int. Shards of each part; with 0 as many as are `megabytes` large.
+
+    Returns:
+        (dict name -> `folders.Part` of the packed dataset, whether it was there already).
+
+    Raises:
+        Failure: nothing to pack, packed already, or another dataset in its place.
+        OSError: a file cannot be written.
+    """
+    there = _there(target)
+    parts = {name: folders.examine(places.joined(source, name)) for name in PART_NAMES}
+    for part in parts.values():
+        if part.pack:
+            raise Failure(f"{part.folder} is packed already. Pack the folders of pictures.")
+        if part.refused:
+            LOG.warning(part.refusal)
+    parts = {name: part for name, part in parts.items() if part.pictures}
+    if not parts:
+        raise Failure(
+            f"No pictures in {source}. Expected the folders {', '.join(PART_NAMES)}, or some."
+        )
+    if there and _same(there, parts):
+        return there, True
+    if there:
+        raise Failure(
+            f"{target} holds another packed dataset. Choose another name with --pack_to, or "
+            f"remove it first."
+        )
+    _write(parts, target, count, megabytes)
+    return _there(target), False
+
+
+def _there(target) -> dict:
+    """name -> `folders.Part` of what is packed in `target`, which holds nothing else.
+
+    What an interrupted packing left is removed.
+    """
+    found = {}
+    for name in PART_NAMES:
+        folder = places.joined(target, name)
+        if shards.is_packed(folder):
+            found[name] = folders.examine(folder)
+            continue
+        names = places.listed(folder) if places.is_folder(folder) else []
+        foreign = [one for one in names if not NAME.fullmatch(one)]
+        if foreign:
+            raise Failure(
+                f"{folder} holds {folders.shown(foreign[0])}, which is not of a packed dataset. "
+                f"Choose another name with --pack_to."
+            )
+        for one in names:
+            places.remove(places.joined(folder, one))
+    return found
+
+
+def _same(there, parts):
+    return there.keys() == parts.keys() and all(
+        there[name].fingerprint == part.fingerprint for name, part in parts.items()
+    )
+
+
+def _write(parts, target, count, megabytes):
+    written, manifests = [], {}
+    try:
+        for name, part in parts.items():
+            total = sum(picture.num_bytes for picture in part.pictures)
+            number = min(count or math.ceil(total / megabytes / 1e6), len(part.pictures))
+            folder = places.joined(target, name)
+            manifests[name] = _write_shards(part, folder, number, written)
+        for name, (made, where) in manifests.items():
+            path = places.joined(places.joined(target, name), shards.MANIFEST)
+            written.insert(0, path)  # the first to go, should the next not be written
+            _write_manifest(path, parts[name].pictures, made, where)
+    except BaseException:
+        for path in written:
+            places.remove(path)
+        raise
+
+
+def _write_shards(part, folder, number, written):
+    """Writes so many shards of about the same number of pictures; adds their paths to `written`.
+
+    Returns:
+        (list of `shards.Shard`, array of shard, offset and length of each record).
+    """
+    made, where = [], array.array("Q")
+    for index in range(number):
+        first, last = (len(part.pictures) * i // number for i in (index, index + 1))
+        path = places.joined(folder, f"{index:05d}-of-{number:05d}.tfrecord")
+        written.append(path)
+        for place in _write_shard(path, part, range(first, last)):
+            where.extend([index, *place])
+        about = os.path.basename(path), places.num_bytes(path), shards.digest(path), last - first
+        made.append(shards.Shard(*about))
+    return made, where
+
+
+def _write_shard(path, part, numbers):
+    """Yields (offset, length) of each record, as they are written."""
+    place, paths = shards.HEAD, part.paths
+    contents = places.ahead(
+        places.read_bytes,
+        (paths[number] for number in numbers),
+        threads=places.threads_for(part.folder),
+    )
+    with places.replacing(path) as beside, tf.io.TFRecordWriter(os.fsencode(beside)) as file:
+        for number, content in zip(numbers, contents):
+            picture = part.pictures[number]
+            if hashlib.sha256(content).hexdigest() != picture.digest:
+                raise Failure(f"{paths[number]} was changed while it was packed. Pack anew.")
+            record = shards.example(picture.name, content)
+            file.write(record)
+            yield place, len(record)
+            place += len(record) + shards.FRAME
+
+
+def _write_manifest(path, pictures, made, where):
+    """Writes what `shards` describes."""
+    told = hashlib.sha256()
+    head = {shards.KEY: shards.VERSION, "shards": [vars(shard) for shard in made]}
+    head["columns"] = shards.COLUMNS
+    with places.replacing(path) as beside, places.opened(beside, "wb") as file:
+        for line in _lines(head, pictures, where):
+            told.update(line)
+            file.write(line)
+        file.write(f'], "sha256": "{told.hexdigest()}"}}\n'.encode())
+
+
+def _lines(head, pictures, where):
+    yield f'{json.dumps(head)[:-1]}, "pictures": [\n'.encode()
+    for index, picture in enumerate(pictures):
+        row = [picture.name, *picture.size, picture.num_bytes, picture.digest, picture.deviation]
+        row = json.dumps([*row, *where[3 * index : 3 * index + 3]])
+        yield f"{row}{',' * (index + 1 < len(pictures))}\n".encode()
