@@ -1,5 +1,6 @@
 """`--phase evaluate`: how far translations are from the target domain, and from their source."""
 
+import contextlib
 import json
 import os
 
@@ -12,7 +13,7 @@ from ugatit_tf.evaluation import fid, kid
 from ugatit_tf.evaluation.inception import Extractor, Protocol, features_of, kept
 from ugatit_tf.pictures import files
 from ugatit_tf.runtime import Failure
-from ugatit_tf.translation import load, sources
+from ugatit_tf.translation import devices, flow, load, sources
 from ugatit_tf.translation.model import BATCH
 
 CACHE = ".cache"  # beside the dataset's folders
@@ -41,7 +42,8 @@ def evaluate(config, *, fake_dir="", which="latest", seed=0) -> tuple:
     real = {part: _paths(config, part) for part in folders.TEST}
     fakes = _folders_of(fake_dir) if fake_dir else dict.fromkeys(DOMAINS)
     protocol = protocol_of(config)
-    extractor = Extractor(protocol)
+    names = devices.names(getattr(config, "strategy", "auto"))
+    extractor = devices.Copies(Extractor(protocol), lambda: Extractor(protocol), names)
     cache = os.path.join(config.dataset_folder, CACHE)
     features = {part: kept(extractor, paths, cache, _bar(part)) for part, paths in real.items()}
     found = {
@@ -125,15 +127,23 @@ def measures(fake, target, source, *, seed=0) -> dict:
 
 def translations(model, paths, direction, *, quiet=False):
     """Yields the translations of pictures as the test phase writes them, uint8."""
-    starts = range(0, len(paths), BATCH)
-    for start in tqdm(starts, desc=f"translate {direction}", unit="batch", disable=quiet):
-        x = []
-        for path in paths[start : start + BATCH]:
-            pixels = files.read(path, channels=model.channels)
-            how = model.fit_of(pixels.shape, "stretch", restore=False)
-            x.append(how.apply(files.to_float(pixels)))
-        for image, _ in model.outputs(np.stack(x), direction, tile_pixels=model.size**2):
-            yield files.to_uint8(image)
+
+    def read(path):
+        pixels = files.read(path, channels=model.channels)
+        how = model.fit_of(pixels.shape, "stretch", restore=False)
+        return how.apply(files.to_float(pixels))
+
+    def translate(batch):
+        return model.outputs(np.stack(batch), direction, tile_pixels=model.size**2)
+
+    def finish(output):
+        return files.to_uint8(output[0])
+
+    options = {"size": BATCH, "limit": 2 * BATCH, "devices": model.num_devices}
+    images = flow.staged(paths, read, translate, finish, **options)
+    with contextlib.closing(images):
+        shown = {"desc": f"translate {direction}", "unit": "picture", "disable": quiet}
+        yield from tqdm(images, total=len(paths), **shown)
 
 
 def table(found) -> str:

@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from ugatit_tf.pictures import files
 from ugatit_tf.runtime import Failure
+from ugatit_tf.translation import devices, flow
 
 SIZE, NUM_FEATURES = 299, 2048
 BATCH = 16
@@ -82,16 +83,19 @@ class Extractor:
 
 
 def features_of(extractor, images) -> np.ndarray:
-    """Features of an iterable of uint8 [height, width, channels], of any sizes, in its order."""
-    found, batch = [], []
-    for image in images:
-        if batch and (len(batch) == BATCH or image.shape != batch[0].shape):
-            found.append(extractor(np.stack(batch)))
-            batch = []
-        batch.append(image)
-    if batch:
-        found.append(extractor(np.stack(batch)))
-    return np.concatenate(found)
+    """Features of an iterable of uint8 [height, width, channels], of any sizes, in its order.
+
+    Args:
+        extractor: `Extractor`, or `Copies` of it.
+    """
+    copies = devices.copies_of(extractor)
+
+    def work(batch):
+        return copies.use(lambda one: one(np.stack(batch)))
+
+    batches = flow.batches(images, BATCH, lambda image: image.shape)
+    with flow.threads(copies.count) as pool:
+        return np.concatenate(list(flow.ahead(pool, work, batches, copies.count + 1)))
 
 
 def kept(extractor, paths, folder, progress=lambda items: items) -> np.ndarray:
@@ -100,7 +104,8 @@ def kept(extractor, paths, folder, progress=lambda items: items) -> np.ndarray:
     Args:
         progress: function that passes on what it iterates over.
     """
-    about = "\n".join([extractor.key, *map(_digest, paths)])
+    copies = devices.copies_of(extractor)
+    about = "\n".join([copies.first.key, *map(_digest, paths)])
     name = f"features_{hashlib.sha256(about.encode()).hexdigest()[:32]}.npy"
     path = os.path.join(folder, name)
     try:
@@ -109,7 +114,10 @@ def kept(extractor, paths, folder, progress=lambda items: items) -> np.ndarray:
             return found
     except (OSError, ValueError, EOFError):
         pass  # not there, or damaged: computed again
-    found = features_of(extractor, (files.read(path) for path in progress(paths)))
+    threads = flow.workers(copies.count)
+    with flow.threads(threads) as pool:
+        pictures = flow.ahead(pool, files.read, progress(paths), threads + 1)
+        found = features_of(copies, pictures)
     try:
         with files.replacing(path) as file:
             np.save(file, found)

@@ -6,7 +6,6 @@ pictures and encode the last; a few are on the way at any time, so memory does n
 
 import dataclasses
 import errno
-import itertools
 import math
 import os
 import sys
@@ -208,10 +207,8 @@ def _results(model, request, jobs):
                 raise
             return Failed(picture.job, _told(error))
 
-    with flow.threads(flow.WORKERS) as pool, flow.threads(1) as worker:
-        loaded = flow.ahead(pool, load, jobs, BATCH + 1)
-        batches = flow.ahead(worker, translate, flow.batches(loaded, BATCH, size_of), 2)
-        yield from flow.ahead(pool, finish, itertools.chain.from_iterable(batches), BATCH + 1)
+    options = {"key": size_of, "limit": BATCH + 1, "devices": model.num_devices}
+    yield from flow.staged(jobs, load, translate, finish, size=BATCH, **options)
 
 
 def _written(request, picture, tiled, shown, output, looked):

@@ -97,11 +97,15 @@ def _translated(model, request, film, stack):
     judged = request.heatmap == "side" and model.judges
     previous, region = None, None
 
-    def load(frame):
+    def look(frame):  # one after the other: a face's place depends on its last one
         nonlocal region
         pixels = frame if model.channels == 3 else _grey(frame)
         if request.face:
             region = _steady(region, face.find(pixels))
+        return pixels, region
+
+    def load(seen):
+        pixels, region = seen
         return convert.prepared(model, request, None, pixels, region=region)
 
     def translate(batch):
@@ -110,21 +114,23 @@ def _translated(model, request, film, stack):
         outputs = model.outputs(x, request.direction, **options)
         return [(item.without_x(), *output) for item, output in zip(batch, outputs)]
 
+    def finish(item):
+        return convert.images_of(*item)
+
     frames = stack.enter_context(contextlib.closing(video.frames(film)))
-    pool, worker = stack.enter_context(flow.threads(1)), stack.enter_context(flow.threads(1))
-    loaded = flow.ahead(pool, load, frames, BATCH + 1)
-    batches = flow.batches(loaded, BATCH, lambda item: item.x.shape)
+    seen = flow.ahead(stack.enter_context(flow.threads(1)), look, frames, BATCH + 1)
+    options = {"key": lambda item: item.x.shape, "limit": BATCH + 1, "devices": model.num_devices}
+    results = flow.staged(seen, load, translate, finish, size=BATCH, **options)
+    stack.enter_context(contextlib.closing(results))
     with tqdm(total=film.num_frames, unit="frame", desc=DIRECTIONS[request.direction][1]) as bar:
-        for batch in flow.ahead(worker, translate, batches, 2):
-            for item, image, looked in batch:
-                shown, output, looked = convert.images_of(item, image, looked)
-                if previous is not None and request.smooth:
-                    blend = request.smooth * previous + (1 - request.smooth) * output
-                    previous, output = blend, np.rint(blend).astype(np.uint8)
-                else:
-                    previous = np.float32(output)
-                yield _shown(request, shown, output, looked)
-                bar.update()
+        for shown, output, looked in results:
+            if previous is not None and request.smooth:
+                blend = request.smooth * previous + (1 - request.smooth) * output
+                previous, output = blend, np.rint(blend).astype(np.uint8)
+            else:
+                previous = np.float32(output)
+            yield _shown(request, shown, output, looked)
+            bar.update()
 
 
 def _shown(request, shown, output, looked):

@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 MULTIPLE, SMALLEST = 4, 8  # of a side; reflection in the bottleneck, at 1/4, needs 2 pixels
+CPU = "CPU:0"  # threads scale there: on a GPU they would wait for the networks' batches
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,7 +33,8 @@ class Fit:
         top, left, height, width = self.box
         image = image[top : top + height, left : left + width]
         if self.official:
-            image = tf.image.resize(image, self.inner).numpy()
+            with tf.device(CPU):
+                image = tf.image.resize(image, self.inner).numpy()
         else:
             image = scaled(image, self.inner)
         before = self.margins
@@ -87,7 +89,8 @@ def scaled(image, size):
     """float32 [height, width, channels] to [*size, channels]."""
     if image.shape[:2] == tuple(size):
         return image
-    return tf.image.resize(image, size, "bicubic", antialias=True).numpy()
+    with tf.device(CPU):
+        return tf.image.resize(image, size, "bicubic", antialias=True).numpy()
 
 
 def _times(height, width, factor):

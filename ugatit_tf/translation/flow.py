@@ -2,10 +2,16 @@
 
 import collections
 import contextlib
+import itertools
 import os
 from concurrent.futures import ThreadPoolExecutor
 
-WORKERS = min(8, os.cpu_count() or 1)  # threads that decode and encode
+WORKERS = 8  # threads that decode and encode for one device, where there are as many cores
+
+
+def workers(devices=1) -> int:
+    """How many threads decode and encode for so many devices."""
+    return min(WORKERS * devices, os.cpu_count() or 1)
 
 
 @contextlib.contextmanager
@@ -41,3 +47,19 @@ def batches(items, limit, key=lambda item: None):
         common = found
     if batch:
         yield batch
+
+
+def staged(items, load, work, finish, *, size, limit, key=lambda item: None, devices=1):
+    """Yields `finish(one)` for each one that `work` makes of batches of `load(item)`, in order.
+
+    Args:
+        load, finish: functions of one item, called in threads.
+        work: function of a batch, a list, to a list as long; as many at a time as `devices`.
+        size, key: of the batches, as for `batches`.
+        limit: int. So many items, for each device, are on the way to `work`, and from it.
+    """
+    limit = devices * limit
+    with threads(workers(devices)) as pool, threads(devices) as workmen:
+        loaded = ahead(pool, load, items, limit)
+        worked = ahead(workmen, work, batches(loaded, size, key), devices + 1)
+        yield from ahead(pool, finish, itertools.chain.from_iterable(worked), limit)

@@ -13,7 +13,7 @@ from ugatit_tf.config import CONFIG_FILE, Config, options
 from ugatit_tf.interchange import generator_file
 from ugatit_tf.request import DIRECTIONS
 from ugatit_tf.runtime import Failure
-from ugatit_tf.translation import translate
+from ugatit_tf.translation import devices, translate
 from ugatit_tf.translation.model import Model
 
 SAVED_MODEL = "saved_model.pb"
@@ -59,11 +59,15 @@ def of_run(config, which="latest") -> Model:
         Failure: there is no checkpoint, or it cannot be used.
     """
     networks, checkpoint = translate.load(config, which)
-    return of_networks(networks, config, checkpoint)
+    return _with_judges(networks, config, checkpoint)
 
 
-def of_networks(networks, config, source="networks in memory") -> Model:
-    """A `UGATIT` as a model, which follows when its weights change."""
+def of_networks(networks, config) -> Model:
+    """A `UGATIT` as a model, on one device, which follows when its weights change."""
+    return _with_judges(networks, config, "networks in memory", alone=True)
+
+
+def _with_judges(networks, config, source, **options):
     judges = {
         "a2b": tf.function(networks.discriminator_b, reduce_retracing=True),
         "b2a": tf.function(networks.discriminator_a, reduce_retracing=True),
@@ -71,21 +75,25 @@ def of_networks(networks, config, source="networks in memory") -> Model:
     if not config.discriminator_cam:  # nothing to see
         judges = {}
     generators = {"a2b": networks.a2b, "b2a": networks.b2a}
-    return _model(generators, config, source, judges=judges)
+    return _model(generators, config, source, judges=judges, **options)
 
 
-def _model(generators, config, source, **options):
+def _model(generators, config, source, *, judges=None, alone=False):
     side = None if config.any_size else config.img_size
     images = tf.TensorSpec([None, side, side, config.img_ch])
-    compiled = {"input_signature": [images], "jit_compile": config.xla or None}
+    options = {"input_signature": [images], "jit_compile": config.xla or None}
+
+    def compiled(generators):
+        return {name: tf.function(network, **options) for name, network in generators.items()}
+
     return Model(
-        {name: tf.function(generator, **compiled) for name, generator in generators.items()},
+        compiled(generators) if alone else devices.of_generators(generators, config, compiled),
+        judges=judges,
         size=config.img_size,
         channels=config.img_ch,
         any_size=config.any_size,
         attention=config.generator_cam,
         source=source,
-        **options,
     )
 
 
@@ -94,36 +102,39 @@ class _Served(NamedTuple):
     heatmap: Optional[tf.Tensor]
 
 
-def _exported(folders, source):
-    networks = {}
-    for direction, folder in folders.items():
+class _Serving:
+    """A SavedModel as a network, on the device of the `tf.device` around its making."""
+
+    def __init__(self, folder):
         try:
-            loaded = tf.saved_model.load(folder)
-            served = loaded.signatures["exact"]
-            shape = served.structured_input_signature[1]["images"].shape
-            size = int(loaded.trained_with)
+            self.loaded = tf.saved_model.load(folder)  # its variables live as long as it does
+            self.served = self.loaded.signatures["exact"]
+            self.shape = self.served.structured_input_signature[1]["images"].shape
+            self.size = int(self.loaded.trained_with)
         except (OSError, LookupError, AttributeError, ValueError, tf.errors.OpError) as error:
             reason = (str(error).splitlines() or ["damaged"])[0]
             raise Failure(
                 f"{folder} cannot be used ({reason}). Expected what --phase export wrote; "
                 f"export again."
             ) from None
-        networks[direction] = _serving(loaded, served)
-    _, height, _, channels = shape
-    return Model(
-        networks,
-        size=size,
-        channels=channels,
-        any_size=height is None,
-        attention="heatmap" in served.structured_outputs,
-        source=source,
-    )
 
-
-def _serving(loaded, served):
-    def network(images):
-        out = served(images=images)
+    def __call__(self, images):
+        out = self.served(images=images)
         return _Served(out["images"], out.get("heatmap"))
 
-    network.owner = loaded  # its variables live as long as it does
-    return network
+
+def _exported(folders, source):
+    def opened():
+        return {direction: _Serving(folder) for direction, folder in folders.items()}
+
+    first = opened()
+    one = list(first.values())[-1]
+    _, height, _, channels = one.shape
+    return Model(
+        devices.Copies(first, opened, devices.names()),
+        size=one.size,
+        channels=channels,
+        any_size=height is None,
+        attention="heatmap" in one.served.structured_outputs,
+        source=source,
+    )

@@ -8,8 +8,8 @@ from PIL import Image
 
 from ugatit_tf.pictures import files
 from ugatit_tf.request import FITS
-from ugatit_tf.translation import tiles
-from ugatit_tf.translation.fit import MULTIPLE, SMALLEST, fit, scaled
+from ugatit_tf.translation import devices, tiles
+from ugatit_tf.translation.fit import CPU, MULTIPLE, SMALLEST, fit, scaled
 
 TILE_PIXELS = 2_000_000
 SLACK = 1e-3  # rounding of floats that should lie between -1 and 1
@@ -34,12 +34,16 @@ class Model:
         any_size: bool. Whether it takes any size (the light model), or only its own.
         attention: bool. Whether there are heatmaps.
         source: where it came from.
+
+    Args:
+        networks: dict direction -> function of images to their `Translation`, or `Copies` of it.
+        judges: dict direction -> the discriminator of its results.
     """
 
     def __init__(self, networks, *, size, channels, any_size, source, attention=True, judges=None):
-        self._networks = networks
+        self._copies = devices.copies_of(networks)
         self._judges = judges or {}
-        self.directions = tuple(networks)
+        self.directions = tuple(self._copies.first)
         self.size = size
         self.channels = channels
         self.any_size = any_size
@@ -146,10 +150,18 @@ class Model:
 
     def _translated(self, x, direction):
         """Arrays of one height and width: images and heatmaps, [batch, height, width, ...]."""
-        out = self._networks[self.known(direction)](tf.constant(x))
-        if not self.attention:
-            return out.image.numpy(), [None] * len(x)
-        return out.image.numpy(), _as_large(out.heatmap.numpy(), x.shape[1:3])
+
+        def run(networks):
+            out = networks[self.known(direction)](tf.constant(x))
+            return out.image.numpy(), out.heatmap.numpy() if self.attention else None
+
+        images, heat = self._copies.use(run)
+        return images, [None] * len(x) if heat is None else _as_large(heat, x.shape[1:3])
+
+    @property
+    def num_devices(self) -> int:
+        """How many calls of `outputs`, from as many threads, can run at the same time."""
+        return self._copies.count
 
     @property
     def judges(self) -> bool:
@@ -172,7 +184,8 @@ def finished(how, image, looked):
 
 def _as_large(heatmaps, size):
     """float32 [batch, h, w] to [batch, *size]."""
-    return tf.image.resize(heatmaps[..., None], size).numpy()[..., 0]
+    with tf.device(CPU):
+        return tf.image.resize(heatmaps[..., None], size).numpy()[..., 0]
 
 
 def _unit(heatmap):

@@ -19,7 +19,8 @@ from ugatit_tf.pictures import files, panels
 from ugatit_tf.pictures.report import Row, write_report
 from ugatit_tf.runtime import Failure
 from ugatit_tf.training import checkpoints
-from ugatit_tf.translation import flow
+from ugatit_tf.translation import devices, flow
+from ugatit_tf.translation.fit import CPU
 from ugatit_tf.translation.model import BATCH
 
 DIRECTIONS = {"a2b": ("testA", "A to B"), "b2a": ("testB", "B to A")}
@@ -79,26 +80,23 @@ def test(config, which="latest") -> str:
         "Pictures": ", ".join(f"{len(p)} {DIRECTIONS[d][1]}" for d, p in sources.items()),
         "Size": f"{config.img_size} x {config.img_size}",
     }
-    with contextlib.closing(translated(networks(model, config), config, sources, folder)) as rows:
+    generators = {"a2b": model.a2b, "b2a": model.b2a}
+    copies = devices.of_generators(generators, config, lambda made: _graphs(made, config))
+    with contextlib.closing(translated(copies, config, sources, folder)) as rows:
         write_report(report, rows, title=f"{config.run_name}, {step}", facts=facts)
     return report
 
 
 def networks(model, config) -> dict:
     """direction -> its generator as a graph for batches of any size, compiled with `--xla`."""
-    images = tf.TensorSpec([None, config.img_size, config.img_size, config.img_ch])
-    options = {"input_signature": [images], "jit_compile": config.xla or None}
-    return {
-        "a2b": tf.function(model.a2b, **options),
-        "b2a": tf.function(model.b2a, **options),
-    }
+    return _graphs({"a2b": model.a2b, "b2a": model.b2a}, config)
 
 
 def translated(networks, config, sources, folder):
     """Translates and writes pictures; yields a `Row` of the report for each, in their order.
 
     Args:
-        networks: as from `networks`.
+        networks: as from `networks`, or `Copies` of these.
         sources: dict direction -> paths of pictures.
         folder: where the folders of the results are.
 
@@ -107,8 +105,9 @@ def translated(networks, config, sources, folder):
         OSError: a result cannot be written.
         Failure: XLA cannot compile the networks.
     """
+    copies = devices.copies_of(networks)
     for direction, paths in sources.items():
-        yield from _translated(networks, config, direction, paths, folder)
+        yield from _translated(copies, config, direction, paths, folder)
 
 
 def fresh_folder(path) -> str:
@@ -142,29 +141,43 @@ def output_names(paths) -> list:
     return found
 
 
-def _translated(networks, config, direction, paths, folder):
-    there, back = networks[direction], networks["b2a" if direction == "a2b" else "a2b"]
+def _graphs(generators, config):
+    images = tf.TensorSpec([None, config.img_size, config.img_size, config.img_ch])
+    options = {"input_signature": [images], "jit_compile": config.xla or None}
+    return {name: tf.function(generator, **options) for name, generator in generators.items()}
 
-    def load(path):
-        return pipeline.load(path, size=config.img_size, channels=config.img_ch).numpy()
+
+def _translated(copies, config, direction, paths, folder):
+    other = "b2a" if direction == "a2b" else "a2b"
+
+    def load(job):
+        path, _ = job
+        with tf.device(CPU):
+            image = pipeline.load(path, size=config.img_size, channels=config.img_ch).numpy()
+        return job, image
 
     def translate(batch):
-        missing = BATCH - len(batch) if config.xla else 0  # XLA would compile for each size
-        with _refusal_of_xla(config):
-            forth = there(np.stack(batch + batch[-1:] * missing))
-            cycled = back(forth.image).image
-        heat = forth.heatmap.numpy() if config.generator_cam else [None] * len(batch)
-        return list(zip(batch, heat, forth.image.numpy(), cycled.numpy()))
+        jobs, images = zip(*batch)
+        missing = BATCH - len(images) if config.xla else 0  # XLA would compile for each size
+        x = np.stack(images + images[-1:] * missing)
 
-    def finish(job):
-        path, name, images = job
+        def run(networks):
+            with _refusal_of_xla(config):
+                forth = networks[direction](x)
+                cycled = networks[other](forth.image).image
+            heat = forth.heatmap.numpy() if config.generator_cam else [None] * len(images)
+            return heat, forth.image.numpy(), cycled.numpy()
+
+        return list(zip(jobs, images, *copies.use(run)))
+
+    def finish(item):
+        (path, name), *images = item
         return _written(folder, direction, path, name, *images)
 
-    with flow.threads(flow.WORKERS) as pool, flow.threads(1) as worker:
-        loaded = flow.ahead(pool, load, paths, 2 * BATCH)
-        batches = flow.ahead(worker, translate, flow.batches(loaded, BATCH), 2)
-        jobs = zip(paths, output_names(paths), itertools.chain.from_iterable(batches))
-        rows = flow.ahead(pool, finish, jobs, 2 * BATCH)
+    jobs = zip(paths, output_names(paths))
+    options = {"size": BATCH, "limit": 2 * BATCH, "devices": copies.count}
+    rows = flow.staged(jobs, load, translate, finish, **options)
+    with contextlib.closing(rows):
         yield from tqdm(rows, desc=DIRECTIONS[direction][1], unit="picture", total=len(paths))
 
 
