@@ -62,6 +62,7 @@ def run(command, config) -> int:
         "study": lambda: phases.study(command.request),
         "export": lambda: phases.export(config, command.which),
         "doctor": lambda: phases.examine(config),
+        "pack": lambda: phases.pack(config, command.request),
         "import": lambda: phases.import_official(command.given, command.official_checkpoint),
     }
     try:

@@ -11,9 +11,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import main
 from tests import made, runs
+from ugatit_tf import flags
+from ugatit_tf.config import ConfigError
 from ugatit_tf.data import doctor, folders, packing, pipeline, places, shards
 from ugatit_tf.pictures import files
+from ugatit_tf.request import Packing
 from ugatit_tf.runtime import Failure
 
 NAMES = ["b.png", "été 夏.png", "#a?b&c=d 100%.png", os.fsdecode(b"latin-1 \xe9.png"), 'q"\n.png']
@@ -291,3 +295,50 @@ def test_a_manifest_of_something_else_is_one_more_file(tmp_path):
     part = folders.examine(tmp_path)
     assert part.paths == [str(tmp_path / "a.png")]
     assert [name for name, _ in part.refused] == ["manifest.json"]
+
+
+def test_the_phase_packs_beside_the_dataset_and_says_how_to_use_it(source, capsys):
+    folder, name = os.path.split(source)
+    argv = ["--phase", "pack", "--dataset", name, "--dataset_dir", folder, "--shards", "2"]
+    for told in (f"Packed into {source}_packed", f"{source}_packed is there already."):
+        assert main.main(argv) == 0
+        out = capsys.readouterr().out
+        assert told in out
+        assert "trainA: 6 pictures in 2 shards" in out
+        assert "--dataset set_packed" in out
+    assert sorted(os.listdir(f"{source}_packed")) == ["testA", "trainA", "trainB"]
+    assert main.main([*argv[:6], "--pack_to", "other"]) == 0
+    assert os.path.exists(os.path.join(folder, "other", "trainA", "00000-of-00001.tfrecord"))
+
+
+def test_the_phase_works_below_a_scheme(source, capsys):
+    _, name = os.path.split(source)
+    far = f"ram://bucket/{uuid.uuid4().hex}"
+    for path, content in runs.bytes_below(source).items():
+        if not path.endswith(os.fsdecode(b"\xe9.png")):
+            write(f"{far}/{name}/{path}", content)
+    assert main.main(["--phase", "pack", "--dataset", name, "--dataset_dir", far]) == 0
+    assert f"Packed into {far}/{name}_packed" in capsys.readouterr().out
+    part = folders.examine(f"{far}/{name}_packed/trainA")
+    assert {picture.name for picture in part.pictures} == {*NAMES, "wide.jpg"} - {NAMES[3]}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"shards": -1}, "--shards must be at least 0"),
+        ({"shard_mb": 0}, "--shard_mb must be at least 1"),
+        ({"shards": 2, "shard_mb": 64}, "Use one of them"),
+        ({"pack_to": "a/b"}, "--pack_to is the name of a folder"),
+        ({"pack_to": ".."}, "--pack_to is the name of a folder"),
+    ],
+)
+def test_options_that_cannot_work_are_refused(options, message):
+    with pytest.raises(ConfigError, match=message):
+        Packing(**options)
+
+
+def test_the_options_belong_to_the_phase():
+    assert flags.parse(["--phase", "pack", "--shards=3"]).request == Packing(shards=3)
+    with pytest.raises(flags.UsageError, match="--shards belongs to --phase pack"):
+        flags.parse(["--shards", "3"])

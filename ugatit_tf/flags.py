@@ -25,12 +25,14 @@ from ugatit_tf.request import (
     FORMATS,
     HEATMAPS,
     Evaluation,
+    Packing,
     Request,
     Study,
 )
 
 PHASES = (
     "train", "test", "translate", "evaluate", "ablate", "study", "export", "import", "doctor",
+    "pack",
 )  # fmt: skip
 WHICH = ("latest", "best")
 HELP = {
@@ -130,10 +132,16 @@ STUDY_HELP = {  # the options of --phase study
     "page": "the page that is written",
     "question": "what people are asked",
 }
+PACK_HELP = {  # the options of --phase pack
+    "pack_to": "name of the packed dataset below --dataset_dir; without it NAME_packed",
+    "shards": "TFRecord files of each part; 0: as many as --shard_mb needs",
+    "shard_mb": "megabytes of each, about",
+}
 OF_PHASE = {
     "translate": (Request, TRANSLATE_HELP),
     "evaluate": (Evaluation, EVALUATE_HELP),
     "study": (Study, STUDY_HELP),
+    "pack": (Packing, PACK_HELP),
 }
 NEEDED = {"translate": ("input", "output"), "study": ("sources", "methods")}
 WITH_CHECKPOINT = ("test", "translate", "evaluate", "export")
@@ -160,7 +168,7 @@ class Command:
     official_checkpoint: str
     which: str  # checkpoint: "latest" or "best"
     dry_run: bool
-    request: Union[Request, Evaluation, None] = None  # of the phases that have one
+    request: Union[Request, Evaluation, Study, Packing, None] = None  # of the phases that have one
 
 
 def parse(argv) -> Command:

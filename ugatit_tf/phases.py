@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from ugatit_tf import runtime
 from ugatit_tf.config import Config, check_architecture
-from ugatit_tf.data import demo, doctor
+from ugatit_tf.data import demo, doctor, packing, places
 from ugatit_tf.data.folders import shown, some
 from ugatit_tf.evaluation import ablation, evaluate, votes
 from ugatit_tf.interchange import export as saved_model
@@ -20,6 +20,7 @@ from ugatit_tf.pictures import files
 from ugatit_tf.pictures.study import write_study
 from ugatit_tf.runtime import Failure
 from ugatit_tf.training import checkpoints, loop
+from ugatit_tf.training.replicas import Replicas
 from ugatit_tf.training.step import Trainer
 from ugatit_tf.translation import convert, film, translate
 from ugatit_tf.translation.load import load, of_run
@@ -28,16 +29,24 @@ BUILT_IN = "demo"  # the dataset that is drawn where it is missing
 
 
 def train(config):
+    replicas = Replicas(runtime.strategy(config.strategy))  # before anything is computed
     # This rewriting of graphs gives up on ours with a line that looks like an error; without it
     # a step takes the same time.
     tf.config.optimizer.set_experimental_options({"remapping": False})
-    _draw_built_in(config)
+    if replicas.is_chief:
+        _draw_built_in(config)
+    replicas.numbers(0)  # the others wait until the chief has drawn them
     report = doctor.check(config)
     _refuse(report)
-    print("\n".join(report.lines()), flush=True)
+    if replicas.is_chief:
+        print("\n".join(report.lines()), flush=True)
     if config.eval_freq and not config.best_by:
         config = dataclasses.replace(config, best_by=evaluate.MEAN)
-    loop.train(config, report.parts, evaluate.Watching(config) if config.eval_freq else None)
+    watches = config.eval_freq and replicas.is_chief
+    evaluation = evaluate.Watching(config) if watches else None
+    loop.train(config, report.parts, evaluation, replicas)
+    if not replicas.is_chief:
+        return
     print(f"Checkpoints: {config.run_folder}")
     print(f"Samples:     {os.path.join(config.sample_dir, config.run_name)}")
     print(f"TensorBoard: tensorboard --logdir {config.log_dir}")
@@ -46,7 +55,7 @@ def train(config):
 def examine(config):
     """The report of `--phase doctor`: this computer, and the dataset."""
     _draw_built_in(config)
-    report = doctor.check(config)
+    report = doctor.check(config, thorough=True)
     print("\n".join([*runtime.environment(), *report.lines()]))
     _refuse(report)
 
@@ -156,6 +165,22 @@ def export(config, which="latest"):
         raise
 
 
+def pack(config, asked):
+    """`--phase pack`: the dataset in a few large files, which train alike.
+
+    Args:
+        asked: `Packing`.
+    """
+    _draw_built_in(config)
+    target = os.path.join(config.dataset_dir, asked.pack_to or f"{config.dataset}_packed")
+    options = {"count": asked.shards, "megabytes": asked.shard_mb}
+    parts, there = packing.pack(config.dataset_folder, target, **options)
+    print(f"{target} is there already." if there else f"Packed into {target}")
+    for name, part in parts.items():
+        print(f"{name}: {len(part.pictures)} pictures in {len(part.pack.shards)} shards")
+    print(f"To use it: --dataset {os.path.basename(target)}")
+
+
 def import_official(given, prefix):
     """Makes a run folder from a checkpoint of the official TensorFlow program.
 
@@ -201,7 +226,9 @@ def _refuse(report):
 
 
 def _draw_built_in(config):
-    if config.dataset == BUILT_IN and not os.path.isdir(config.dataset_folder):
+    if config.dataset == BUILT_IN and not places.is_folder(config.dataset_folder):
+        if places.is_remote(config.dataset_folder):
+            raise Failure(f"{BUILT_IN} is drawn on this computer; copy it to {config.dataset_dir}.")
         print(f"Drawing the built-in faces into {config.dataset_folder}", flush=True)
         demo.write_dataset(config.dataset_folder, size=config.img_size, seed=config.seed)
 

@@ -1,7 +1,9 @@
-"""What the phases translate, evaluate and study are asked for, beside a run. No TensorFlow."""
+"""What phases are asked for that are not options of a run. No TensorFlow."""
 
 import dataclasses
 import math
+import re
+import os
 
 from ugatit_tf.config import ConfigError
 
@@ -29,6 +31,7 @@ class Request:
     recursive: bool = False  # the folders in the input folder too
     overwrite: bool = False  # replace results that exist
     resume_output: bool = False  # leave results that exist, and make those that are missing
+    shard: str = ""  # I/N: of the pictures only each N-th, from the I-th on; empty: all
 
     fit: str = "auto"  # one of FITS; auto is keep where the model takes any size, else stretch
     size: int = 0  # side the networks work with; 0 is the training size, for keep the picture's own
@@ -53,6 +56,17 @@ class Request:
                 )
         self._check_numbers()
         self._check_pairs()
+        number, count = self.part
+        if not 1 <= number <= count:
+            raise ConfigError(
+                f"--shard must be I/N with I from 1 to N, e.g. 2/4. Received: {self.shard!r}"
+            )
+
+    @property
+    def part(self) -> tuple:
+        """(number from 1 on, how many there are) of the shard; (0, 0) where it is none."""
+        found = re.fullmatch("([0-9]+)/([0-9]+)", self.shard or "1/1", re.ASCII)
+        return tuple(map(int, found.groups())) if found else (0, 0)
 
     def _check_numbers(self):
         for name, smallest, largest in (
@@ -101,6 +115,33 @@ class Evaluation:
 
     fake_dir: str = ""  # translated test pictures in a2b and b2a; empty: those of the run
     votes: str = ""  # files with the answers of a study: measures these alone
+
+
+@dataclasses.dataclass(frozen=True)
+class Packing:
+    """Into which files a dataset is packed.
+
+    Raises:
+        ConfigError: a value has the wrong range, or two options contradict each other.
+    """
+
+    pack_to: str = ""  # the folder below dataset_dir that is written; empty: NAME_packed
+    shards: int = 0  # files of each part; 0: as many as --shard_mb needs
+    shard_mb: int = 128  # about how large each is
+
+    def __post_init__(self):
+        if os.path.basename(self.pack_to) != self.pack_to or self.pack_to in (".", ".."):
+            raise ConfigError(
+                f"--pack_to is the name of a folder below --dataset_dir, not a path. "
+                f"Received: {self.pack_to!r}"
+            )
+        for name, smallest in (("shards", 0), ("shard_mb", 1)):
+            if getattr(self, name) < smallest:
+                raise ConfigError(
+                    f"--{name} must be at least {smallest}. Received: {getattr(self, name)}"
+                )
+        if self.shards and self.shard_mb != Packing.shard_mb:
+            raise ConfigError("--shards and --shard_mb both say how many shards. Use one of them.")
 
 
 @dataclasses.dataclass(frozen=True)
