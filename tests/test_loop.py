@@ -57,7 +57,7 @@ def start():
     """
     shared, clock, hook = [], Clock(), []
 
-    def trainer_of(model, config):
+    def trainer_of(model, config, replicas):
         if not shared:
             shared.append(Trainer(model, config))
             fresh.update(values(shared[0].state()))
@@ -71,6 +71,7 @@ def start():
             state=trainer.state,
             steps_done=trainer.steps_done,
             start_average=trainer.start_average,
+            replicas=replicas,
             step=lambda real_a, real_b: step(trainer, real_a, real_b),
         )
 

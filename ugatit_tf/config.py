@@ -7,6 +7,7 @@ import os
 
 VERSION = "0.1.0"
 PRECISIONS = ("float32", "bfloat16", "float16")
+STRATEGIES = ("auto", "one", "mirrored", "multi_worker")
 CACHES = ("none", "memory", "disk")
 INCEPTIONS = ("keras", "graph", "random")
 RESIZES = ("bilinear", "antialias")
@@ -17,6 +18,7 @@ CHOICES = {
     "decoder_norm": DECODER_NORMS,
     "gan_type": GAN_TYPES,
     "precision": PRECISIONS,
+    "strategy": STRATEGIES,
     "cache": CACHES,
     "inception": INCEPTIONS,
     "inception_resize": RESIZES,
@@ -29,6 +31,7 @@ LOCATIONS = (
     "sample_dir",
     "export_dir",
 )
+OF_A_START = (*LOCATIONS, "strategy")  # not of the run: config.json does not have them
 PRESETS = {  # loss weights for a kind of task; docs/training.md has the reasons
     "portrait": {"cycle_weight": 10.0, "identity_weight": 10.0, "cam_weight": 1000.0},
     "texture": {"cycle_weight": 20.0, "identity_weight": 10.0, "cam_weight": 100.0},
@@ -68,7 +71,7 @@ class Config:
 
     epoch: int = 100  # the official meaning: an outer count ...
     iteration: int = 10_000  # ... times this many steps, whatever the number of images
-    batch_size: int = 1
+    batch_size: int = 1  # on each device
     lr: float = 1e-4
     decay_flag: bool = True  # let the learning rate fall linearly to 0 ...
     decay_epoch: int = 50  # ... from this epoch on
@@ -80,6 +83,7 @@ class Config:
     recompute: bool = False  # compute maps again for gradients rather than keep them in memory
     accumulate: int = 1  # batches whose gradients are averaged for one update
     xla: bool = False  # compile the networks with XLA
+    strategy: str = "auto"  # one of STRATEGIES: which devices work together
 
     gan_type: str = "lsgan"  # one of GAN_TYPES
     ema: float = 0.0  # decay of the generators' moving average, e.g. 0.999; 0 keeps none
@@ -165,7 +169,7 @@ class Config:
 
     @property
     def samples_per_step(self) -> int:
-        """Pictures of each domain that one step takes."""
+        """Pictures of each domain that one step takes on each device."""
         return self.batch_size * self.accumulate
 
     @property
@@ -194,12 +198,12 @@ class Config:
         return {name: getattr(self, name) for name in names}
 
     def save(self, folder, about=None):
-        """Writes config.json into `folder`, whole or not at all. Locations are left out.
+        """Writes config.json into `folder`, whole or not at all, without `OF_A_START`.
 
         Args:
             about: dict. What else is known of the run; see `training.history`.
         """
-        options = {k: v for k, v in dataclasses.asdict(self).items() if k not in LOCATIONS}
+        options = {k: v for k, v in dataclasses.asdict(self).items() if k not in OF_A_START}
         if about:
             options[ABOUT] = about
         path = os.path.join(folder, CONFIG_FILE)

@@ -16,6 +16,7 @@ from ugatit_tf.config import (
     INCEPTIONS,
     PRESETS,
     RESIZES,
+    STRATEGIES,
     Config,
     options,
 )
@@ -56,7 +57,7 @@ HELP = {
     "discriminator_cam": "attention and CAM loss of the discriminators",
     "epoch": "epochs; each is --iteration steps",
     "iteration": "steps of one epoch",
-    "batch_size": "images of each domain in one step",
+    "batch_size": "images of each domain in one step, on each device",
     "lr": "learning rate",
     "decay_flag": "let the learning rate fall to 0 from --decay_epoch on",
     "decay_epoch": "the epoch from which the learning rate falls",
@@ -67,6 +68,10 @@ HELP = {
     "losses and the optimizer stay float32",
     "recompute": "compute maps again for gradients: less memory, more time",
     "accumulate": "batches whose gradients are averaged for one update",
+    "strategy": "devices that work together: one of "
+    + ", ".join(STRATEGIES)
+    + "; auto is all GPUs "
+    "of this machine, or the machines of TF_CONFIG where it is set",
     "xla": "compile the networks with XLA",
     "ema": "decay of a moving average of the generators, e.g. 0.999, which all but training use",
     "gan_type": "one of " + ", ".join(GAN_TYPES),
@@ -102,6 +107,8 @@ TRANSLATE_HELP = {  # the options of --phase translate
     "recursive": "the folders in the input folder too",
     "overwrite": "replace results that exist",
     "resume_output": "leave results that exist, and make those that are missing",
+    "shard": "I/N, e.g. 2/4: translate only each N-th picture, from the I-th on; N machines, each "
+    "with its own I, share a folder",
     "fit": "one of " + ", ".join(FITS) + "; keep: the picture's own shape (light models); "
     "stretch: the official square; crop: the square in the middle; pad: a square with reflected "
     "borders; auto: keep if the model can, else stretch",

@@ -1,6 +1,8 @@
 """What differs between the two Keras generations, deterministic randomness, and failure."""
 
 import contextlib
+import functools
+import json
 import os
 import pathlib
 import platform
@@ -87,6 +89,46 @@ def free_gpu_bytes():
         return min(int(line) for line in told.split()) * 1024**2
     except (OSError, subprocess.CalledProcessError, ValueError):
         return None
+
+
+@functools.lru_cache(None)  # a second strategy of one process would mix up its messages
+def strategy(name="auto"):
+    """The `tf.distribute.Strategy` that `--strategy` names; None where one device works alone.
+
+    That of several machines must be made before TensorFlow computes anything.
+
+    Raises:
+        Failure: the other machines are not named, or not as TensorFlow wants it.
+    """
+    workers = _workers()
+    if name == "auto":
+        name = "multi_worker" if workers > 1 else "mirrored"
+        if name == "mirrored" and len(tf.config.list_physical_devices("GPU")) < 2:
+            name = "one"
+    if name == "multi_worker":
+        if workers < 2:
+            raise Failure(
+                "--strategy multi_worker needs TF_CONFIG in the environment, which names two "
+                "workers at least and says which of them this is; see docs/scaling.md."
+            )
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+    if name == "one" or len(devices) < 2:
+        return None
+    return tf.distribute.MirroredStrategy([device.name for device in devices])
+
+
+def _workers():
+    """How many processes the environment's TF_CONFIG names for training."""
+    try:
+        cluster = json.loads(os.environ.get("TF_CONFIG") or "{}").get("cluster", {})
+        return sum(len(cluster.get(kind, [])) for kind in ("chief", "worker"))
+    except (ValueError, TypeError, AttributeError):
+        raise Failure(
+            f"TF_CONFIG is not what TensorFlow wants: {os.environ['TF_CONFIG']!r}. Expected "
+            f'{{"cluster": {{"worker": ["HOST:PORT", ...]}}, "task": {{"type": "worker", '
+            f'"index": 0}}}}.'
+        ) from None
 
 
 def raw(variable):

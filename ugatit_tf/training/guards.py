@@ -68,6 +68,25 @@ def shortage_explained(run_folder):
         raise
 
 
+@contextlib.contextmanager
+def lost_worker_explained(run_folder, workers):
+    """Turns what TensorFlow raises where another of several workers is gone into what helps.
+
+    Raises:
+        Failure: a worker died, or has not answered for about half a minute.
+    """
+    try:
+        yield
+    except (tf.errors.UnavailableError, tf.errors.AbortedError) as error:
+        if workers == 1:
+            raise
+        raise Failure(
+            f"Another worker has stopped, or cannot be reached any more ({error.message[:200]!r}). "
+            f"This one stops too. Start all of them again, in any number: they go on from the "
+            f"newest checkpoint in {run_folder}."
+        ) from None
+
+
 def _is_of_disk(error):
     """TensorFlow's own errors have no errno, but the system's words."""
     return any(os.strerror(number) in str(error) for number in DISK_ERRORS)

@@ -8,20 +8,21 @@ import subprocess
 
 import tensorflow as tf
 
-from ugatit_tf.config import LOCATIONS, VERSION
+from ugatit_tf.config import OF_A_START, VERSION
 
 FILE = "history.jsonl"
 
 
-def about(config, parts, before, step) -> dict:
-    """Versions, git revision, dataset, and what was changed at which step.
+def about(config, parts, before, step, replicas=1) -> dict:
+    """Versions, git revision, dataset, devices, and what was changed at which step.
 
     Args:
         parts: dict name -> `folders.Part` of the training pictures.
         before: (options, about) of the run so far, both empty for a new one.
+        replicas: int. Devices that work together.
     """
     options, noted = before
-    new = {k: v for k, v in dataclasses.asdict(config).items() if k not in LOCATIONS}
+    new = {k: v for k, v in dataclasses.asdict(config).items() if k not in OF_A_START}
     dataset = {
         name: {"pictures": len(part.pictures), "fingerprint": part.fingerprint}
         for name, part in parts.items()
@@ -34,10 +35,12 @@ def about(config, parts, before, step) -> dict:
         },
         "git": _revision(),
         "dataset": dataset,
+        "devices": {"replicas": replicas},
         "changes": [
             *noted.get("changes", []),
             *_changes(options, new, step),
             *_changes(noted.get("dataset", {}), dataset, step),
+            *_changes(noted.get("devices", {}), {"replicas": replicas}, step),
         ],
     }
 

@@ -1,19 +1,16 @@
 """Runs training steps: data in, then summaries, samples and checkpoints when it is time."""
 
 import contextlib
+import dataclasses
 import logging
 import os
 import shlex
-import signal
-import sys
-import threading
 import time
+import zlib
 from functools import partial
 
-from tqdm import tqdm
-
 from ugatit_tf import runtime
-from ugatit_tf.config import LOCATIONS, Config
+from ugatit_tf.config import OF_A_START, Config
 from ugatit_tf.config import about as options_of
 from ugatit_tf.data import folders, pipeline
 from ugatit_tf.networks.model import build_model
@@ -21,36 +18,48 @@ from ugatit_tf.pictures import files
 from ugatit_tf.runtime import Failure
 from ugatit_tf.training import checkpoints, guards, history, samples, summaries
 from ugatit_tf.training.optimizer import learning_rate
+from ugatit_tf.training.progress import progress, stop_asked
+from ugatit_tf.training.replicas import Replicas
 from ugatit_tf.training.step import Trainer
 
 LOG = logging.getLogger(__name__)
 SAMPLE_ROWS = 3  # images of each domain on a sample sheet
 REALS = 8  # training images of each domain that are shown before step 1
-SECONDS_BETWEEN_LINES = 30  # of progress where the output is not a terminal
 
 
-def train(config, parts, evaluation=None):
+def train(config, parts, evaluation=None, replicas=None):
     """Trains the run that `config` describes, from its newest checkpoint if there is one.
 
     Args:
         parts: dict name -> `folders.Part`; of trainA and trainB at least.
         evaluation: function of the `UGATIT` to tag -> number, called every `eval_freq` steps.
+        replicas: `Replicas`. Of several processes the chief alone writes.
 
     Raises:
         Failure: the checkpoint cannot be used, another process trains the same
-            run, the losses are no longer finite, or the disk or the memory is full.
+            run, the losses are no longer finite, the disk or the memory is full, or another
+            worker is lost.
     """
+    replicas = replicas or Replicas()
     parts = {name: parts[name] for name in folders.TRAIN}
     os.makedirs(config.run_folder, exist_ok=True)
-    with guards.only_one(config.run_folder), guards.shortage_explained(config.run_folder):
-        trainer = Trainer(build_model(config), config)
+    with contextlib.ExitStack() as stack:
+        if replicas.is_chief:
+            stack.enter_context(guards.only_one(config.run_folder))
+        stack.enter_context(guards.shortage_explained(config.run_folder))
+        stack.enter_context(guards.lost_worker_explained(config.run_folder, replicas.workers))
+        with replicas.scope():
+            trainer = Trainer(build_model(config), config, replicas)
         done = _resume(trainer, config)
+        _check_alike(replicas, config, parts, done)
         if done >= config.total_steps:
             print(f"All {done} steps are done. A larger --epoch or --iteration goes on.")
             return
-        run = Run(config, trainer, parts, done, evaluation)
-        with contextlib.closing(run), _stop_asked() as asked:
+        run = (Run if replicas.is_chief else Follower)(config, trainer, parts, done, evaluation)
+        with contextlib.closing(run), stop_asked() as asked:
             done = run.steps(done, asked)
+    if not replicas.is_chief:
+        return
     if done < config.total_steps:
         print(f"Stopped and saved after step {done}. To go on: {command(config)}")
     best, metric = checkpoints.best(config.run_folder)
@@ -66,13 +75,13 @@ def is_time(done, every, total) -> bool:
 def command(config) -> str:
     """The command that goes on with a run; what it does not name is in the run folder."""
     default = Config()
-    names = ["dataset", *(n for n in ("run", *LOCATIONS) if vars(config)[n] != vars(default)[n])]
+    names = ["dataset", *(n for n in ("run", *OF_A_START) if vars(config)[n] != vars(default)[n])]
     words = [word for name in names for word in (f"--{name}", vars(config)[name])]
     return shlex.join(["python", "main.py", "--phase", "train", *words])
 
 
-class Run:
-    """What one training process of a run writes, and when.
+class Follower:
+    """The steps of a process that writes nothing: of every worker but the chief.
 
     Args:
         parts: {"trainA": `folders.Part`, "trainB": `folders.Part`}.
@@ -81,10 +90,49 @@ class Run:
     """
 
     def __init__(self, config, trainer, parts, done, evaluation=None):
+        del done
         self.config, self.trainer, self.evaluation = config, trainer, evaluation
         self.paths = [part.paths for part in parts.values()]
+        replicas = trainer.replicas
+        self.share = pipeline.Share(replicas.first, replicas.mine, replicas.count)
+
+    def steps(self, done, asked):
+        """Runs steps until all are done or a worker is asked to stop. Returns the number done."""
+        total, replicas = self.config.total_steps, self.trainer.replicas
+        dataset = pipeline.batches(*self.paths, self.config, first_step=done, share=self.share)
+        with progress(done, total, quiet=not replicas.is_chief) as bar:
+            for real_a, real_b in dataset:
+                scalars = self.trainer.step(real_a, real_b)
+                done += 1
+                guards.check_finite(done, scalars, partial(self._pictures, done), self._newest)
+                bar.tell(scalars)
+                stopping = replicas.any(asked())
+                self.after(done, scalars, stopping)
+                if stopping or done == total:
+                    return done
+        return done
+
+    def after(self, done, scalars, stopping):
+        """What is done after a step besides training."""
+
+    def close(self):
+        """Called when all is done, or nothing more can be."""
+
+    def _pictures(self, done):
+        return pipeline.names_of_step(*self.paths, self.config, done - 1, share=self.share)
+
+    def _newest(self):
+        return next(reversed(checkpoints.saved(self.config.run_folder).values()), None)
+
+
+class Run(Follower):
+    """What a run writes, and when: of one process, or of the chief of several."""
+
+    def __init__(self, config, trainer, parts, done, evaluation=None):
+        super().__init__(config, trainer, parts, done, evaluation)
         self.shown = [[_shown(path, config) for path in part[:SAMPLE_ROWS]] for part in self.paths]
-        self.about = history.about(config, parts, options_of(config.run_folder), done)
+        count, before = trainer.replicas.count, options_of(config.run_folder)
+        self.about = history.about(config, parts, before, done, count)
         _tell_changes(self.about["changes"], done)
         self.samples = os.path.join(config.sample_dir, config.run_name)
         self.watch = guards.Watch(config.gan_type)
@@ -97,44 +145,29 @@ class Run:
             self.summaries.text(done)
             self._write_reals()
             self._write_sample(0)
-
-    def steps(self, done, stop_asked):
-        """Runs steps until all are done or a stop is asked for. Returns the number done."""
-        config, total = self.config, self.config.total_steps
-        dataset = pipeline.batches(*self.paths, config, first_step=done)
+        self.began, self.timed_from = time.perf_counter(), done
+        if count > 1:
+            samples_per_step = count * config.samples_per_step
+            print(f"{count} devices; a step takes {samples_per_step} pictures of each domain.")
         print("Building the training graph; the first step takes longer.", flush=True)
-        with _progress(done, total) as bar:
-            began, timed_from = time.perf_counter(), done
-            for real_a, real_b in dataset:
-                scalars = self.trainer.step(real_a, real_b)
-                done += 1
-                guards.check_finite(done, scalars, partial(self._pictures, done), self._newest)
-                self._check_metric(scalars)
-                bar.tell(scalars)
-                stopping = stop_asked()
-                if is_time(done, config.summary_freq, total):
-                    seconds = (time.perf_counter() - began) / (done - timed_from)
-                    self._write_scalars(done, scalars, seconds)
-                    began, timed_from = time.perf_counter(), done
-                if is_time(done, config.print_freq, total):
-                    self._write_sample(done)
-                if self.evaluation and is_time(done, config.eval_freq, total):
-                    self._evaluate(done)
-                epoch_ends = done % config.iteration == 0
-                if stopping or epoch_ends or is_time(done, config.save_freq, total):
-                    self._save(done)
-                if stopping or done == total:
-                    return done
-        return done
+
+    def after(self, done, scalars, stopping):
+        config, total = self.config, self.config.total_steps
+        self._check_metric(scalars)
+        if is_time(done, config.summary_freq, total):
+            seconds = (time.perf_counter() - self.began) / (done - self.timed_from)
+            self._write_scalars(done, scalars, seconds)
+            self.began, self.timed_from = time.perf_counter(), done
+        if is_time(done, config.print_freq, total):
+            self._write_sample(done)
+        if self.evaluation and is_time(done, config.eval_freq, total):
+            self._evaluate(done)
+        epoch_ends = done % config.iteration == 0
+        if stopping or epoch_ends or is_time(done, config.save_freq, total):
+            self._save(done)
 
     def close(self):
         self.summaries.close()
-
-    def _pictures(self, done):
-        return pipeline.names_of_step(*self.paths, self.config, done - 1)
-
-    def _newest(self):
-        return next(reversed(checkpoints.saved(self.config.run_folder).values()), None)
 
     def _check_metric(self, scalars):
         name = self.config.best_by
@@ -194,11 +227,12 @@ class Run:
         self.watch.losses(done, losses)
         if self.config.best_by in losses:
             self.metric.append(losses[self.config.best_by])
+        replicas = self.trainer.replicas
         numbers = {
             **losses,
             "learning_rate": learning_rate(done - 1, self.config),
             "seconds_per_step": seconds,
-            "images_per_second": 2 * self.config.samples_per_step / seconds,
+            "images_per_second": 2 * replicas.count * self.config.samples_per_step / seconds,
             "memory_gb": runtime.peak_memory() / 1e9,
         }
         weighted = summaries.weighted(losses, self.config)
@@ -229,68 +263,29 @@ def _resume(trainer, config):
         checkpoints.restore(path, state)
         if "average" not in state:
             trainer.start_average()
-        print(f"Going on from {path}")
+        if trainer.replicas.is_chief:
+            print(f"Going on from {path}")
     return int(trainer.steps_done.numpy())
+
+
+def _check_alike(replicas, config, parts, done):
+    """Refuses workers that would not train the same run."""
+    options = {k: v for k, v in dataclasses.asdict(config).items() if k not in OF_A_START}
+    prints = [part.fingerprint for part in parts.values()]
+    for what, value, remedy in (
+        (
+            "the step of their newest checkpoint",
+            done,
+            "--checkpoint_dir must be a folder they share",
+        ),
+        ("options", zlib.crc32(repr(options).encode()), "Give all the same command"),
+        ("pictures", zlib.crc32(repr(prints).encode()), "--dataset_dir must hold the same for all"),
+    ):
+        found = replicas.numbers(value)
+        if len(set(found)) > 1:
+            raise Failure(f"The workers differ in {what}: {found}. {remedy}.")
 
 
 def _shown(path, config):
     """A picture for the samples: the same each time, so that they can be compared."""
     return pipeline.load(path, size=config.img_size, channels=config.img_ch)
-
-
-class _Progress(tqdm):
-    """A progress line with the losses of the last step that was looked at."""
-
-    last_told = 0.0
-
-    def tell(self, losses):
-        """Counts a step, and every second shows its losses."""
-        self.update()
-        if time.perf_counter() - self.last_told < 1.0:
-            return
-        shown = {"D": losses["Discriminator_loss"], "G": losses.get("Generator_loss")}
-        self.set_postfix({k: f"{float(v):.3g}" for k, v in shown.items() if v is not None}, False)
-        self.last_told = time.perf_counter()
-
-
-def _progress(done, total):
-    terminal = sys.stderr.isatty()
-    return _Progress(
-        total=total,
-        initial=done,
-        unit="step",
-        dynamic_ncols=terminal,
-        mininterval=0.2 if terminal else SECONDS_BETWEEN_LINES,
-        maxinterval=10 if terminal else SECONDS_BETWEEN_LINES,
-        bar_format="step {n}/{total} |{bar}| {elapsed}<{remaining}, {rate_inv_fmt}{postfix}",
-    )
-
-
-@contextlib.contextmanager
-def _stop_asked():
-    """Within it SIGINT and SIGTERM set a mark, so that the step is finished and saved.
-
-    The second signal does what it does elsewhere.
-    """
-    asked = []
-    if threading.current_thread() is not threading.main_thread():  # Python's rule for handlers
-        yield lambda: False
-        return
-    signals = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.getsignal(number) for number in signals}
-
-    def restore():
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-    def ask(*_):
-        asked.append(True)
-        restore()
-        print("\nFinishing this step, then saving.", flush=True)
-
-    for number in signals:
-        signal.signal(number, ask)
-    try:
-        yield lambda: bool(asked)
-    finally:
-        restore()

@@ -6,7 +6,9 @@ their weights equal. With one device nothing here does anything.
 """
 
 import contextlib
+import functools
 
+import numpy as np
 import tensorflow as tf
 
 MEAN = tf.distribute.ReduceOp.MEAN
@@ -16,16 +18,19 @@ class Replicas:
     """The devices of `strategy`, or the one that there is without.
 
     Attributes:
-        count: int. All of them, of all machines.
-        first, mine: int. This process has the replicas `first` to `first + mine - 1`.
+        count: int. All of them, of all workers.
+        first, mine: int. This worker has the replicas `first` to `first + mine - 1`.
+        workers: int. Processes, on one machine or several.
+        is_chief: bool. Whether this is the one that writes.
     """
 
     def __init__(self, strategy=None):
         self.strategy = strategy
         self.count = strategy.num_replicas_in_sync if strategy else 1
-        worker, workers = place_of(strategy)
-        self.mine = self.count // workers
-        self.first = self.mine * worker
+        self._worker, self.workers = place_of(strategy)
+        self.is_chief = self._worker == 0
+        self.mine = self.count // self.workers
+        self.first = self.mine * self._worker
         with self.scope():
             self._anchor = tf.Variable(0.0)  # where the replicas are
 
@@ -66,6 +71,25 @@ class Replicas:
             return parts[context.replica_id_in_sync_group - self.first]
 
         return self.strategy.experimental_distribute_values_from_function(part)
+
+    def any(self, flag) -> bool:
+        """Whether any worker says so; waits for all of them."""
+        return any(self.numbers(int(flag)))
+
+    def numbers(self, number) -> list:
+        """The whole number that each worker says, in their order; waits for all of them."""
+        if self.workers == 1:
+            return [number]
+        told = np.zeros([self.mine, self.workers], np.int64)
+        told[0, self._worker] = number
+        return self._sum(told)[0].numpy().tolist()
+
+    @functools.cached_property
+    def _sum(self):
+        def of_all(told):
+            return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, told)
+
+        return self.function(of_all, batches=1)
 
     # What a replica calls while it runs
 
