@@ -1,5 +1,6 @@
 """What is in the folders of a dataset, and the files that are left out."""
 
+import hashlib
 import logging
 import os
 
@@ -51,6 +52,20 @@ def test_the_fingerprint_is_of_names_and_contents_and_not_of_times(tmp_path):
     renamed = folders.examine(tmp_path / "two").fingerprint
     runs.write_pictures(str(tmp_path / "two"), ["a.png"], seed=1)
     assert len({first, renamed, folders.examine(tmp_path / "two").fingerprint}) == 3
+
+
+def test_the_fingerprint_is_the_one_that_run_folders_hold_already(tmp_path):
+    names = ["ü.png", "z.png", "夏.png", "😀.png", os.fsdecode(b"latin-1 \xe9.png"), "q\"'.png"]
+    for number, name in enumerate(names):
+        (path,) = runs.write_pictures(str(tmp_path), ["one.png"], seed=number)
+        os.rename(path, tmp_path / name)
+    for count in (len(names), 1, 0):
+        for name in sorted(os.listdir(tmp_path))[count:]:
+            os.remove(tmp_path / name)
+        part = folders.examine(tmp_path)
+        ordered = sorted((os.fsencode(p.name), p.num_bytes, p.digest) for p in part.pictures)
+        assert len(ordered) == count
+        assert part.fingerprint == hashlib.sha256(repr(ordered).encode()).hexdigest()
 
 
 def test_files_that_cannot_be_read_are_named_in_one_warning_and_left_out(tmp_path, caplog):

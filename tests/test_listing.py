@@ -1,0 +1,70 @@
+"""What is known of a picture takes little memory, whatever holds it."""
+
+import os
+import tracemalloc
+
+import pytest
+
+from benchmarks import listing
+from ugatit_tf.data import folders, packing
+from ugatit_tf.data.table import Paths, Picture, Table
+
+COUNT = 3000
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("many")
+    listing.write(str(folder / "set" / "trainA"), COUNT)
+    packing.pack(str(folder / "set"), str(folder / "packed"))
+    return folder
+
+
+@pytest.mark.parametrize("kind", ["set", "packed"])
+def test_a_part_keeps_less_than_150_bytes_a_picture(dataset, kind):
+    folders.examine(dataset / kind / "trainA")  # what is made once
+    tracemalloc.start()
+    part = folders.examine(dataset / kind / "trainA")
+    kept, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(part.pictures) == COUNT
+    assert kept < 150 * COUNT
+    assert peak < 400 * COUNT
+
+
+def test_a_table_gives_back_what_it_was_given():
+    names = ["été 夏.png", os.fsdecode(b"latin-1 \xe9.png"), "", 'q"\n.png']
+    given = [
+        Picture(name, (2 * i + 1, 70_000), 10**12 + i, f"{i:064x}", i / 3)
+        for i, name in enumerate(names)
+    ]
+    table = Table()
+    for picture in given:
+        table.append(picture)
+    assert list(table) == given
+    assert (table[-1], table[1:3], len(table)) == (given[-1], given[1:3], len(given))
+    with pytest.raises(IndexError):
+        table[len(given)]
+
+
+def test_paths_are_made_when_they_are_asked_for_and_equal_a_list():
+    made = []
+    paths = Paths(1_000_000, lambda index: made.append(index) or str(index))
+    assert (paths[7], paths[-1], paths[2:4]) == ("7", "999999", ["2", "3"])
+    assert made == [7, 999_999, 2, 3]
+    assert Paths(2, str) == ["0", "1"] == Paths(2, str)
+    assert Paths(2, str) != ["0", "2"]
+    assert Paths(2, str) != ["0"]
+    assert Paths(2, str) != ("0", "1")
+    assert repr(Paths(2, str)) == "['0', '1']"
+
+
+def test_the_benchmark_shows_time_and_memory_of_every_row(capsys, monkeypatch):
+    def alone(module, argv):
+        options = listing._parser().parse_args(argv)
+        return listing._measured(options.row, options.folder)
+
+    monkeypatch.setattr(listing.measure, "alone", alone)
+    assert listing.main(["--count", "30"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines[3:]] == list(listing.ROWS)
