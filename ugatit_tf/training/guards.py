@@ -77,13 +77,13 @@ def lost_worker_explained(run_folder, workers):
     """
     try:
         yield
-    except (tf.errors.UnavailableError, tf.errors.AbortedError) as error:
+    except (tf.errors.UnavailableError, tf.errors.AbortedError):
         if workers == 1:
             raise
         raise Failure(
-            f"Another worker has stopped, or cannot be reached any more ({error.message[:200]!r}). "
-            f"This one stops too. Start all of them again, in any number: they go on from the "
-            f"newest checkpoint in {run_folder}."
+            f"Another worker has stopped, or cannot be reached any more; its own output may say "
+            f"why. This one stops too. Start all of them again, in any number: they go on from "
+            f"the newest checkpoint in {run_folder}."
         ) from None
 
 

@@ -272,18 +272,14 @@ def _check_alike(replicas, config, parts, done):
     """Refuses workers that would not train the same run."""
     options = {k: v for k, v in dataclasses.asdict(config).items() if k not in OF_A_START}
     prints = [part.fingerprint for part in parts.values()]
-    for what, value, remedy in (
-        (
-            "the step of their newest checkpoint",
-            done,
-            "--checkpoint_dir must be a folder they share",
-        ),
-        ("options", zlib.crc32(repr(options).encode()), "Give all the same command"),
-        ("pictures", zlib.crc32(repr(prints).encode()), "--dataset_dir must hold the same for all"),
-    ):
-        found = replicas.numbers(value)
-        if len(set(found)) > 1:
-            raise Failure(f"The workers differ in {what}: {found}. {remedy}.")
+    alike = {
+        "the step of their newest checkpoint: --checkpoint_dir must be a folder they share": done,
+        "their options: give all the same command": zlib.crc32(repr(options).encode()),
+        "their pictures: --dataset_dir must hold the same": zlib.crc32(repr(prints).encode()),
+    }
+    for what, number in alike.items():
+        if len(set(replicas.numbers(number))) > 1:
+            raise Failure(f"The workers differ in {what}.")
 
 
 def _shown(path, config):

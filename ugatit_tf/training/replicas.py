@@ -87,6 +87,7 @@ class Replicas:
     @functools.cached_property
     def _sum(self):
         def of_all(told):
+            told = tf.identity(told)  # on this replica's device, which an argument does not say
             return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, told)
 
         return self.function(of_all, batches=1)

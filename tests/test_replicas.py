@@ -1,0 +1,242 @@
+"""Several devices and several processes: equal to one, whole after a loss, one writer."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests import made, runs
+from ugatit_tf import phases, runtime
+from ugatit_tf.data import folders
+from ugatit_tf.data.folders import TRAIN
+from ugatit_tf.networks.model import build_model
+from ugatit_tf.runtime import Failure
+from ugatit_tf.training import checkpoints, loop
+from ugatit_tf.training.replicas import Replicas, place_of
+from ugatit_tf.training.step import Trainer
+
+CASES = {
+    "dragan": {"gan_type": "dragan", "img_size": 16},
+    "accumulate": {"accumulate": 2, "img_size": 16, "ema": 0.9, "n_critic": 2},
+}
+TWO_DEVICES = """
+import sys
+import numpy as np
+import tensorflow as tf
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+from tests import test_replicas
+from ugatit_tf import runtime
+from ugatit_tf.training.replicas import Replicas
+strategy = runtime.strategy("mirrored")
+assert strategy.num_replicas_in_sync == 2
+for name in test_replicas.CASES:
+    found = test_replicas.ten_steps(name, Replicas(strategy), batch_size=1)
+    np.savez(f"{sys.argv[1]}/{name}.npz", **found)
+"""
+
+
+def ten_steps(name, replicas, batch_size):
+    """Everything that ten steps of a case with a whole batch of 2 leave behind."""
+    config = made.tiny_config(batch_size=batch_size, **CASES[name])
+    with replicas.scope():
+        model = build_model(config)
+        trainer = Trainer(model, config, replicas)
+    made.fill(model.weights())
+    trainer.start_average()
+    for step in range(10):
+        shape = [2 * config.accumulate, config.img_size, config.img_size, 1]
+        batches = (tf.constant(made.pictures(*shape, seed=2 * step + side)) for side in (0, 1))
+        scalars = trainer.step(*batches)
+    state = {
+        f"{group}/{name}": variable.numpy()
+        for group, named in trainer.state().items()
+        for name, variable in named.items()
+    }
+    return {**state, **{f"losses/{tag}": value.numpy() for tag, value in scalars.items()}}
+
+
+def has_no_gradient(path):
+    """Whether instance normalization takes away what this bias adds.
+
+    Its gradient is rounding alone, of which Adam makes steps of full size.
+    """
+    part = path.split("/", 2)[-1]
+    return path.endswith("/bias") and part.startswith(("stem/", "down/", "residual/"))
+
+
+def assert_equal(found, expected):
+    """Weights and losses to 1e-5; u, which close singular values let turn, to 1e-4."""
+    assert set(found) == set(expected)
+    compared = [p for p in expected if not has_no_gradient(p) and "optimizer/" not in p]
+    for path in compared:
+        scale = max(1.0, np.abs(expected[path]).max())
+        difference = np.abs(np.float64(found[path]) - expected[path]).max() / scale
+        assert difference < (1e-4 if path.endswith("/u") else 1e-5), path
+
+
+@pytest.mark.slow
+def test_two_devices_equal_one_with_both_batches(tmp_path):
+    subprocess.run([sys.executable, "-c", TWO_DEVICES, str(tmp_path)], check=True, timeout=400)
+    for name in CASES:
+        expected = ten_steps(name, Replicas(), batch_size=2)
+        assert_equal(dict(np.load(tmp_path / f"{name}.npz")), expected)
+
+
+class Workers:
+    """Two processes on the loopback interface that run `main.py` with these arguments."""
+
+    def __init__(self, argv):
+        with socket.socket() as one, socket.socket() as other:
+            for listener in (one, other):
+                listener.bind(("127.0.0.1", 0))
+            places = [f"127.0.0.1:{listener.getsockname()[1]}" for listener in (one, other)]
+        self.processes = []
+        for index in range(2):
+            task = {"type": "worker", "index": index}
+            told = json.dumps({"cluster": {"worker": places}, "task": task})
+            process = subprocess.Popen(
+                [sys.executable, "main.py", *argv],
+                env={**os.environ, "TF_CONFIG": told, "CUDA_VISIBLE_DEVICES": "-1"},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+            self.processes.append(process)
+
+    def end(self, seconds):
+        """(exit code, output) of each, which must have ended by then."""
+        try:
+            outputs = [p.communicate(timeout=seconds)[0] for p in self.processes]
+            return [(p.returncode, output) for p, output in zip(self.processes, outputs)]
+        finally:
+            for process in self.processes:
+                process.kill()
+
+
+def arguments(config, **options):
+    given = {
+        "dataset": config.dataset, "run": config.run, "dataset_dir": config.dataset_dir,
+        "checkpoint_dir": config.checkpoint_dir, "log_dir": config.log_dir,
+        "sample_dir": config.sample_dir, **made.TINY, "epoch": 1, **options,
+    }  # fmt: skip
+    return [f"--{name}={value}" for name, value in given.items()]
+
+
+def weights_in(path):
+    reader = tf.train.load_checkpoint(os.path.join(path, checkpoints.FILE))
+    names = reader.get_variable_to_shape_map()
+    return {n: reader.get_tensor(n) for n in names if n.startswith("weights/")}
+
+
+@pytest.mark.slow
+def test_two_workers_equal_one_device_and_survive_the_loss_of_one(tmp_path):
+    options = {"img_size": 16, "img_ch": 3, "iteration": 10, "save_freq": 10}
+    config = runs.config_in(tmp_path, epoch=1, batch_size=2, run="one", **options)
+    runs.write_dataset(config.dataset_folder, count=5)
+    phases.train(config)
+
+    config = runs.config_in(tmp_path, epoch=1, run="two", **options)
+    ended = Workers(arguments(config, **options)).end(120)
+    assert [code for code, _ in ended] == [0, 0], ended
+    assert "2 devices; a step takes 2 pictures of each domain." in ended[0][1]
+    assert "step" not in ended[1][1]  # the chief alone tells
+    one, two = (os.path.join(config.checkpoint_dir, run) for run in ("one", "two"))
+    assert_equal(weights_in(checkpoints.newest(two)), weights_in(checkpoints.newest(one)))
+
+    workers = Workers(arguments(config, **{**options, "iteration": 100_000}))
+    until = time.monotonic() + 120
+    while checkpoints.newest(two).endswith("10") and time.monotonic() < until:
+        time.sleep(0.2)
+    workers.processes[1].send_signal(signal.SIGKILL)
+    ended = workers.end(60)
+    assert [code for code, _ in ended] == [1, -signal.SIGKILL]
+    assert "error: Another worker has stopped" in ended[0][1]
+    assert "Traceback" not in ended[0][1]
+
+    step = max(checkpoints.saved(two))
+    config = runs.config_in(tmp_path, epoch=1, run="two", **{**options, "iteration": step + 2})
+    phases.train(config)  # one device goes on
+    assert max(checkpoints.saved(two)) == step + 2
+    with open(os.path.join(two, "config.json"), encoding="utf-8") as file:
+        changes = json.load(file)["about"]["changes"]
+    assert {"step": step, "option": "replicas", "from": 2, "to": 1} in changes
+
+
+class Two(Replicas):
+    """As the first of two workers sees it, the second of which always says 5."""
+
+    def numbers(self, number):
+        return [number, 5]
+
+
+def test_workers_that_differ_are_refused(tmp_path):
+    config = runs.config_in(tmp_path, img_ch=3)
+    runs.write_dataset(config.dataset_folder)
+    parts = {name: folders.examine(os.path.join(config.dataset_folder, name)) for name in TRAIN}
+    with pytest.raises(Failure, match="differ in the step of their newest checkpoint"):
+        loop.train(config, parts, replicas=Two())
+    assert not checkpoints.saved(config.run_folder)
+
+
+class Resolver:
+    def __init__(self, cluster, kind, number):
+        self.cluster, self.task_type, self.task_id = cluster, kind, number
+
+    def cluster_spec(self):
+        return tf.train.ClusterSpec(self.cluster)
+
+
+class Strategy:
+    def __init__(self, *task):
+        self.cluster_resolver = Resolver(*task)
+
+
+@pytest.mark.parametrize(
+    ("task", "expected"),
+    [
+        (({"worker": ["a:1", "b:1"]}, "worker", 1), (1, 2)),
+        (({"chief": ["a:1"], "worker": ["b:1", "c:1"]}, "chief", 0), (0, 3)),
+        (({"chief": ["a:1"], "worker": ["b:1", "c:1"]}, "worker", 1), (2, 3)),
+        (({}, None, None), (0, 1)),
+    ],
+)
+def test_the_place_of_a_worker_follows_from_the_cluster(task, expected):
+    assert place_of(Strategy(*task)) == expected
+
+
+def test_one_device_is_one_replica():
+    replicas = Replicas()
+    assert (replicas.count, replicas.first, replicas.mine, replicas.workers) == (1, 0, 1, 1)
+    assert replicas.is_chief and replicas.any(True) and not replicas.any(False)
+    assert replicas.numbers(7) == [7]
+
+
+@pytest.mark.parametrize("name", ["auto", "one", "mirrored"])
+def test_one_device_needs_no_strategy(name, monkeypatch):
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    runtime.strategy.cache_clear()
+    assert runtime.strategy(name) is None
+
+
+@pytest.mark.parametrize(
+    ("told", "message"),
+    [
+        ("", "needs TF_CONFIG in the environment"),
+        ('{"cluster": {"worker": ["a:1"]}}', "needs TF_CONFIG"),
+        ("{", "TF_CONFIG is not what TensorFlow wants: '{'"),
+        ("[]", "Expected .*HOST:PORT"),
+    ],
+)
+def test_workers_that_nobody_named_are_refused(told, message, monkeypatch):
+    monkeypatch.setenv("TF_CONFIG", told)
+    runtime.strategy.cache_clear()
+    with pytest.raises(Failure, match=message):
+        runtime.strategy("multi_worker")
