@@ -5,6 +5,7 @@ import errno
 import json
 import os
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -259,6 +260,34 @@ def test_what_was_interrupted_goes_on_with_what_is_missing(model, pictures):
     assert {name: after[name] for name in before} == before and "c.webp" in after
 
 
+def test_shards_at_the_same_time_write_together_what_one_run_writes(model, tmp_path):
+    names = ["contact_sheet_1_of_3.png", *(f"{i}.png" for i in range(4)), "夏.webp"]
+    runs.write_pictures(tmp_path / "in", names)
+    whole, expected = converted(model, tmp_path / "in", heatmap="raw")
+    requests = [
+        dataclasses.replace(
+            request_of(tmp_path / "in", heatmap="raw", report=True),
+            output=str(tmp_path / "shards"),
+            shard=f"{number}/3",
+        )
+        for number in (1, 2, 3)
+    ]
+    with ThreadPoolExecutor(3) as pool:
+        outcomes = list(pool.map(lambda request: convert.convert(model, request), requests))
+    assert [one.translated for one in outcomes] == [2, 2, 2]
+    found = runs.bytes_below(tmp_path / "shards")
+    pages = {f"report_{number}_of_3.html" for number in (1, 2, 3)}
+    sheets = {f"contact_sheet_{name}.png" for name in ("1_of_3_2", "2_of_3", "3_of_3")}
+    assert set(found) == {*expected, *pages, *sheets}
+    assert {os.path.basename(one.report) for one in outcomes} == pages
+    assert "1 of 3" in found["report_1_of_3.html"].decode()
+    for name, pixels in expected.items():
+        assert_near(files.read(tmp_path / "shards" / name), pixels)
+    again = dataclasses.replace(requests[1], resume_output=True)
+    assert convert.convert(model, again).translated == 0
+    assert runs.bytes_below(tmp_path / "shards") == found
+
+
 def test_pictures_with_too_many_pixels_are_refused_before_they_are_decoded(model, pictures):
     outcome, found = converted(model, pictures, max_pixels=139)
     assert "a.png" not in found and "10 x 14" not in found
@@ -343,6 +372,16 @@ def test_the_command_says_what_it_did_and_fails_if_a_picture_did(config, picture
     assert main.main(arguments(config, pictures, overwrite=True, tile_pixels=4096)) == 0
     out = capsys.readouterr().out
     assert "In tiles, whose tones may differ (--max_side has none): large.png" in out
+
+
+def test_a_shard_without_pictures_is_no_failure(config, tmp_path, capsys):
+    runs.write_pictures(tmp_path / "in", ["a.png", "b.png"])
+    words = arguments(config, tmp_path / "in", shard="3/3", report=True)
+    assert main.main(words) == 0
+    assert "Translated 0 pictures" in capsys.readouterr().out
+    assert not (tmp_path / "out").exists()
+    assert main.main([*words, "--shard=4/3"]) == 2
+    assert "--shard must be I/N with I from 1 to N, e.g. 2/4" in capsys.readouterr().err
 
 
 def test_the_command_takes_one_picture_and_a_generator_file(config, model, tmp_path, capsys):

@@ -12,7 +12,7 @@ from tests.test_video import drawn, length_of, sound_of, source
 from ugatit_tf.pictures import files, video
 from ugatit_tf.request import Request
 from ugatit_tf.runtime import Failure
-from ugatit_tf.translation import film, load
+from ugatit_tf.translation import devices, film, load
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +60,17 @@ def test_every_frame_is_what_the_model_makes_of_it(model, original, tmp_path):
     for frame, found in zip(frames_of(original)[::10], frames_of(path)[::10]):
         expected = model.translate(frame)
         assert np.abs(found.astype(int) - expected).mean() < 12  # H.264 halves the colours' size
+
+
+def test_two_devices_make_the_film_of_one(model, config, original, tmp_path, monkeypatch):
+    monkeypatch.setattr(devices, "names", lambda *_: ["CPU:0"] * 2)
+    both = load.of_run(config)
+    assert both.num_devices == 2
+    paths = [
+        translated(one, original, tmp_path, name, smooth=0.3)[0]
+        for one, name in ((model, "one.gif"), (both, "two.gif"))
+    ]
+    np.testing.assert_array_equal(*map(frames_of, paths))
 
 
 def test_smoothing_takes_from_the_last_frame(model, original, tmp_path):
@@ -116,6 +127,7 @@ def test_a_grey_model_makes_a_grey_film(original, tmp_path):
     [
         ({"heatmap": "raw"}, "--heatmap of a film is none, overlay or side"),
         ({"report": True}, "--report True is for pictures"),
+        ({"shard": "1/2"}, "--shard is for folders of pictures"),
     ],
 )
 def test_what_films_do_not_have_is_refused(model, original, tmp_path, options, message):

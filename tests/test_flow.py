@@ -47,3 +47,29 @@ def test_what_has_not_begun_when_the_body_fails_never_does():
         threading.Timer(0.05, gate.set).start()
         raise ZeroDivisionError
     assert begun in ([], [0])
+
+
+@pytest.mark.parametrize("devices", [1, 3])
+def test_stages_keep_the_order_and_work_on_as_many_batches_as_there_are_devices(devices):
+    working, most, meet = [], [], threading.Barrier(devices)
+
+    def work(batch):
+        working.append(batch)
+        most.append(len(working))
+        if batch[0] < devices:  # the first ones meet, or not at all
+            meet.wait(30)
+        working.remove(batch)
+        return [10 * item for item in batch]
+
+    results = flow.staged(
+        range(20), lambda x: x, work, lambda x: x + 1, size=1, limit=2, devices=devices
+    )
+    assert list(results) == [10 * i + 1 for i in range(20)]
+    assert max(most) == devices
+
+
+def test_threads_grow_with_the_devices_up_to_the_cores(monkeypatch):
+    monkeypatch.setattr(flow.os, "cpu_count", lambda: 20)
+    assert [flow.workers(devices) for devices in (1, 2, 8)] == [8, 16, 20]
+    monkeypatch.setattr(flow.os, "cpu_count", lambda: None)
+    assert flow.workers(8) == 1

@@ -11,6 +11,7 @@ from ugatit_tf.evaluation import inception
 from ugatit_tf.evaluation.inception import Extractor, Protocol, features_of, kept
 from ugatit_tf.pictures import files
 from ugatit_tf.runtime import Failure
+from ugatit_tf.translation import devices
 
 
 class Counting:
@@ -131,3 +132,12 @@ def test_the_random_network_is_the_same_on_every_run_and_has_2048_features():
     assert first.shape == (2, inception.NUM_FEATURES)
     assert 0.1 < first.mean() < 10
     np.testing.assert_array_equal(first, again)
+
+
+def test_features_of_several_devices_come_in_order():
+    images = [np.full([8, 8, 3], i, np.uint8) for i in range(100)]
+    both = Counting(), Counting()
+    copies = devices.Copies(both[0], lambda: both[1], ["CPU:0"] * 2)
+    found = features_of(copies, iter(images))
+    np.testing.assert_array_equal(found[:, 0], np.arange(100))
+    assert sum(shape[0] for one in both for shape in one.seen) == 100

@@ -3,7 +3,9 @@
 import dataclasses
 import os
 import pathlib
+import threading
 import types
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from ugatit_tf import phases
 from ugatit_tf.interchange import generator_file
 from ugatit_tf.pictures import files
 from ugatit_tf.runtime import Failure
+from ugatit_tf.translation import devices
 from ugatit_tf.translation import load as module
 
 
@@ -245,3 +248,29 @@ def test_a_run_folder_may_be_moved(trained, tmp_path):
     pixels = levels(8, 8, 3)
     assert_levels(model.translate(pixels), expected_of(trained.networks.a2b, pixels)[0])
     assert dataclasses.asdict(trained.config)["run"] == ""
+
+
+@pytest.mark.parametrize("place", ["run", "export", "b2a.npz"])
+def test_threads_share_the_devices_whatever_the_model_is_from(trained, place, monkeypatch):
+    monkeypatch.setattr(devices, "names", lambda *_: ["CPU:0"] * 2)
+    folder = {"run": trained.config.run_folder, "export": trained.exported}.get(place)
+    model = ugatit_tf.load(folder or os.path.join(trained.exported, place))
+    assert model.num_devices == 2
+    networks, meet = [], threading.Barrier(2)
+
+    def watched(found):
+        networks.append(found["b2a"])
+        meet.wait(60)
+        return found["b2a"](files.to_float(pixels)[None]).image.numpy()
+
+    pixels = levels(8, 8, 3)
+    with ThreadPoolExecutor(2) as pool:
+        one, other = pool.map(model._copies.use, [watched] * 2)
+    assert networks[0] is not networks[1]
+    np.testing.assert_array_equal(one, other)
+    assert_levels(files.to_uint8(one[0]), expected_of(trained.networks.b2a, pixels)[0])
+
+
+def test_networks_in_memory_stay_on_their_device(trained, monkeypatch):
+    monkeypatch.setattr(devices, "names", lambda *_: ["CPU:0"] * 2)
+    assert module.of_networks(trained.networks, trained.config).num_devices == 1

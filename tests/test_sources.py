@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from ugatit_tf.config import ConfigError
 from ugatit_tf.request import Request
 from ugatit_tf.runtime import Failure
 from ugatit_tf.translation import sources
@@ -112,6 +113,58 @@ def test_results_that_exist_are_refused_kept_or_replaced(tmp_path):
         jobs_of(tmp_path)
     assert list(written(tmp_path, resume_output=True)) == ["4.png"]
     assert len(written(tmp_path, overwrite=True)) == 5
+
+
+def names_of_shards(root, count, **options):
+    parts = (f"{number}/{count}" for number in range(1, count + 1))
+    return [written(root, shard=part, **options) for part in parts]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 9])
+def test_shards_are_together_the_whole_and_none_twice(tmp_path, count):
+    write(
+        tmp_path, *(f"in/{name}" for name in ("a.png", "a.bmp", "b.jpg", "c", "x/a.png", "x/d.gif"))
+    )
+    whole = written(tmp_path, recursive=True)
+    parts = names_of_shards(tmp_path, count, recursive=True)
+    assert sum(map(len, parts)) == len(whole) == 6
+    assert {k: v for part in parts for k, v in part.items()} == whole
+    assert max(map(len, parts)) - min(map(len, parts)) <= 1  # and 0 where they are more
+
+
+def test_a_shard_is_the_same_whatever_others_have_done(tmp_path):
+    write(tmp_path, *(f"in/{i}.png" for i in range(5)))
+    first, second = names_of_shards(tmp_path, 2)
+    write(tmp_path, *(f"out/{name}" for name in first))
+    assert written(tmp_path, shard="2/2") == second
+    assert written(tmp_path, shard="2/2", resume_output=True) == second
+    assert written(tmp_path, shard="1/2", resume_output=True) == {}
+    with pytest.raises(Failure, match="4.png are there already"):
+        jobs_of(tmp_path, shard="1/2")
+    os.remove(tmp_path / "out/2.png")
+    assert list(written(tmp_path, shard="1/2", resume_output=True)) == ["2.png"]
+
+
+def test_a_clash_with_another_shard_is_refused_by_all(tmp_path):
+    write(tmp_path, "in/a.png", "in/a_side.png")
+    for part in ("1/2", "2/2"):
+        with pytest.raises(Failure, match="a_side.png would be written twice"):
+            jobs_of(tmp_path, shard=part, heatmap="side")
+
+
+@pytest.mark.parametrize(("input", "output"), [("in", "in"), ("in", "."), ("in/*.png", "in")])
+def test_what_shards_write_must_not_be_among_what_they_read(tmp_path, input, output):
+    write(tmp_path, "in/a.png", "in/b.png")
+    with pytest.raises(Failure, match="holds the pictures to translate. With --shard, use"):
+        jobs_of(tmp_path, input=input, output=output, format="webp", shard="1/2")
+    assert jobs_of(tmp_path, input=input, output="in/out", shard="1/2")
+    assert jobs_of(tmp_path, input="in/a.png", output="in", format="webp", shard="1/2")
+
+
+@pytest.mark.parametrize("shard", ["0/2", "3/2", "1/0", "1", "a/b", "1/2/3", "-1/2", "1 / 2", "/"])
+def test_a_shard_that_cannot_be_is_refused(shard):
+    with pytest.raises(ConfigError, match=f"I/N with I from 1 to N.*Received: '{shard}'"):
+        Request("in", "out", shard=shard)
 
 
 def test_what_an_earlier_call_wrote_is_no_input_of_a_pattern(tmp_path):

@@ -2,8 +2,8 @@
 
 import dataclasses
 import math
-import re
 import os
+import re
 
 from ugatit_tf.config import ConfigError
 
@@ -64,8 +64,8 @@ class Request:
 
     @property
     def part(self) -> tuple:
-        """(number from 1 on, how many there are) of the shard; (0, 0) where it is none."""
-        found = re.fullmatch("([0-9]+)/([0-9]+)", self.shard or "1/1", re.ASCII)
+        """(number of the shard, how many there are); (0, 0) where `shard` is not of this form."""
+        found = re.fullmatch("([0-9]{1,9})/([0-9]{1,9})", self.shard or "1/1")
         return tuple(map(int, found.groups())) if found else (0, 0)
 
     def _check_numbers(self):

@@ -92,7 +92,7 @@ def convert(model, request) -> Outcome:
     with tqdm(total=len(jobs), unit="picture", desc=DIRECTIONS[request.direction][1]) as bar:
         results = _counted(_results(model, request, jobs), outcome, bar)
         if request.report and jobs:
-            outcome.report = pages.write(model, request, jobs, results, outcome)
+            outcome.report = pages.write(model, request, results, outcome)
         else:
             for _ in results:
                 pass

@@ -69,6 +69,8 @@ def convert_film(model, request):
         raise Failure("--heatmap of a film is none, overlay or side.")
     if request.report:
         raise Failure("--report True is for pictures; a film has no page.")
+    if request.shard:
+        raise Failure("--shard is for folders of pictures; a film is translated in one piece.")
     request = dataclasses.replace(request, direction=model.known(request.direction))
     targets, began = targets_of(request), time.monotonic()
     if request.resume_output and all(map(os.path.lexists, targets.values())):

@@ -15,10 +15,10 @@ ON_SHEET = 60  # the first pictures
 THUMBNAIL = 192  # pixels; a page of a thousand photographs is then 57 MB
 
 
-def write(model, request, jobs, results, outcome) -> str:
+def write(model, request, results, outcome) -> str:
     """Writes the page and the contact sheet; returns the path of the page."""
     folder = os.path.dirname(request.output) if sources.is_file(request) else request.output
-    path, sheet = (_free(os.path.join(folder, name), request, jobs) for name in NAMES)
+    path, sheet = (_free(os.path.join(folder, _of_shard(name, request)), request) for name in NAMES)
     pairs, began, direction = [], time.monotonic(), DIRECTIONS[request.direction][1]
 
     def rows():
@@ -36,6 +36,8 @@ def write(model, request, jobs, results, outcome) -> str:
         )
 
     facts = {"Model": model.source, "Trained with": f"{model.size} x {model.size} pixels"}
+    if request.shard:
+        facts["Shard"] = " of ".join(map(str, request.part))
     title = f"{os.path.basename(os.path.abspath(request.input))}, {direction}"
     write_report(path, rows(), title=title, facts=facts, thumbnail=THUMBNAIL, closing=closing)
     if pairs:
@@ -43,8 +45,15 @@ def write(model, request, jobs, results, outcome) -> str:
     return path
 
 
-def _free(path, request, jobs):
+def _of_shard(name, request):
+    """report.html, or report_1_of_4.html."""
+    stem, suffix = os.path.splitext(name)
+    return f"{stem}_{'_of_'.join(map(str, request.part))}{suffix}" if request.shard else name
+
+
+def _free(path, request):
     """`path`, or with a number where that is a picture's, or is there and not to be replaced."""
+    jobs = sources.planned(request)  # those of other shards and those that are done too
     taken = {os.path.realpath(place) for job in jobs for place in (job.source, job.target)}
     return next(
         one

@@ -24,15 +24,37 @@ class Job:
 
 
 def jobs(request) -> list:
-    """The jobs of a `Request`, in the order of their names.
+    """The jobs of a `Request`, in the order of their names; of a shard only its own.
 
     With `resume_output` without those whose results are there, heatmaps included.
 
     Raises:
-        Failure: there is no input; a result exists, would be written twice, would take the place
-            of a source, or would be written outside the output.
+        Failure: as `planned`, or a result exists.
+    """
+    number, count = request.part
+    found = planned(request)[number - 1 :: count]
+    if request.resume_output:
+        return [job for job in found if not _is_done(job, request)]
+    there = [path for path in _written(found, request) if os.path.lexists(path)]
+    if there and not request.overwrite:
+        raise Failure(
+            f"{_some(there)} there already. Use another --output, --resume_output True to make "
+            f"what is missing, or --overwrite True to replace."
+        )
+    return found
+
+
+def planned(request) -> list:
+    """The jobs of all shards, whatever is there already: the same for each of them.
+
+    Raises:
+        Failure: there is no input; a result would be written twice, would take the place of a
+            source, or would be written outside the output; results would be among the sources of
+            another shard.
     """
     base, names = _inputs(request)
+    if request.shard and not os.path.isfile(request.input):
+        _refuse_growing(base, request)
     if is_file(request):
         _refuse_suffix(request.output)
         paths = [request.output]
@@ -46,16 +68,7 @@ def jobs(request) -> list:
         Job(os.path.join(base, name), name, path, path if shared[stem.lower()] > 1 else stem)
         for name, path, stem in zip(names, paths, stems)
     ]
-    written = [path for job in found for path in (job.target, *extras(job, request).values())]
-    _refuse_twice(written, [job.source for job in found])
-    if request.resume_output:
-        return [job for job in found if not _is_done(job, request)]
-    there = [path for path in written if os.path.lexists(path)]
-    if there and not request.overwrite:
-        raise Failure(
-            f"{_some(there)} there already. Use another --output, --resume_output True to make "
-            f"what is missing, or --overwrite True to replace."
-        )
+    _refuse_twice(_written(found, request), [job.source for job in found])
     return found
 
 
@@ -63,6 +76,11 @@ def is_file(request) -> bool:
     """Whether one picture or film is to be written under the very name of the output."""
     named = bool(os.path.splitext(request.output)[1]) and not os.path.isdir(request.output)
     return os.path.isfile(request.input) and named
+
+
+def _written(jobs, request):
+    """The paths of all results, heatmaps included."""
+    return [path for job in jobs for path in (job.target, *extras(job, request).values())]
 
 
 def _is_done(job, request):
@@ -182,6 +200,15 @@ def _refuse_no_folder(request):
         raise Failure(f"--output {output}: {place} is a file. Expected a folder.")
     if not os.access(place, os.W_OK | os.X_OK):
         raise Failure(f"--output {output}: no right to write into {place}.")
+
+
+def _refuse_growing(base, request):
+    """What one shard writes must not be found by the next, which would split other pictures."""
+    inside, output = (os.path.realpath(path) + os.sep for path in (base, request.output))
+    if inside.startswith(output):
+        raise Failure(
+            f"--output {request.output} holds the pictures to translate. With --shard, use another."
+        )
 
 
 def _refuse_outside(paths, output):
