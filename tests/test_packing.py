@@ -1,5 +1,7 @@
 """A packed dataset is the same dataset, whole, and refuses what is damaged."""
 
+import contextlib
+import dataclasses
 import hashlib
 import json
 import logging
@@ -13,12 +15,15 @@ import tensorflow as tf
 
 import main
 from tests import made, runs
-from ugatit_tf import flags
+from ugatit_tf import flags, phases
 from ugatit_tf.config import ConfigError
 from ugatit_tf.data import doctor, folders, packing, pipeline, places, shards
+from ugatit_tf.evaluation import evaluate
 from ugatit_tf.pictures import files
 from ugatit_tf.request import Packing
 from ugatit_tf.runtime import Failure
+from ugatit_tf.training import checkpoints
+from ugatit_tf.translation import translate
 
 NAMES = ["b.png", "été 夏.png", "#a?b&c=d 100%.png", os.fsdecode(b"latin-1 \xe9.png"), 'q"\n.png']
 
@@ -342,3 +347,66 @@ def test_the_options_belong_to_the_phase():
     assert flags.parse(["--phase", "pack", "--shards=3"]).request == Packing(shards=3)
     with pytest.raises(flags.UsageError, match="--shards belongs to --phase pack"):
         flags.parse(["--shards", "3"])
+
+
+@pytest.mark.parametrize("where", ["packed", "far"])
+def test_test_pictures_are_translated_and_measured_wherever_they_are(tmp_path, monkeypatch, where):
+    config = runs.config_in(tmp_path, inception="random")
+    runs.write_dataset(config.dataset_folder, parts=packing.PART_NAMES, count=7)
+    runs.make_run(config)
+    other = {"packed": {"dataset": "tiny_packed"}, "far": {}}[where]
+    if where == "far":
+        other["dataset_dir"] = f"ram://bucket/{uuid.uuid4().hex}"
+    other = dataclasses.replace(config, run="tiny", **other)
+    packing.pack(config.dataset_folder, other.dataset_folder)
+    monkeypatch.setattr(evaluate, "Extractor", lambda protocol: Brightness())
+    found = []
+    with eagerly():
+        for one in (config, other):
+            folder = os.path.dirname(translate.test(one))
+            pictures = {n: c for n, c in runs.bytes_below(folder).items() if n.endswith(".png")}
+            measured, _ = evaluate.evaluate(one)
+            found.append((pictures, {d: measured[d] for d in ("a2b", "b2a")}))
+    assert len(found[0][0]) == 4 * 7
+    assert found[0] == found[1]
+    kept = tmp_path / ("results" if where == "far" else "dataset/tiny_packed") / ".cache"
+    assert len(list(kept.iterdir())) == 2
+    assert not os.path.exists("ram:")
+
+
+class Brightness:
+    """Features of a picture that take no network."""
+
+    key = "brightness"
+
+    def __call__(self, images):
+        values = np.float32(images) / 255
+        return np.concatenate([values.mean((1, 2)), values.std((1, 2))], -1)
+
+
+@contextlib.contextmanager
+def eagerly():
+    """Without tracing, which takes longer than a few small steps."""
+    tf.config.run_functions_eagerly(True)
+    try:
+        yield
+    finally:
+        tf.config.run_functions_eagerly(False)
+
+
+@pytest.mark.slow
+def test_training_from_shards_and_from_afar_gives_the_weights_of_the_folder(tmp_path):
+    found = []
+    for where in ("plain", "packed", "far"):
+        config = runs.config_in(tmp_path / where, epoch=1, iteration=3)
+        if where == "far":
+            config = dataclasses.replace(config, dataset_dir=f"ram://bucket/{uuid.uuid4().hex}")
+        source = str(tmp_path / where / "source") if where != "plain" else config.dataset_folder
+        runs.write_dataset(source)
+        if where != "plain":
+            packing.pack(source, config.dataset_folder, count=2)
+        phases.train(config)
+        path = checkpoints.chosen(config.run_folder, "latest")
+        found.append({n: c for n, c in runs.bytes_below(path).items() if ".data-" in n})
+    assert found[0]
+    assert found[0] == found[1] == found[2]

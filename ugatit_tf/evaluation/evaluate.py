@@ -8,7 +8,7 @@ import numpy as np
 from tqdm import tqdm
 
 from ugatit_tf.config import VERSION
-from ugatit_tf.data import folders
+from ugatit_tf.data import folders, places
 from ugatit_tf.evaluation import fid, kid
 from ugatit_tf.evaluation.inception import Extractor, Protocol, features_of, kept
 from ugatit_tf.pictures import files
@@ -44,7 +44,7 @@ def evaluate(config, *, fake_dir="", which="latest", seed=0) -> tuple:
     protocol = protocol_of(config)
     names = devices.names(getattr(config, "strategy", "auto"))
     extractor = devices.Copies(Extractor(protocol), lambda: Extractor(protocol), names)
-    cache = os.path.join(config.dataset_folder, CACHE)
+    cache = _cache(config)
     features = {part: kept(extractor, paths, cache, _bar(part)) for part, paths in real.items()}
     found = {
         "about": {
@@ -78,7 +78,7 @@ class Watching:
         self.config = config
         self.extractor = Extractor(protocol_of(config))
         self.paths = {part: _paths(config, part)[:WATCHED] for part in folders.TEST}
-        cache = os.path.join(config.dataset_folder, CACHE)
+        cache = _cache(config)
         self.features = {
             part: kept(self.extractor, paths, cache, _bar(part))
             for part, paths in self.paths.items()
@@ -175,9 +175,15 @@ def table(found) -> str:
     return "\n".join(lines)
 
 
+def _cache(config):
+    """Where features are kept: beside the pictures, or beside the results if those are remote."""
+    remote = places.is_remote(config.dataset_folder)
+    return os.path.join(config.result_dir if remote else config.dataset_folder, CACHE)
+
+
 def _paths(config, part):
     folder = os.path.join(config.dataset_folder, part)
-    if not os.path.isdir(folder):
+    if not places.is_folder(folder):
         raise Failure(f"No folder {folder}. To measure, pictures of both domains are needed.")
     return folders.pictures_in(folder)
 

@@ -11,6 +11,7 @@ import os
 import numpy as np
 import tensorflow as tf
 
+from ugatit_tf.data import places
 from ugatit_tf.pictures import files
 from ugatit_tf.runtime import Failure
 from ugatit_tf.translation import devices, flow
@@ -192,5 +193,4 @@ def _graph(weights):
 
 
 def _digest(path):
-    with open(path, "rb") as file:
-        return hashlib.sha256(file.read()).hexdigest()
+    return hashlib.sha256(places.read_bytes(path)).hexdigest()
