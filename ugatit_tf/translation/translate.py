@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from ugatit_tf.data import folders, pipeline
+from ugatit_tf.data import folders, pipeline, places
 from ugatit_tf.networks.model import build_model
 from ugatit_tf.pictures import files, panels
 from ugatit_tf.pictures.report import Row, write_report
@@ -63,7 +63,7 @@ def test(config, which="latest") -> str:
     present = {
         direction: os.path.join(config.dataset_folder, part)
         for direction, (part, _) in DIRECTIONS.items()
-        if os.path.isdir(os.path.join(config.dataset_folder, part))
+        if places.is_folder(os.path.join(config.dataset_folder, part))
     }
     if not present:
         raise Failure(
