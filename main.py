@@ -8,6 +8,7 @@ import dataclasses
 import json
 import logging
 import os
+import re
 import sys
 import tempfile
 
@@ -70,7 +71,8 @@ def run(command, config) -> int:
     except (Failure, OSError, UnreadablePicture) as error:
         return refuse(error, 1)
     except tf.errors.OpError as error:  # e.g. a picture that was removed while training
-        return refuse(error.message.splitlines()[0], 1)
+        # It begins with the name of a node where a function of ours was called from a graph.
+        return refuse(re.sub(r"^\{\{.*?\}\} ", "", error.message.splitlines()[0]), 1)
     return 0
 
 

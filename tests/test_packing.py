@@ -16,7 +16,7 @@ import tensorflow as tf
 import main
 from tests import made, runs
 from ugatit_tf import flags, phases
-from ugatit_tf.config import ConfigError
+from ugatit_tf.config import Config, ConfigError
 from ugatit_tf.data import doctor, folders, packing, pipeline, places, shards
 from ugatit_tf.evaluation import evaluate
 from ugatit_tf.pictures import files
@@ -392,6 +392,29 @@ def eagerly():
         yield
     finally:
         tf.config.run_functions_eagerly(False)
+
+
+def test_training_on_a_damaged_record_is_one_line_that_names_it(tmp_path, capsys, monkeypatch):
+    config = runs.config_in(tmp_path, ch=2)
+    source = str(tmp_path / "source")
+    runs.write_dataset(source, parts=folders.TRAIN, count=1)
+    packing.pack(source, config.dataset_folder)
+    rewrite(shard(config.dataset_folder, count=1), flipped)
+    options = {f.name: getattr(config, f.name) for f in dataclasses.fields(config)}
+    given = {name: value for name, value in options.items() if value != getattr(Config(), name)}
+    assert main.main([f"--{name}={value}" for name, value in given.items()]) == 1
+    told = f"{shard(config.dataset_folder, count=1)} is damaged at the picture trainA_0.png."
+    assert errors(capsys) == [f"error: {told} {shards.ANEW}"]
+    batches = pipeline.batches(*pair(config.dataset_folder), config)
+    monkeypatch.setattr(phases, "examine", lambda _: next(iter(batches)))
+    assert main.main(["--phase", "doctor"]) == 1
+    (error,) = errors(capsys)
+    assert error.endswith(f" {told} {shards.ANEW}")
+    assert "{{" not in error
+
+
+def errors(capsys):
+    return [x for x in capsys.readouterr().err.splitlines() if x.startswith("error: ")]
 
 
 @pytest.mark.slow

@@ -103,11 +103,13 @@ class Pack:
         )
         path = self.path_of(self.shards[shard])
         try:
-            found = content_of(places.read_bytes(path, offset, length))
-        except (OSError, files.UnreadablePicture, DecodeError, ValueError) as error:
+            name, content = content_of(places.read_bytes(path, offset, length))
+            whole = name == picture.name and _digest(content) == picture.digest
+        except (OSError, files.UnreadablePicture) as error:
             raise Failure(f"{path}: {picture.name} cannot be read ({error}). {ANEW}") from error
-        name, content = found
-        if name != picture.name or hashlib.sha256(content).hexdigest() != picture.digest:
+        except (DecodeError, ValueError):
+            whole = False
+        if not whole:
             raise Failure(f"{path} is damaged at the picture {picture.name}. {ANEW}")
         return content
 
@@ -179,6 +181,10 @@ def content_of(record):
         raise ValueError("no picture")
     (name,), (content,) = values
     return os.fsdecode(name), content
+
+
+def _digest(content) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def digest(path) -> str:
