@@ -65,16 +65,23 @@ def out_of_memory(*names):
 
 @pytest.mark.parametrize(
     ("gpus", "strategy", "expected"),
-    [(2, "auto", "GPU GPU"), (2, "one", "GPU"), (0, "mirrored", "CPU CPU CPU"), (0, "one", "CPU")],
+    [
+        (2, "auto", ["GPU:0", "GPU:1"]),
+        (2, "one", ["GPU:0"]),
+        (0, "mirrored", ["CPU:0", "CPU:1", "CPU:2"]),
+        (0, "one", ["CPU:0"]),
+    ],
 )
 def test_gpus_share_the_work_or_without_any_the_cpus(monkeypatch, gpus, strategy, expected):
-    there = {"GPU": ["GPU"] * gpus, "CPU": ["CPU"] * 3}
-    monkeypatch.setattr(
-        tf.config,
-        "list_logical_devices",
-        lambda kind: [tf.config.LogicalDevice(name, kind) for name in there[kind]],
-    )
-    assert devices.names(strategy) == expected.split()
+    counts = {"GPU": gpus, "CPU": 3}
+
+    def listed(kind):
+        names = [f"/device:{kind}:{i}" for i in range(counts[kind])]
+        elsewhere = f"/job:worker/replica:0/task:1/device:{kind}:0"
+        return [tf.config.LogicalDevice(name, kind) for name in (*names, elsewhere)]
+
+    monkeypatch.setattr(tf.config, "list_logical_devices", listed)
+    assert devices.names(strategy) == [f"/device:{name}" for name in expected]
 
 
 def test_who_uses_one_after_the_other_needs_no_copy():

@@ -42,7 +42,7 @@ def evaluate(config, *, fake_dir="", which="latest", seed=0) -> tuple:
     real = {part: _paths(config, part) for part in folders.TEST}
     fakes = _folders_of(fake_dir) if fake_dir else dict.fromkeys(DOMAINS)
     protocol = protocol_of(config)
-    names = devices.names(getattr(config, "strategy", "auto"))
+    names = devices.names(config.strategy)
     extractor = devices.Copies(Extractor(protocol), lambda: Extractor(protocol), names)
     cache = _cache(config)
     features = {part: kept(extractor, paths, cache, _bar(part)) for part, paths in real.items()}

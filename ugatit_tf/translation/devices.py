@@ -14,11 +14,24 @@ from ugatit_tf.networks.model import build_generator, named_weights
 def names(strategy="auto") -> list:
     """The names of the devices that share the work: all GPUs or, without any, all CPUs.
 
+    Only those of this process: after training on several machines TensorFlow lists all machines'.
+
     Args:
         strategy: the option of this name; "one" gives the first device alone.
     """
-    found = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
-    return [device.name for device in found][: 1 if strategy == "one" else None]
+    here = tf.DeviceSpec.from_string(tf.constant(0.0).device)
+
+    def local(kind):
+        found = [device.name for device in tf.config.list_logical_devices(kind)]
+        places = map(tf.DeviceSpec.from_string, found)
+        return [
+            name
+            for name, place in zip(found, places)
+            if place.job is None or (place.job, place.task) == (here.job, here.task)
+        ]
+
+    found = local("GPU") or local("CPU")
+    return found[:1] if strategy == "one" else found
 
 
 class Copies:
@@ -117,7 +130,7 @@ def of_generators(generators, config, compiled) -> Copies:
     def another():
         return compiled({name: _twin(network, config) for name, network in generators.items()})
 
-    return Copies(compiled(generators), another, names(getattr(config, "strategy", "auto")))
+    return Copies(compiled(generators), another, names(config.strategy))
 
 
 def _twin(generator, config):
