@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 import ugatit_tf
@@ -274,3 +275,11 @@ def test_threads_share_the_devices_whatever_the_model_is_from(trained, place, mo
 def test_networks_in_memory_stay_on_their_device(trained, monkeypatch):
     monkeypatch.setattr(devices, "names", lambda *_: ["CPU:0"] * 2)
     assert module.of_networks(trained.networks, trained.config).num_devices == 1
+
+
+def test_strategy_one_is_one_device(trained, monkeypatch):
+    two = [tf.config.LogicalDevice(f"/device:CPU:{i}", "CPU") for i in range(2)]
+    monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: two)
+    for strategy, count in (("auto", 2), ("one", 1)):
+        config = dataclasses.replace(trained.config, strategy=strategy)
+        assert module.of_run(config).num_devices == count
