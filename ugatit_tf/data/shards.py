@@ -97,10 +97,8 @@ class Pack:
         Raises:
             Failure: they are not those that were packed.
         """
-        picture, (shard, offset, length) = (
-            self.pictures[index],
-            self.where[3 * index : 3 * index + 3],
-        )
+        picture = self.pictures[index]
+        shard, offset, length = self.where[3 * index : 3 * index + 3]
         path = self.path_of(self.shards[shard])
         try:
             name, content = content_of(places.read_bytes(path, offset, length))
