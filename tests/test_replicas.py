@@ -138,12 +138,14 @@ def weights_in(path):
 
 @pytest.mark.slow
 def test_two_workers_equal_one_device_and_survive_the_loss_of_one(tmp_path):
-    options = {"img_size": 16, "img_ch": 3, "iteration": 10, "save_freq": 10}
+    options = {"img_size": 16, "img_ch": 3, "iteration": runs.STEP + 10, "save_freq": 20}
     config = runs.config_in(tmp_path, epoch=1, batch_size=2, run="one", **options)
     runs.write_dataset(config.dataset_folder, count=5)
+    runs.make_run(config)
     phases.train(config)
 
     config = runs.config_in(tmp_path, epoch=1, run="two", **options)
+    runs.make_run(config)
     ended = Workers(arguments(config, **options)).end(120)
     assert [code for code, _ in ended] == [0, 0], ended
     assert "2 devices; a step takes 2 pictures of each domain." in ended[0][1]
@@ -153,7 +155,7 @@ def test_two_workers_equal_one_device_and_survive_the_loss_of_one(tmp_path):
 
     workers = Workers(arguments(config, **{**options, "iteration": 100_000}))
     until = time.monotonic() + 120
-    while checkpoints.newest(two).endswith("10") and time.monotonic() < until:
+    while max(checkpoints.saved(two)) == runs.STEP + 10 and time.monotonic() < until:
         time.sleep(0.2)
     workers.processes[1].send_signal(signal.SIGKILL)
     ended = workers.end(60)

@@ -29,13 +29,10 @@ BUILT_IN = "demo"  # the dataset that is drawn where it is missing
 
 
 def train(config):
-    replicas = Replicas(runtime.strategy(config.strategy))  # before anything is computed
+    replicas = _replicas(config)
     # This rewriting of graphs gives up on ours with a line that looks like an error; without it
     # a step takes the same time.
     tf.config.optimizer.set_experimental_options({"remapping": False})
-    if replicas.is_chief:
-        _draw_built_in(config)
-    replicas.numbers(0)  # the others wait until the chief has drawn them
     report = doctor.check(config)
     _refuse(report)
     if replicas.is_chief:
@@ -118,17 +115,19 @@ def measure(config, asked, which="latest"):
 
 def ablate(config):
     """`--phase ablate`: trains and measures the rows of the paper's ablation."""
-    _draw_built_in(config)
+    replicas = _replicas(config)
     runs, found, page = ablation.configs(config), {}, ""
     for number, (row, run) in enumerate(runs.items(), 1):
         print(f"\nRow {number} of {len(runs)}: {row.title}", flush=True)
         if not ablation.is_trained(run):
             train(run)
+            replicas.any(False)  # the chief has saved what it will
         if not ablation.is_trained(run):  # a stop was asked for
             print("The same command goes on with this row.")
             break
-        found[row] = ablation.measured(run)
-        page = ablation.write(config, runs, found)
+        if replicas.is_chief:
+            found[row] = ablation.measured(run)
+            page = ablation.write(config, runs, found)
         tf.keras.backend.clear_session()
         gc.collect()  # networks are circles of references
     if page:
@@ -223,6 +222,15 @@ def _named(names):
 def _refuse(report):
     if report.errors:
         raise Failure(report.errors[0])
+
+
+def _replicas(config):
+    """The devices that train together; they have the built-in dataset if it is asked for."""
+    replicas = Replicas(runtime.strategy(config.strategy))  # before anything is computed
+    if replicas.is_chief:
+        _draw_built_in(config)
+    replicas.any(False)  # the others wait for it
+    return replicas
 
 
 def _draw_built_in(config):

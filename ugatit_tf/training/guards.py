@@ -73,7 +73,7 @@ def lost_worker_explained(run_folder, workers):
     """Turns what TensorFlow raises where another of several workers is gone into what helps.
 
     Raises:
-        Failure: a worker died, or has not answered for about half a minute.
+        Failure: a worker died, or does not answer TensorFlow's checks of health.
     """
     try:
         yield
