@@ -53,8 +53,8 @@ TABLE = {
         [2, 12, 12, 3],
     ),
     "InstanceNormalization": (layers.InstanceNormalization, {"epsilon": 1e-3}, [X], [2, 12, 12, 3]),
-    "ResidualBlock": (layers.ResidualBlock, {"channels": 3, "norm": "gn"}, [X], [2, 12, 12, 3]),
-    "UpsampleBlock": (layers.UpsampleBlock, {"channels": 5, "norm": "ln"}, [X], [2, 24, 24, 5]),
+    "ResidualBlock": (layers.ResidualBlock, {"channels": 3, "norm": "lin"}, [X], [2, 12, 12, 3]),
+    "UpsampleBlock": (layers.UpsampleBlock, {"channels": 5, "norm": "lin"}, [X], [2, 24, 24, 5]),
     "UpsampleConvolution": (layers.UpsampleConvolution, {"channels": 5}, [X], [2, 24, 24, 5]),
     "PatchNetwork": (
         PatchNetwork,

@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 from tests import made, reference
+from ugatit_tf.config import ABLATED
 from ugatit_tf.interchange import official_tf
 from ugatit_tf.interchange.mapping import MappingError, assign
 from ugatit_tf.networks.model import build_model
@@ -54,7 +55,7 @@ def write(path, arrays):
 
 def official(config, *, slots=False):
     """official name -> array, all different; with Adam's slots on request."""
-    options = {k: v for k, v in config.architecture().items() if k != "smoothing"}
+    options = {k: v for k, v in config.architecture().items() if k not in ("smoothing", *ABLATED)}
     shapes = reference.official_variables(**{"img_size": config.img_size, **options})
     arrays = {name: made.numbers(*shape, seed=i) for i, (name, shape) in enumerate(shapes.items())}
     if slots:

@@ -93,19 +93,21 @@ class LossScale:
 
     def __init__(self):
         self.scale = tf.Variable(self.START)
-        self.good = tf.Variable(0)  # updates in a row
-        self.skipped = tf.Variable(0)
+        # int64, for which a GPU has the operations of a replica's variable
+        self.good = tf.Variable(0, dtype=tf.int64)  # updates in a row
+        self.skipped = tf.Variable(0, dtype=tf.int64)
 
     def follow(self, finite):
         """Takes note of an update. Returns whether the scale could still be halved."""
         larger = tf.minimum(2.0 * self.scale, self.LARGEST)
         could = self.scale > self.SMALLEST
-        good = tf.where(finite, self.good + 1, 0)
+        none = tf.zeros_like(self.good)
+        good = tf.where(finite, self.good + 1, none)
         ripe = good >= self.PATIENCE
         smaller = tf.maximum(self.scale / 2.0, self.SMALLEST)
         scale = tf.where(finite, tf.where(ripe, larger, self.scale), smaller)
-        self.skipped.assign_add(tf.where(finite, 0, 1))
-        self.good.assign(tf.where(ripe, 0, good))
+        self.skipped.assign_add(tf.cast(tf.logical_not(finite), tf.int64))
+        self.good.assign(tf.where(ripe, none, good))
         self.scale.assign(scale)
         return could
 

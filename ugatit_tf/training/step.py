@@ -39,7 +39,7 @@ class Trainer:
         self.average = _copies(self.generator_optimizer.weights) if config.ema else {}
         self.steps_done = tf.Variable(0, dtype=tf.int64)
         self.num_traces = 0
-        self._part = tf.Variable(0)  # of the batches of one update, where it takes several
+        self._part = tf.Variable(0, dtype=tf.int64)  # of the batches of one update, where it takes several
         self._plain = Networks(
             model.a2b, model.b2a, model.a2b.attend, model.b2a.attend,
             model.discriminator_a, model.discriminator_b,
@@ -240,8 +240,8 @@ class Trainer:
 
         Replicas draw it for the whole batch, so that theirs is what one device would draw.
         """
-        step = tf.cast(self.steps_done, tf.int32)
-        seed = tf.constant(seed_of(self.config.seed, name)) + tf.stack([step, self._part])
+        moved = tf.cast(tf.stack([self.steps_done, self._part]), tf.int32)
+        seed = tf.constant(seed_of(self.config.seed, name)) + moved
         whole = tf.concat([[shape[0] * self.replicas.count], shape[1:]], 0)
         return self.replicas.own(tf.random.stateless_uniform(whole, seed))
 
