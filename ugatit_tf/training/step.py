@@ -39,7 +39,7 @@ class Trainer:
         self.average = _copies(self.generator_optimizer.weights) if config.ema else {}
         self.steps_done = tf.Variable(0, dtype=tf.int64)
         self.num_traces = 0
-        self._part = tf.Variable(0, dtype=tf.int64)  # of the batches of one update, where it takes several
+        self._part = tf.Variable(0, dtype=tf.int64)  # of the batches of an update of several
         self._plain = Networks(
             model.a2b, model.b2a, model.a2b.attend, model.b2a.attend,
             model.discriminator_a, model.discriminator_b,
