@@ -158,14 +158,14 @@ def trained(monkeypatch):
     """Rows are not trained but made; returns the names of their runs, in order."""
     names = []
 
-    def train(config):
+    def train(config, replicas=None):
         names.append(config.run)
         if len(names) == 3 and names.count(config.run) == 1:
             return  # as after a signal
         model = runs.make_run(config)
         checkpoints.save(config.run_folder, config.total_steps, Trainer(model, config).state())
 
-    monkeypatch.setattr(phases, "train", train)
+    monkeypatch.setattr(phases, "_train", train)
     return names
 
 
@@ -196,7 +196,7 @@ def test_an_ablation_stops_goes_on_and_ends_with_the_table(config, trained, caps
 def test_the_table_has_the_paper_s_figures_beside_ours(config, trained):
     config_of = ablation.configs(config)
     row = ablation.ROWS[2]
-    phases.train(config_of[row])
+    phases._train(config_of[row], None)
     found = {row: ablation.measured(config_of[row])}
     table = ablation.table(found)
     assert [cells[0] for cells in table.rows] == [row.title for row in ablation.ROWS]
@@ -212,7 +212,7 @@ def test_the_table_has_the_paper_s_figures_beside_ours(config, trained):
 
 def test_a_row_that_was_trained_anew_is_translated_anew(config, trained):
     run = next(iter(ablation.configs(config).values()))
-    phases.train(run)
+    phases._train(run, None)
     _, folder = ablation.measured(run)
     assert ablation.measured(run)[1] == folder
     later = time.time() + 10
@@ -223,7 +223,7 @@ def test_a_row_that_was_trained_anew_is_translated_anew(config, trained):
 def test_another_protocol_has_a_page_of_its_own(config, trained):
     runs_of = ablation.configs(config)
     row, run = next(iter(runs_of.items()))
-    phases.train(run)
+    phases._train(run, None)
     pages = []
     for resize in ("bilinear", "antialias", "bilinear"):
         measured = ablation.measured(dataclasses.replace(run, inception_resize=resize))
@@ -234,7 +234,7 @@ def test_another_protocol_has_a_page_of_its_own(config, trained):
 
 def test_rows_of_other_options_are_not_mixed(config, trained):
     run = next(iter(ablation.configs(config).values()))
-    phases.train(run)
+    phases._train(run, None)
     ablation.configs(dataclasses.replace(config, print_freq=7, cache="memory"))
     with pytest.raises(ConfigError, match="--lr is 0.0001 there, 0.1 now. Repeat those, or begin"):
         ablation.configs(dataclasses.replace(config, lr=0.1))

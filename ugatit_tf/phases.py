@@ -1,5 +1,6 @@
 """What `--phase` runs. Each program takes a Config, prints its results, and writes files."""
 
+import contextlib
 import dataclasses
 import gc
 import os
@@ -19,7 +20,7 @@ from ugatit_tf.networks.model import build_model
 from ugatit_tf.pictures import files
 from ugatit_tf.pictures.study import write_study
 from ugatit_tf.runtime import Failure
-from ugatit_tf.training import checkpoints, loop
+from ugatit_tf.training import checkpoints, guards, loop
 from ugatit_tf.training.replicas import Replicas
 from ugatit_tf.training.step import Trainer
 from ugatit_tf.translation import convert, film, translate
@@ -29,24 +30,12 @@ BUILT_IN = "demo"  # the dataset that is drawn where it is missing
 
 
 def train(config):
-    replicas = _replicas(config)
-    # This rewriting of graphs gives up on ours with a line that looks like an error; without it
-    # a step takes the same time.
-    tf.config.optimizer.set_experimental_options({"remapping": False})
-    report = doctor.check(config)
-    _refuse(report)
+    with _together(config) as replicas:
+        _train(config, replicas)
     if replicas.is_chief:
-        print("\n".join(report.lines()), flush=True)
-    if config.eval_freq and not config.best_by:
-        config = dataclasses.replace(config, best_by=evaluate.MEAN)
-    watches = config.eval_freq and replicas.is_chief
-    evaluation = evaluate.Watching(config) if watches else None
-    loop.train(config, report.parts, evaluation, replicas)
-    if not replicas.is_chief:
-        return
-    print(f"Checkpoints: {config.run_folder}")
-    print(f"Samples:     {os.path.join(config.sample_dir, config.run_name)}")
-    print(f"TensorBoard: tensorboard --logdir {config.log_dir}")
+        print(f"Checkpoints: {config.run_folder}")
+        print(f"Samples:     {os.path.join(config.sample_dir, config.run_name)}")
+        print(f"TensorBoard: tensorboard --logdir {config.log_dir}")
 
 
 def examine(config):
@@ -115,21 +104,21 @@ def measure(config, asked, which="latest"):
 
 def ablate(config):
     """`--phase ablate`: trains and measures the rows of the paper's ablation."""
-    replicas = _replicas(config)
     runs, found, page = ablation.configs(config), {}, ""
-    for number, (row, run) in enumerate(runs.items(), 1):
-        print(f"\nRow {number} of {len(runs)}: {row.title}", flush=True)
-        if not ablation.is_trained(run):
-            train(run)
-            replicas.any(False)  # the chief has saved what it will
-        if not ablation.is_trained(run):  # a stop was asked for
-            print("The same command goes on with this row.")
-            break
-        if replicas.is_chief:
-            found[row] = ablation.measured(run)
-            page = ablation.write(config, runs, found)
-        tf.keras.backend.clear_session()
-        gc.collect()  # networks are circles of references
+    with _together(config) as replicas:
+        for number, (row, run) in enumerate(runs.items(), 1):
+            print(f"\nRow {number} of {len(runs)}: {row.title}", flush=True)
+            if not ablation.is_trained(run):
+                _train(run, replicas)
+                replicas.any(False)  # the chief has saved what it will
+            if not ablation.is_trained(run):  # a stop was asked for
+                print("The same command goes on with this row.")
+                break
+            if replicas.is_chief:
+                found[row] = ablation.measured(run)
+                page = ablation.write(config, runs, found)
+            tf.keras.backend.clear_session()
+            gc.collect()  # networks are circles of references
     if page:
         print("", ablation.text(ablation.table(found)), *ablation.notes(config, found), sep="\n")
         print(f"Page: {page}")
@@ -224,13 +213,29 @@ def _refuse(report):
         raise Failure(report.errors[0])
 
 
-def _replicas(config):
-    """The devices that train together; they have the built-in dataset if it is asked for."""
+@contextlib.contextmanager
+def _together(config):
+    """The devices that train together, which have the built-in dataset if it is asked for."""
     replicas = Replicas(runtime.strategy(config.strategy))  # before anything is computed
+    with guards.lost_worker_explained(config.run_folder, replicas.workers):
+        if replicas.is_chief:
+            _draw_built_in(config)
+        replicas.any(False)  # the others wait for it
+        yield replicas
+
+
+def _train(config, replicas):
+    # This rewriting of graphs gives up on ours with a line that looks like an error; without it
+    # a step takes the same time.
+    tf.config.optimizer.set_experimental_options({"remapping": False})
+    report = doctor.check(config)
+    _refuse(report)
     if replicas.is_chief:
-        _draw_built_in(config)
-    replicas.any(False)  # the others wait for it
-    return replicas
+        print("\n".join(report.lines()), flush=True)
+    if config.eval_freq and not config.best_by:
+        config = dataclasses.replace(config, best_by=evaluate.MEAN)
+    watches = config.eval_freq and replicas.is_chief
+    loop.train(config, report.parts, evaluate.Watching(config) if watches else None, replicas)
 
 
 def _draw_built_in(config):

@@ -111,6 +111,7 @@ def strategy(name="auto"):
                 "--strategy multi_worker needs TF_CONFIG in the environment, which names two "
                 "workers at least and says which of them this is; see docs/scaling.md."
             )
+        print(f"Waiting for all {workers} workers of TF_CONFIG.", flush=True)
         return tf.distribute.MultiWorkerMirroredStrategy()
     devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
     if name == "one" or len(devices) < 2:

@@ -37,8 +37,7 @@ def train(config, parts, evaluation=None, replicas=None):
 
     Raises:
         Failure: the checkpoint cannot be used, another process trains the same
-            run, the losses are no longer finite, the disk or the memory is full, or another
-            worker is lost.
+            run, the losses are no longer finite, or the disk or the memory is full.
     """
     replicas = replicas or Replicas()
     parts = {name: parts[name] for name in folders.TRAIN}
@@ -47,7 +46,6 @@ def train(config, parts, evaluation=None, replicas=None):
         if replicas.is_chief:
             stack.enter_context(guards.only_one(config.run_folder))
         stack.enter_context(guards.shortage_explained(config.run_folder))
-        stack.enter_context(guards.lost_worker_explained(config.run_folder, replicas.workers))
         with replicas.scope():
             trainer = Trainer(build_model(config), config, replicas)
         done = _resume(trainer, config)
