@@ -1,10 +1,12 @@
 # make demo   sets up, trains on drawn faces, translates, exports; six minutes on two cores
 # make test   sets up, runs the fast tests; STACK=tfa for TensorFlow 2.15 with Addons
 # make bench  measures a step, the input and the test phase beside plain forms; two minutes
+# make constraints  renews the exact versions that all of these install; run .ci/run afterwards
 
 STACK ?= default
 VENV = $(if $(filter tfa,$(STACK)),.venv-tfa,.venv)
 REQUIREMENTS = $(if $(filter tfa,$(STACK)),requirements-tfa.txt,requirements.txt)
+CONSTRAINTS = $(if $(filter tfa,$(STACK)),constraints-tfa.txt,constraints.txt)
 NEWEST = $(if $(filter tfa,$(STACK)),(3, 11),(3, 13))
 OLDEST = $(if $(filter tfa,$(STACK)),(3, 9),(3, 10))
 PYTHON = $(VENV)/bin/python
@@ -16,9 +18,12 @@ DEMO = --dataset demo --light True --img_size 64 --ch 16 --n_res 2 --n_dis 5 \
   --iteration 500 --epoch 8 --decay_epoch 4 --lr 0.0004 --cam_weight 100 \
   --cycle_weight 20 --print_freq 500 --save_freq 500
 
+COMPILE = $(PYTHON) -m uv pip compile --universal --upgrade --no-python-downloads --quiet \
+  --no-annotate --custom-compile-command "make constraints"
+
 BENCH = --img_size 64 --ch 16 --n_dis 5
 
-.PHONY: demo test test-slow lint bench
+.PHONY: demo test test-slow lint bench constraints
 
 demo: $(VENV)/ready
 	$(PYTHON) main.py --phase train $(DEMO)
@@ -41,7 +46,12 @@ lint: $(VENV)/ready
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 
-$(VENV)/ready: $(REQUIREMENTS) requirements-dev.txt
+constraints: $(VENV)/ready
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check uv
+	$(COMPILE) --python-version 3.10 requirements.txt requirements-dev.txt -o constraints.txt
+	$(COMPILE) --python-version 3.9 requirements-tfa.txt requirements-dev.txt -o constraints-tfa.txt
+
+$(VENV)/ready: $(REQUIREMENTS) requirements-dev.txt $(CONSTRAINTS)
 	@for python in $(FIND); do \
 	  if $$python -c "$(CHECK)" 2>/dev/null; then \
 	    echo "Setting up $(VENV) with $$($$python --version); this takes a minute or two"; \
@@ -51,5 +61,6 @@ $(VENV)/ready: $(REQUIREMENTS) requirements-dev.txt
 	test -x $(PYTHON) || { \
 	  echo "No Python between $(OLDEST) and $(NEWEST) found. Install one, or make FIND=path/to/python"; \
 	  exit 1; }
-	$(PYTHON) -m pip install --quiet --disable-pip-version-check -r $(REQUIREMENTS) -r requirements-dev.txt
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check \
+	  -r $(REQUIREMENTS) -r requirements-dev.txt -c $(CONSTRAINTS)
 	@touch $@
