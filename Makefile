@@ -1,5 +1,6 @@
 # make demo   sets up, trains on drawn faces, translates, exports; six minutes on two cores
-# make test   sets up, runs the fast tests; STACK=tfa for TensorFlow 2.15 with Addons
+# make test   sets up, runs the fast tests; STACK=tfa for TensorFlow 2.15 with Addons, where what
+#             is the same on both stacks is left out but for ALL_TESTS=1
 # make bench  measures a step, the input and the test phase beside plain forms; two minutes
 # make constraints  renews the exact versions that all of these install; run .ci/run afterwards
 
@@ -21,9 +22,12 @@ DEMO = --dataset demo --light True --img_size 64 --ch 16 --n_res 2 --n_dis 5 \
 COMPILE = $(PYTHON) -m uv pip compile --universal --upgrade --no-python-downloads --quiet \
   --no-annotate --custom-compile-command "make constraints"
 
+# A process for each core, but at most four: each holds TensorFlow.
+PYTEST = $(PYTHON) -m pytest -q -n auto --maxprocesses 4 --dist loadfile --durations 20
+
 BENCH = --img_size 64 --ch 16 --n_dis 5
 
-.PHONY: demo test test-slow lint bench constraints
+.PHONY: demo test test-slow lint bench constraints environment
 
 demo: $(VENV)/ready
 	$(PYTHON) main.py --phase train $(DEMO)
@@ -31,10 +35,10 @@ demo: $(VENV)/ready
 	$(PYTHON) main.py --phase export --dataset demo
 
 test: $(VENV)/ready
-	$(PYTHON) -m pytest -q -m "not slow"
+	$(PYTEST) -m "not slow"
 
 test-slow: $(VENV)/ready
-	$(PYTHON) -m pytest -q -m slow
+	$(PYTEST) -m slow
 
 bench: $(VENV)/ready
 	$(PYTHON) -m benchmarks.train_step $(BENCH) --rounds 3
@@ -45,6 +49,8 @@ bench: $(VENV)/ready
 lint: $(VENV)/ready
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
+
+environment: $(VENV)/ready
 
 constraints: $(VENV)/ready
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check uv

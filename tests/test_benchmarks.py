@@ -20,14 +20,6 @@ CLEAR = 1e-3  # of the norm of all gradients: far above rounding
 CONVOLUTIONS = ("Conv2D", "Conv2DBackpropInput", "Conv2DBackpropFilter")
 
 
-@pytest.fixture
-def untraced():
-    """Steps run eagerly, which for one step is faster than tracing."""
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
-
-
 def plain_like(trainer):
     """A plain trainer with the same weights, which from now on are its own."""
     copies = {path: tf.Variable(weight) for path, weight in trainer.model.weights().items()}

@@ -78,14 +78,6 @@ def looked_at(gan_type):
     return trainer.config, weights_of(trainer), *trainer.losses_and_gradients(*BATCH, **FIXED)
 
 
-@pytest.fixture
-def untraced():
-    """Steps run eagerly, which for one step is faster than tracing."""
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
-
-
 @pytest.fixture(scope="module")
 def two_to_one():
     """(trainer, state before and after each of four steps, their scalars), with n_critic 2."""
