@@ -11,6 +11,9 @@ from ugatit_tf.training import checkpoints
 from ugatit_tf.training.step import Trainer
 
 STEP = 3  # of the checkpoint that `make_run` writes
+ODD_NAMES = (  # of folders and files, in which TensorFlow or a pattern sees something else
+    "fotos [2020]", "a*b?", "back\\slash", os.fsdecode(b"not \xff UTF-8"),
+)  # fmt: skip
 PARTS = ("trainA", "trainB", "testA", "testB")
 
 

@@ -153,7 +153,8 @@ OF_PHASE = {
 NEEDED = {"translate": ("input", "output"), "study": ("sources", "methods")}
 WITH_CHECKPOINT = ("test", "translate", "evaluate", "export")
 MORE = {  # not options of a run
-    "--official_checkpoint": "for --phase import: the official checkpoint's PREFIX",
+    "--official_checkpoint": "for --phase import: the official checkpoint folder, or the PREFIX of "
+    "one checkpoint in it",
     "--config": "a JSON file of options, e.g. another run's config.json; the command line wins",
     "--preset": "loss weights for a kind of task: " + " or ".join(PRESETS),
     "--which": "for " + ", ".join(WITH_CHECKPOINT) + ": the latest checkpoint (default), or the "
@@ -195,7 +196,7 @@ def parse(argv) -> Command:
         words = " ".join(rest[1:])
         raise UsageError(f"Unexpected: {words}. Every option has the form --name value.")
     if values.phase == "import" and not values.official_checkpoint:
-        raise UsageError("--phase import needs --official_checkpoint PREFIX.")
+        raise UsageError("--phase import needs --official_checkpoint PATH.")
     if values.phase == "import" and values.dry_run:
         raise UsageError("--dry_run has nothing to show for --phase import.")
     if values.phase != "import" and values.official_checkpoint:

@@ -169,17 +169,18 @@ def pack(config, asked):
     print(f"To use it: --dataset {os.path.basename(target)}")
 
 
-def import_official(given, prefix):
+def import_official(given, path):
     """Makes a run folder from a checkpoint of the official TensorFlow program.
 
     Args:
         given: dict of the options that were named; the checkpoint knows the architecture.
-        prefix: str, as in `official_tf.restore`.
+        path: str, as in `official_tf.chosen`.
 
     Raises:
         ConfigError: a named option contradicts the checkpoint.
         Failure: the checkpoint does not fit, or the run has checkpoints already.
     """
+    prefix = official_tf.chosen(path)
     found = official_tf.architecture(prefix)
     check_architecture(given, found, prefix)
     config = Config(**{**given, **found})
@@ -191,17 +192,23 @@ def import_official(given, prefix):
     optimizers = trainer.generator_optimizer, trainer.discriminator_optimizer
     official_tf.restore(trainer.model, prefix, optimizers)
     step = official_tf.step_of(prefix)
+    if step is None:
+        print(
+            f"The name of {prefix} says no step, e.g. NAME-1000: it is taken for step 0, and the "
+            f"learning rate starts from the beginning."
+        )
+        step = 0
     trainer.steps_done.assign(step)
     existed = os.path.isdir(config.run_folder)
     try:
         os.makedirs(config.run_folder, exist_ok=True)
         config.save(config.run_folder)
-        path = checkpoints.save(config.run_folder, step, trainer.state())
+        saved = checkpoints.save(config.run_folder, step, trainer.state())
     except BaseException:
         if not existed:
             shutil.rmtree(config.run_folder, ignore_errors=True)
         raise
-    print(f"Imported step {step} into {path}")
+    print(f"Imported step {step} of {prefix} into {saved}")
 
 
 def _named(names):

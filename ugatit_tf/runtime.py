@@ -10,6 +10,7 @@ import platform
 import struct
 import subprocess
 import sys
+import tempfile
 
 import numpy as np
 import tensorflow as tf
@@ -18,6 +19,9 @@ try:
     import resource
 except ImportError:  # Windows
     resource = None
+
+
+MAGIC = "[*?" if os.sep == "\\" else "[*?\\"  # what TensorFlow takes for a pattern in a path
 
 
 class Failure(RuntimeError):  # noqa: N818
@@ -131,6 +135,42 @@ def _workers():
             f'{{"cluster": {{"worker": ["HOST:PORT", ...]}}, "task": {{"type": "worker", '
             f'"index": 0}}}}.'
         ) from None
+
+
+@contextlib.contextmanager
+def plain_path(folder):
+    """The path of `folder` as TensorFlow can use it: as it is, or that of a link to it.
+
+    TensorFlow reads checkpoints through patterns, so that it finds none in `fotos [2020]`, and
+    takes most paths only as UTF-8. The link is there until the context ends.
+
+    Raises:
+        Failure: there can be no link.
+    """
+    folder = os.fspath(folder)
+    if _is_plain(folder):
+        yield folder
+        return
+    with tempfile.TemporaryDirectory(prefix="ugatit_tf_") as beside:
+        link = os.path.join(beside, "folder")
+        try:
+            os.symlink(os.path.abspath(folder), link, target_is_directory=True)
+        except OSError:
+            link = folder
+        if not _is_plain(link):
+            raise Failure(
+                f"TensorFlow cannot read what is in {folder}: a name there has one of "
+                f"{' '.join(MAGIC)}, or is not UTF-8. Rename it, or use another folder."
+            )
+        yield link
+
+
+def _is_plain(path):
+    try:
+        path.encode()
+    except UnicodeEncodeError:  # bytes that are not UTF-8
+        return False
+    return not set(MAGIC) & set(path)
 
 
 def raw(variable):
