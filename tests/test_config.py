@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 
 import pytest
 
@@ -139,8 +140,8 @@ def test_what_is_saved_is_read_again_but_for_the_locations(tmp_path):
     config.save(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [CONFIG_FILE]  # nothing left beside it
     found = options(tmp_path / CONFIG_FILE)
-    assert not set(found) & set(LOCATIONS)
-    assert Config(**found, checkpoint_dir="elsewhere") == config
+    assert not set(found) & {*LOCATIONS, "run"}
+    assert Config(**found, run="r", checkpoint_dir="elsewhere") == config
 
 
 def test_saving_replaces_what_was_there(tmp_path):
@@ -203,6 +204,29 @@ def test_a_run_is_found_by_its_name(tmp_path):
     place = recorded(tmp_path, run="mine", ch=8, light=True)
     assert resolve({**place, "run": "mine"}).ch == 8
     assert resolve(place).ch == Config.ch  # the run named as the dataset is another one
+
+
+@pytest.mark.parametrize("was", [{"run": "old"}, {"dataset": "old"}], ids=["by name", "by dataset"])
+@pytest.mark.parametrize("noted", ["", "old"], ids=["as now", "as the version before noted it"])
+def test_a_run_that_was_copied_is_a_run_of_its_own(was, noted, tmp_path):
+    place = recorded(tmp_path, ch=8, **was)
+    path = tmp_path / "old" / CONFIG_FILE
+    path.write_text(json.dumps({**json.loads(path.read_text()), "run": noted}))
+    shutil.copytree(tmp_path / "old", tmp_path / "new")
+    dataset = was.get("dataset", Config.dataset)
+    found = resolve({**place, "run": "new"})
+    assert (found.run_folder, found.dataset) == (str(tmp_path / "new"), dataset)
+    assert found.ch == 8
+    found = resolve({**place, "dataset": "new"})
+    assert (found.run_folder, found.dataset) == (str(tmp_path / "new"), "new")
+
+
+def test_a_run_that_was_given_the_default_name_stays_in_its_folder(tmp_path):
+    place = recorded(tmp_path, dataset="cats", ch=8)
+    (tmp_path / "cats").rename(tmp_path / Config.dataset)
+    found = resolve(place)
+    assert found.run_folder == str(tmp_path / Config.dataset)
+    assert (found.dataset, found.ch) == ("cats", 8)
 
 
 @pytest.mark.parametrize(

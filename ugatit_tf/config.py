@@ -34,6 +34,7 @@ LOCATIONS = (
     "export_dir",
 )
 OF_A_START = (*LOCATIONS, "strategy")  # not of the run: config.json does not have them
+RUN = "run"  # nor this: a run is the one of its folder, also where that was copied or renamed
 PRESETS = {  # loss weights for a kind of task; docs/training.md has the reasons
     "portrait": {"cycle_weight": 10.0, "identity_weight": 10.0, "cam_weight": 1000.0},
     "texture": {"cycle_weight": 20.0, "identity_weight": 10.0, "cam_weight": 100.0},
@@ -200,12 +201,13 @@ class Config:
         return {name: getattr(self, name) for name in names}
 
     def save(self, folder, about=None):
-        """Writes config.json into `folder`, whole or not at all, without `OF_A_START`.
+        """Writes config.json into `folder`, whole or not at all, without `OF_A_START` and `RUN`.
 
         Args:
             about: dict. What else is known of the run; see `training.history`.
         """
-        options = {k: v for k, v in dataclasses.asdict(self).items() if k not in OF_A_START}
+        left_out = (RUN, *OF_A_START)
+        options = {k: v for k, v in dataclasses.asdict(self).items() if k not in left_out}
         if about:
             options[ABOUT] = about
         path = os.path.join(folder, CONFIG_FILE)
@@ -225,13 +227,14 @@ def smallest_image(n_dis) -> int:
 
 
 def options(path) -> dict:
-    """Reads the options in a config.json.
+    """Reads the options in a config.json, but for the name of its run, where there is one.
 
     Raises:
         ConfigError: not JSON, or an option that this version does not know.
     """
     found = _read(path)
-    found.pop(ABOUT, None)
+    for name in (ABOUT, RUN):
+        found.pop(name, None)
     known = {field.name for field in dataclasses.fields(Config)}
     unknown = sorted(set(found) - known)
     if unknown:
@@ -260,20 +263,25 @@ def _read(path):
 def resolve(given) -> Config:
     """The configuration of a run: what was `given`, else what its folder says, else the default.
 
+    Which run it is, `given` alone says: a folder that was copied or renamed is a run of its own.
+
     Args:
         given: dict of the options that the user named.
 
     Raises:
         ConfigError: an architecture option was named that differs from the run's own.
     """
-    place = {name: given[name] for name in ("dataset", "run", "checkpoint_dir") if name in given}
-    folder = Config(**place).run_folder
-    path = os.path.join(folder, CONFIG_FILE)
+    place = {name: given[name] for name in ("dataset", RUN, "checkpoint_dir") if name in given}
+    named = Config(**place)
+    path = os.path.join(named.run_folder, CONFIG_FILE)
     if not os.path.exists(path):
         return Config(**given)
     recorded = options(path)
-    check_architecture(given, Config(**recorded).architecture(), folder)
-    return Config(**{**recorded, **given})
+    check_architecture(given, Config(**recorded).architecture(), named.run_folder)
+    found = Config(**{**recorded, **given})
+    if found.run_name != named.run_name:  # named as the default dataset, and of another
+        found = dataclasses.replace(found, run=named.run_name)
+    return found
 
 
 def check_architecture(given, recorded, where):

@@ -22,7 +22,7 @@ PAPER_STEPS = 1_000_000
 MEASUREMENTS = 10  # of KID while a row trains, where --eval_freq does not say
 SHOWN = 4  # test pictures of each domain on the page
 OPEN = {  # options that may change from start to start: they do not change the weights
-    "run", "print_freq", "save_freq", "summary_freq", "eval_freq", "best_by", "cache",
+    "print_freq", "save_freq", "summary_freq", "eval_freq", "best_by", "cache",
     "inception", "inception_weights", "inception_resize",
 }  # fmt: skip
 
