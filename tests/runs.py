@@ -17,6 +17,17 @@ ODD_NAMES = (  # of folders and files, in which TensorFlow or a pattern sees som
 PARTS = ("trainA", "trainB", "testA", "testB")
 
 
+def odd(folder):
+    """A new folder in `folder` whose name has all of `ODD_NAMES`, as far as the disk allows."""
+    for name in ("".join(ODD_NAMES), "".join(ODD_NAMES[:-1])):
+        try:
+            (folder / name).mkdir()
+            return folder / name
+        except OSError:  # some systems take UTF-8 alone
+            pass
+    return folder
+
+
 def config_in(root, **options):
     """A tiny configuration whose folders are all below `root`."""
     locations = {

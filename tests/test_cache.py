@@ -145,6 +145,18 @@ def test_the_next_process_finds_what_this_one_decoded(paths, reads, capsys):
     assert_right(found, paths)
 
 
+def test_pictures_in_a_folder_of_any_name_are_kept(tmp_path, paths, reads):
+    folder = runs.odd(tmp_path)
+    os.rename(tmp_path / "trainA", folder / "trainA")
+    paths = [str(folder / "trainA" / os.path.basename(path)) for path in paths]
+    first = source(paths, "disk")
+    reads.clear()
+    second = source(paths, "disk")
+    for index in range(COUNT):
+        np.testing.assert_array_equal(first(index), second(index))
+    assert reads == []
+
+
 def test_a_dataset_that_was_moved_or_copied_keeps_its_file(tmp_path, paths, reads):
     source(paths, "disk")
     reads.clear()

@@ -25,7 +25,7 @@ from ugatit_tf.translation import load as module
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """A light run, its networks, and what its export wrote."""
-    root = tmp_path_factory.mktemp("trained")
+    root = runs.odd(tmp_path_factory.mktemp("trained"))
     config = runs.config_in(root)
     networks = runs.make_run(config)
     phases.export(config)

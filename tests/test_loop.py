@@ -136,7 +136,7 @@ def interrupted(start, tmp_path_factory):
 
     It is meant to have one epoch at first, and a second one only after that.
     """
-    root = tmp_path_factory.mktemp("interrupted")
+    root = runs.odd(tmp_path_factory.mktemp("interrupted"))
     runs.write_dataset(root / "dataset" / "tiny", ("trainA", "trainB"))
     config = runs.config_in(root, **PERIODS)
     handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]

@@ -148,6 +148,11 @@ def export(config, which="latest"):
             difference = saved_model.export(generator, config, path)
             generator_file.save(generator, config, direction, path + generator_file.SUFFIX)
             print(f"{path}: largest difference from the original {difference:g} of 255 levels")
+        if not runtime.is_plain(folder):
+            print(
+                "Other programs load the SavedModels from a copy without "
+                f"{' '.join(runtime.MAGIC)} in its path: TensorFlow takes these for a pattern."
+            )
     except BaseException:
         shutil.rmtree(folder)
         raise

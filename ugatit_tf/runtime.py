@@ -148,7 +148,7 @@ def plain_path(folder):
         Failure: there can be no link.
     """
     folder = os.fspath(folder)
-    if _is_plain(folder):
+    if is_plain(folder):
         yield folder
         return
     with tempfile.TemporaryDirectory(prefix="ugatit_tf_") as beside:
@@ -157,7 +157,7 @@ def plain_path(folder):
             os.symlink(os.path.abspath(folder), link, target_is_directory=True)
         except OSError:
             link = folder
-        if not _is_plain(link):
+        if not is_plain(link):
             raise Failure(
                 f"TensorFlow cannot read what is in {folder}: a name there has one of "
                 f"{' '.join(MAGIC)}, or is not UTF-8. Rename it, or use another folder."
@@ -165,7 +165,8 @@ def plain_path(folder):
         yield link
 
 
-def _is_plain(path):
+def is_plain(path) -> bool:
+    """Whether TensorFlow can use a path as it is."""
     try:
         path.encode()
     except UnicodeEncodeError:  # bytes that are not UTF-8

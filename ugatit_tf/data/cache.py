@@ -38,6 +38,7 @@ import tensorflow as tf
 
 from ugatit_tf import runtime
 from ugatit_tf.data import places
+from ugatit_tf.data.folders import shown
 from ugatit_tf.pictures import files
 
 LOG = logging.getLogger(__name__)
@@ -205,7 +206,7 @@ def _on_disk(paths, size, channels, make):
             pass
         except Unfit as reason:
             LOG.warning("%s is %s; it is made anew.", path, reason)
-        print(f"Decoding {len(paths)} pictures into {path}", flush=True)
+        print(f"Decoding {len(paths)} pictures into {shown(str(path))}", flush=True)
         _write(path, key, len(paths), make)
         return Disk(path, key, make)
     except (OSError, Unfit, files.UnreadablePicture) as error:
