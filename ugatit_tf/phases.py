@@ -170,7 +170,9 @@ def pack(config, asked):
     parts, there = packing.pack(config.dataset_folder, target, **options)
     print(f"{target} is there already." if there else f"Packed into {target}")
     for name, part in parts.items():
-        print(f"{name}: {len(part.pictures)} pictures in {len(part.pack.shards)} shards")
+        counts = (len(part.pictures), "picture"), (len(part.pack.shards), "shard")
+        told = (f"{count} {what}{'s' * (count != 1)}" for count, what in counts)
+        print(f"{name}: {' in '.join(told)}")
     print(f"To use it: --dataset {os.path.basename(target)}")
 
 
