@@ -17,6 +17,7 @@ from ugatit_tf.config import (
     resolve,
     smallest_image,
 )
+from ugatit_tf.limits import RANGES
 
 
 def test_the_defaults_are_the_official_ones():
@@ -130,6 +131,40 @@ def test_the_size_belongs_to_the_architecture_of_the_full_model_alone():
     names = {"light", "ch", "img_ch", "n_res", "n_dis", "sn", "smoothing", *ABLATED}
     assert set(Config(light=True).architecture()) == names
     assert set(Config(light=False).architecture()) == names | {"img_size"}
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("n_dis", 10**6),
+        ("n_dis", 13),
+        ("n_res", 10**7),
+        ("ch", 10**9),
+        ("img_size", 10**12),
+        ("epoch", 10**30),
+        ("seed", 2**63),
+        ("cam_weight", 10**400),
+        ("lr", 10**400),
+        ("ch", -(10**400)),
+    ],
+)
+def test_a_number_beyond_every_use_is_refused_in_a_short_line(option, value):
+    with pytest.raises(ConfigError, match=f"--{option} must be .*Received") as caught:
+        Config(**{option: value})
+    assert len(str(caught.value)) < 200
+
+
+def test_the_largest_network_has_a_picture_that_is_large_enough():
+    (_, depth), (_, size) = RANGES["n_dis"], RANGES["img_size"]
+    assert smallest_image(depth) <= size < smallest_image(depth + 1)
+    assert Config(n_dis=depth, img_size=size).n_dis == depth
+
+
+def test_a_value_of_another_type_is_told_in_a_short_line():
+    for value in ({"a" * 1000: 1}, [[[[[[[[1]]]]]]]], "8" * 10_000):
+        with pytest.raises(ConfigError, match="--ch must be a int") as caught:
+            Config(ch=value)
+        assert len(str(caught.value)) < 200
 
 
 # Saving and reading

@@ -4,8 +4,11 @@ import dataclasses
 import json
 import math
 import os
+import reprlib
+import sys
 
 from ugatit_tf.jsonfile import JSONFileError, read_json
+from ugatit_tf.limits import RANGES, broken_bound, smallest_image
 
 VERSION = "0.1.0"
 PRECISIONS = ("float32", "bfloat16", "float16")
@@ -127,17 +130,12 @@ class Config:
             raise ConfigError("--dataset must not be empty. Expected the name of a folder.")
 
     def _check_ranges(self):
-        at_least = {
-            **dict.fromkeys(("ch", "n_res", "epoch", "iteration", "batch_size", "n_critic"), 1),
-            **dict.fromkeys(("print_freq", "save_freq", "summary_freq", "accumulate"), 1),
-            **dict.fromkeys(("seed", "decay_epoch", "GP_ld", "adv_weight", "cycle_weight"), 0),
-            **dict.fromkeys(("identity_weight", "cam_weight", "eval_freq"), 0),
-            "n_dis": 2,
-        }
-        for name, smallest in at_least.items():
+        for name in RANGES:
             value = getattr(self, name)
-            if not smallest <= value < math.inf:  # "not" also refuses NaN
-                raise ConfigError(f"--{name} must be at least {smallest}. Received: {value}")
+            if broken_bound(name, value):
+                raise ConfigError(
+                    f"--{name} must be {broken_bound(name, value)}. Received: {reprlib.repr(value)}"
+                )
         if not 0 < self.lr < math.inf:
             raise ConfigError(f"--lr must be above 0 and finite. Received: {self.lr}")
         if not 0 <= self.ema < 1:
@@ -218,14 +216,6 @@ class Config:
         os.replace(beside, path)
 
 
-def smallest_image(n_dis) -> int:
-    """The smallest side in pixels that a global discriminator of depth `n_dis` accepts.
-
-    It halves the picture n_dis - 1 times; then k4 s1 layers reflect 2 pixels, which takes 3.
-    """
-    return 3 * 2 ** (n_dis - 1)
-
-
 def options(path) -> dict:
     """Reads the options in a config.json, but for the name of its run, where there is one.
 
@@ -302,7 +292,9 @@ def _typed(field, value):
     """`value` as the field's type; an int is a float too, nothing else is converted."""
     kind = {"str": str, "int": int, "bool": bool, "float": float}.get(field.type, field.type)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        return float(value) if abs(value) <= sys.float_info.max else math.inf
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-        raise ConfigError(f"--{field.name} must be a {kind.__name__}. Received: {value!r}")
+        raise ConfigError(
+            f"--{field.name} must be a {kind.__name__}. Received: {reprlib.repr(value)}"
+        )
     return value
