@@ -37,7 +37,7 @@ class Small:
 @pytest.fixture
 def config(tmp_path, monkeypatch):
     monkeypatch.setattr(evaluate, "Extractor", Small)
-    config = runs.config_in(runs.odd(tmp_path), inception="random")
+    config = runs.config_in(tmp_path, inception="random")
     runs.write_dataset(config.dataset_folder, count=9)
     runs.make_run(config)
     tf.config.run_functions_eagerly(True)  # tracing takes longer than a few small steps
