@@ -243,3 +243,22 @@ def test_without_a_best_one_the_option_that_keeps_it_is_named(tmp_path):
     with pytest.raises(Failure, match="--best_by"):
         checkpoints.chosen(str(tmp_path), "best")
     assert checkpoints.chosen(str(tmp_path), "latest") == checkpoints.newest(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "metric", ["{", "[1]", "7", '{"tag": "kid"}', '{"tag": "kid", "value": "1"}', "[" * 100_000]
+)
+def test_a_metric_of_another_kind_is_one_line_that_names_its_file(tmp_path, metric):
+    checkpoints.save_if_best(str(tmp_path), 5, state_of(5), "kid", 0.5)
+    (tmp_path / "best" / "step_0000005" / checkpoints.METRIC).write_text(metric)
+    with pytest.raises(Failure, match="metric.json does not say by which metric") as caught:
+        checkpoints.best(str(tmp_path))
+    assert "\n" not in str(caught.value)
+
+
+def test_networks_that_a_checkpoint_cannot_hold_are_refused_before_they_are_built(tmp_path):
+    path = checkpoints.save(str(tmp_path), 1, state_of(1))  # 8 float32, and one int64
+    checkpoints.check_room(path, 10)
+    with pytest.raises(Failure, match="another architecture: it has at most 10 numbers.* 11"):
+        checkpoints.check_room(path, 11)
+    checkpoints.check_room(str(tmp_path / "step_0000009"), 11)  # what is missing, reading says

@@ -267,6 +267,13 @@ def test_without_a_record_the_largest_step_is_the_newest(tmp_path, record):
     assert official_tf.chosen(tmp_path) == str(tmp_path / "UGATIT.model-10")
 
 
+def test_networks_that_an_official_checkpoint_cannot_hold_are_refused(tmp_path):
+    prefix = write(tmp_path / "model-1", {"x": np.zeros(9, np.float32)})
+    official_tf.check_room(prefix, 9)
+    with pytest.raises(MappingError, match="at most 9 numbers, and by its own names and shapes"):
+        official_tf.check_room(prefix, 10)
+
+
 def test_a_folder_without_a_checkpoint_says_what_was_expected(tmp_path):
     with pytest.raises(FileNotFoundError, match="Expected files such as UGATIT.model-1000.index"):
         official_tf.chosen(tmp_path)

@@ -195,6 +195,7 @@ def import_official(given, path):
         raise Failure(
             f"{config.run_folder} has checkpoints already. Choose another name with --run NAME."
         )
+    official_tf.check_room(prefix, doctor.num_weights(config))
     trainer = Trainer(build_model(config), config)
     optimizers = trainer.generator_optimizer, trainer.discriminator_optimizer
     official_tf.restore(trainer.model, prefix, optimizers)

@@ -186,6 +186,23 @@ def architecture(prefix) -> dict:
     return found
 
 
+def check_room(prefix, num_weights):
+    """Refuses networks that the checkpoint at `prefix` cannot hold, before they are built.
+
+    Raises:
+        MappingError: its files are too short for so many weights.
+    """
+    folder, name = os.path.split(os.fspath(prefix))
+    paths = [os.path.join(folder, one) for one in os.listdir(folder or os.curdir)]
+    data = [path for path in paths if os.path.basename(path).startswith(f"{name}.data-")]
+    most = sum(map(os.path.getsize, data)) // 4
+    if num_weights > most:
+        raise MappingError(
+            f"{prefix} is not whole: it has at most {most} numbers, and by its own names and "
+            f"shapes there are {num_weights}."
+        )
+
+
 def step_of(prefix):
     """The step number at the end of an official checkpoint's name; None if there is none.
 

@@ -13,6 +13,7 @@ import shutil
 import tensorflow as tf
 
 from ugatit_tf import runtime
+from ugatit_tf.jsonfile import read_json
 from ugatit_tf.runtime import Failure
 
 KEPT = 5
@@ -78,9 +79,19 @@ def chosen(run_folder, which) -> str:
 def best(run_folder):
     """(path, {"tag": ..., "value": ...}) of the best checkpoint; (None, {}) if there is none."""
     for path in saved(os.path.join(run_folder, BEST)).values():
-        with open(os.path.join(path, METRIC), encoding="utf-8") as file:
-            return path, json.load(file)
+        return path, _metric(path)
     return None, {}
+
+
+def _metric(path):
+    file = os.path.join(path, METRIC)
+    try:
+        metric = read_json(file)
+        if not isinstance(metric["tag"], str) or not isinstance(metric["value"], (int, float)):
+            raise ValueError("a tag and its value were expected")
+    except (ValueError, KeyError) as error:
+        raise Failure(f"{file} does not say by which metric this is the best: {error}.") from None
+    return metric
 
 
 def save_if_best(run_folder, step, state, tag, value):
@@ -131,7 +142,7 @@ def restore(path, state):
             has another shape; the message names some.
     """
     variables = _flat(state)
-    with _reader(path) as reader:
+    with _reading(path) as reader:
         shapes = reader.get_variable_to_shape_map()
         groups = tuple(f"{group}/" for group in state)
         shapes = {name: shape for name, shape in shapes.items() if name.startswith(groups)}
@@ -156,12 +167,27 @@ def groups(path) -> set:
     Raises:
         Failure: it cannot be read.
     """
-    with _reader(path) as reader:
+    with _reading(path) as reader:
         return {name.split("/")[0] for name in reader.get_variable_to_shape_map()}
 
 
+def check_room(path, num_weights):
+    """Refuses networks that the checkpoint at `path` cannot hold, before they are built.
+
+    Raises:
+        Failure: its files are too short for so many weights.
+    """
+    with contextlib.suppress(OSError):  # what is missing, reading explains
+        most = os.path.getsize(os.path.join(path, FILES[1])) // 4
+        if num_weights > most:
+            raise Failure(
+                f"The checkpoint {path} is of another architecture: it has at most {most} numbers, "
+                f"and the networks of its config.json have {num_weights}."
+            )
+
+
 @contextlib.contextmanager
-def _reader(path):
+def _reading(path):
     """Opens the checkpoint at `path`; where it cannot be read, also later, a `Failure` says why."""
     try:
         with runtime.plain_path(path) as plain:
