@@ -11,7 +11,21 @@ from ugatit_tf.training import checkpoints
 from ugatit_tf.training.step import Trainer
 
 STEP = 3  # of the checkpoint that `make_run` writes
+ODD_NAMES = (  # of folders and files, in which TensorFlow or a pattern sees something else
+    "fotos [2020]", "a*b?", "back\\slash", os.fsdecode(b"not \xff UTF-8"),
+)  # fmt: skip
 PARTS = ("trainA", "trainB", "testA", "testB")
+
+
+def odd(folder):
+    """A new folder in `folder` whose name has all of `ODD_NAMES`, as far as the disk allows."""
+    for name in ("".join(ODD_NAMES), "".join(ODD_NAMES[:-1])):
+        try:
+            (folder / name).mkdir()
+            return folder / name
+        except OSError:  # some systems take UTF-8 alone
+            pass
+    return folder
 
 
 def config_in(root, **options):

@@ -1,11 +1,13 @@
 """Kept pictures: decoded once, whole or made anew, and never in the way."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -145,6 +147,18 @@ def test_the_next_process_finds_what_this_one_decoded(paths, reads, capsys):
     assert_right(found, paths)
 
 
+def test_pictures_in_a_folder_of_any_name_are_kept(tmp_path, paths, reads):
+    folder = runs.odd(tmp_path)
+    os.rename(tmp_path / "trainA", folder / "trainA")
+    paths = [str(folder / "trainA" / os.path.basename(path)) for path in paths]
+    first = source(paths, "disk")
+    reads.clear()
+    second = source(paths, "disk")
+    for index in range(COUNT):
+        np.testing.assert_array_equal(first(index), second(index))
+    assert reads == []
+
+
 def test_a_dataset_that_was_moved_or_copied_keeps_its_file(tmp_path, paths, reads):
     source(paths, "disk")
     reads.clear()
@@ -198,6 +212,40 @@ def test_a_damaged_file_is_noticed_and_made_anew(paths, caplog, damaged):
     ]
     assert path.read_bytes() == whole
     assert_right(found, paths)
+
+
+def with_index(content, change):
+    """A file whose index says something else, with the CRC that belongs to it."""
+    length, _, mark = cache.END.unpack(content[-cache.END.size :])
+    pictures, index = content[: -cache.END.size - length], content[-cache.END.size - length :]
+    told = json.loads(index[:length])
+    changed = change(told)
+    index = changed if isinstance(changed, bytes) else json.dumps(told).encode()
+    return pictures + index + cache.END.pack(len(index), zlib.crc32(index), mark)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda told: told["records"].pop(),
+        lambda told: told.update(records={"0": 1}),
+        lambda told: told["records"][0].pop("place"),
+        lambda told: told["records"][0].update(place="0"),
+        lambda told: told["records"][0].update(length=2**46, shape=[2**23, 2**23, 1]),
+        lambda told: told["records"][0].update(shape=[1, 1, 3]),
+        lambda told: told["records"][0].update(shape=[-1, -1, 630]),
+        lambda told: told["records"][0].update(type="object"),
+        lambda told: b"[" * 100_000 + b"]" * 100_000,
+    ],
+)
+def test_an_index_that_does_not_fit_its_file_is_damage_too(paths, caplog, change):
+    path = path_of(paths)
+    source(paths, "disk")
+    whole = path.read_bytes()
+    path.write_bytes(with_index(whole, change))
+    assert_right(source(paths, "disk"), paths)
+    assert f"{path} is damaged; it is made anew." in caplog.text
+    assert path.read_bytes() == whole
 
 
 def change_a_picture(paths):

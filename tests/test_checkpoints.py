@@ -1,11 +1,13 @@
 """A checkpoint is written whole or not at all, and restored whole or not at all."""
 
+import errno
 import os
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.runs import ODD_NAMES
 from ugatit_tf.runtime import Failure
 from ugatit_tf.training import checkpoints
 
@@ -151,7 +153,54 @@ def test_a_damaged_checkpoint_is_refused_with_what_to_do(tmp_path, file, damage)
     else:
         data = damaged.read_bytes()
         damaged.write_bytes(b"garbage" * 9 if damage == "garbage" else data[: len(data) // 2])
-    assert "cannot be read" in refused(path, state_of(0))
+    message = refused(path, state_of(0))
+    assert "cannot be read" in message and "Remove that folder" in message
+    with pytest.raises(Failure, match="cannot be read") as caught:
+        checkpoints.groups(path)
+        checkpoints.restore(path, state_of(0))  # the groups are told by the index alone
+    assert "Remove that folder" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+def test_a_run_of_any_name_is_restored(tmp_path, name):
+    run = str(tmp_path / name)
+    path = checkpoints.save(run, 7, state_of(7))
+    fresh = state_of(0)
+    checkpoints.restore(checkpoints.newest(run), fresh)
+    assert_same(fresh, arrays(state_of(7)))
+    assert checkpoints.groups(path) == {"weights", "progress"}
+
+
+def test_a_checkpoint_that_the_system_does_not_give_is_not_called_bad(tmp_path, monkeypatch):
+    path = checkpoints.save(str(tmp_path), 1, state_of(1))
+
+    def no_more_files(*_):
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    def fails(*_):
+        raise tf.errors.OpError(None, None, "state.index; Too many open files", 2)
+
+    monkeypatch.setattr(tf.train, "load_checkpoint", fails)
+    with monkeypatch.context() as patch:
+        patch.setattr("builtins.open", no_more_files)
+        with pytest.raises(Failure) as caught:
+            checkpoints.restore(path, state_of(0))
+    assert "may be whole" in str(caught.value) and "Remove" not in str(caught.value)
+
+
+def test_a_checkpoint_that_can_be_read_after_all_is_not_called_bad(tmp_path, monkeypatch):
+    path = checkpoints.save(str(tmp_path), 1, state_of(1))
+    answers = [tf.errors.OpError(None, None, "once", 2), tf.train.load_checkpoint(path + "/state")]
+
+    def load_checkpoint(_):
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(tf.train, "load_checkpoint", load_checkpoint)
+    with pytest.raises(Failure, match="A second attempt could read it: start again"):
+        checkpoints.restore(path, state_of(0))
 
 
 def test_an_empty_folder_is_refused_with_what_to_do(tmp_path):
@@ -194,3 +243,22 @@ def test_without_a_best_one_the_option_that_keeps_it_is_named(tmp_path):
     with pytest.raises(Failure, match="--best_by"):
         checkpoints.chosen(str(tmp_path), "best")
     assert checkpoints.chosen(str(tmp_path), "latest") == checkpoints.newest(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "metric", ["{", "[1]", "7", '{"tag": "kid"}', '{"tag": "kid", "value": "1"}', "[" * 100_000]
+)
+def test_a_metric_of_another_kind_is_one_line_that_names_its_file(tmp_path, metric):
+    checkpoints.save_if_best(str(tmp_path), 5, state_of(5), "kid", 0.5)
+    (tmp_path / "best" / "step_0000005" / checkpoints.METRIC).write_text(metric)
+    with pytest.raises(Failure, match="metric.json does not say by which metric") as caught:
+        checkpoints.best(str(tmp_path))
+    assert "\n" not in str(caught.value)
+
+
+def test_networks_that_a_checkpoint_cannot_hold_are_refused_before_they_are_built(tmp_path):
+    path = checkpoints.save(str(tmp_path), 1, state_of(1))  # 8 float32, and one int64
+    checkpoints.check_room(path, 10)
+    with pytest.raises(Failure, match="another architecture: it has at most 10 numbers.* 11"):
+        checkpoints.check_room(path, 11)
+    checkpoints.check_room(str(tmp_path / "step_0000009"), 11)  # what is missing, reading says

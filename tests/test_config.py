@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 
 import pytest
 
@@ -16,6 +17,7 @@ from ugatit_tf.config import (
     resolve,
     smallest_image,
 )
+from ugatit_tf.limits import RANGES
 
 
 def test_the_defaults_are_the_official_ones():
@@ -131,6 +133,40 @@ def test_the_size_belongs_to_the_architecture_of_the_full_model_alone():
     assert set(Config(light=False).architecture()) == names | {"img_size"}
 
 
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("n_dis", 10**6),
+        ("n_dis", 13),
+        ("n_res", 10**7),
+        ("ch", 10**9),
+        ("img_size", 10**12),
+        ("epoch", 10**30),
+        ("seed", 2**63),
+        ("cam_weight", 10**400),
+        ("lr", 10**400),
+        ("ch", -(10**400)),
+    ],
+)
+def test_a_number_beyond_every_use_is_refused_in_a_short_line(option, value):
+    with pytest.raises(ConfigError, match=f"--{option} must be .*Received") as caught:
+        Config(**{option: value})
+    assert len(str(caught.value)) < 200
+
+
+def test_the_largest_network_has_a_picture_that_is_large_enough():
+    (_, depth), (_, size) = RANGES["n_dis"], RANGES["img_size"]
+    assert smallest_image(depth) <= size < smallest_image(depth + 1)
+    assert Config(n_dis=depth, img_size=size).n_dis == depth
+
+
+def test_a_value_of_another_type_is_told_in_a_short_line():
+    for value in ({"a" * 1000: 1}, [[[[[[[[1]]]]]]]], "8" * 10_000):
+        with pytest.raises(ConfigError, match="--ch must be a int") as caught:
+            Config(ch=value)
+        assert len(str(caught.value)) < 200
+
+
 # Saving and reading
 
 
@@ -139,8 +175,8 @@ def test_what_is_saved_is_read_again_but_for_the_locations(tmp_path):
     config.save(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [CONFIG_FILE]  # nothing left beside it
     found = options(tmp_path / CONFIG_FILE)
-    assert not set(found) & set(LOCATIONS)
-    assert Config(**found, checkpoint_dir="elsewhere") == config
+    assert not set(found) & {*LOCATIONS, "run"}
+    assert Config(**found, run="r", checkpoint_dir="elsewhere") == config
 
 
 def test_saving_replaces_what_was_there(tmp_path):
@@ -153,9 +189,9 @@ def test_saving_replaces_what_was_there(tmp_path):
     ("text", "message"),
     [
         ('{"ch": 64', "is not valid JSON"),
-        ("[1, 2]", "must hold one JSON object"),
+        ("[1, 2]", "Expected an object"),
         ('{"colour": 1, "age": 2}', "options that do not exist: age, colour"),
-        (b"\xff\xfe\x00", "is not valid JSON"),
+        (b"\xff\xfe\x00", "is not UTF-8 text"),
     ],
     ids=["cut", "list", "unknown", "not text"],
 )
@@ -203,6 +239,29 @@ def test_a_run_is_found_by_its_name(tmp_path):
     place = recorded(tmp_path, run="mine", ch=8, light=True)
     assert resolve({**place, "run": "mine"}).ch == 8
     assert resolve(place).ch == Config.ch  # the run named as the dataset is another one
+
+
+@pytest.mark.parametrize("was", [{"run": "old"}, {"dataset": "old"}], ids=["by name", "by dataset"])
+@pytest.mark.parametrize("noted", ["", "old"], ids=["as now", "as the version before noted it"])
+def test_a_run_that_was_copied_is_a_run_of_its_own(was, noted, tmp_path):
+    place = recorded(tmp_path, ch=8, **was)
+    path = tmp_path / "old" / CONFIG_FILE
+    path.write_text(json.dumps({**json.loads(path.read_text()), "run": noted}))
+    shutil.copytree(tmp_path / "old", tmp_path / "new")
+    dataset = was.get("dataset", Config.dataset)
+    found = resolve({**place, "run": "new"})
+    assert (found.run_folder, found.dataset) == (str(tmp_path / "new"), dataset)
+    assert found.ch == 8
+    found = resolve({**place, "dataset": "new"})
+    assert (found.run_folder, found.dataset) == (str(tmp_path / "new"), "new")
+
+
+def test_a_run_that_was_given_the_default_name_stays_in_its_folder(tmp_path):
+    place = recorded(tmp_path, dataset="cats", ch=8)
+    (tmp_path / "cats").rename(tmp_path / Config.dataset)
+    found = resolve(place)
+    assert found.run_folder == str(tmp_path / Config.dataset)
+    assert (found.dataset, found.ch) == ("cats", 8)
 
 
 @pytest.mark.parametrize(

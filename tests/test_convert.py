@@ -21,7 +21,7 @@ from ugatit_tf.translation import convert, face, load, sources
 
 @pytest.fixture(scope="module")
 def config(tmp_path_factory):
-    config = runs.config_in(tmp_path_factory.mktemp("run"))
+    config = runs.config_in(runs.odd(tmp_path_factory.mktemp("run")))
     runs.make_run(config)
     return config
 
@@ -34,7 +34,7 @@ def model(config):
 @pytest.fixture
 def pictures(tmp_path):
     """A folder of five pictures, two of one size, and two files that are none."""
-    folder = tmp_path / "in"
+    folder = runs.odd(tmp_path) / "in"
     runs.write_pictures(folder, ["a.png", "b.jpg"], height=10, width=14)
     runs.write_pictures(folder, ["c.webp"], height=33, width=9, seed=1)
     rgba = np.random.default_rng(2).integers(0, 256, [12, 20, 4], dtype=np.uint8)

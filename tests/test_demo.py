@@ -154,7 +154,10 @@ def test_a_dataset_with_other_parameters_is_refused_untouched(tmp_path):
     assert files(tmp_path / "faces") == before
 
 
-@pytest.mark.parametrize("content", [{}, {"demo.json": "[1"}, {"trainA/me.jpg": "photograph"}])
+@pytest.mark.parametrize(
+    "content",
+    [{}, {"demo.json": "[1"}, {"demo.json": "[" * 100_000}, {"trainA/me.jpg": "photograph"}],
+)
 def test_a_folder_that_is_not_a_demo_dataset_is_refused_untouched(tmp_path, content):
     (tmp_path / "faces" / "trainA").mkdir(parents=True)
     for name, text in content.items():

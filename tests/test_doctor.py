@@ -198,8 +198,10 @@ def test_names_may_be_in_any_script_and_the_report_can_be_printed_anywhere(confi
 @pytest.mark.parametrize("options", ARCHITECTURES)
 def test_weights_are_counted_as_they_are_built(options):
     config = made.tiny_config(**options)
-    sizes = [np.prod(weight.shape) for weight in build_model(config).weights().values()]
-    assert doctor.num_weights(config) == sum(sizes)
+    sizes = {path: np.prod(w.shape) for path, w in build_model(config).weights().items()}
+    assert doctor.num_weights(config) == sum(sizes.values())
+    of_generator = [size for path, size in sizes.items() if path.startswith("b2a/")]
+    assert doctor.num_generator_weights(config) == sum(of_generator)
 
 
 @pytest.mark.parametrize(("light", "count"), [(True, 134_047_128), (False, 670_786_968)])

@@ -1,12 +1,13 @@
 """The command line holds every option under its official name, default and value form."""
 
 import dataclasses
+import json
 
 import pytest
 
 import main
 from ugatit_tf import flags
-from ugatit_tf.config import Config, ConfigError
+from ugatit_tf.config import LOCATIONS, Config, ConfigError
 from ugatit_tf.request import Evaluation, Request
 
 FIELDS = {field.name: field.default for field in dataclasses.fields(Config)}
@@ -215,3 +216,28 @@ def test_which_checkpoint_is_for_those_who_use_one():
     assert flags.parse(["--phase", "export"]).which == "latest"
     with pytest.raises(flags.UsageError, match="--phase test, translate, evaluate, export"):
         flags.parse(["--which", "best"])
+
+
+def other_run(tmp_path, **more):
+    """The config.json of a run OTHER on dogs, as this version or the one before wrote it."""
+    Config(dataset="dogs", run="OTHER", ch=8).save(tmp_path)
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **more}))
+    return str(path)
+
+
+@pytest.mark.parametrize("more", [{}, {"run": "OTHER"}, {"run": "OTHER", "result_dir": "there"}])
+def test_a_file_of_options_says_neither_which_run_nor_where(tmp_path, more):
+    words = ["--config", other_run(tmp_path, **more), "--result_dir=here"]
+    given = flags.parse([*words, "--dataset=cats"]).given
+    assert (given["dataset"], given["ch"], given["result_dir"]) == ("cats", 8, "here")
+    assert "run" not in given
+    with pytest.raises(flags.UsageError, match="says --dataset dogs.*Add --dataset dogs, or"):
+        flags.parse([*words, "--run=new"])
+
+
+@pytest.mark.parametrize("name", LOCATIONS)
+def test_a_folder_in_a_file_of_options_is_asked_for_on_the_command_line(tmp_path, name):
+    words = ["--config", other_run(tmp_path, **{name: "my place"}), "--dataset=cats"]
+    with pytest.raises(flags.UsageError, match=f"Add --{name} 'my place', or"):
+        flags.parse(words)

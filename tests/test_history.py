@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from ugatit_tf import config
 from ugatit_tf.config import VERSION, Config
 from ugatit_tf.data import folders
@@ -55,10 +57,11 @@ def test_a_run_says_its_versions_and_its_dataset():
 
 
 def test_what_was_changed_is_recorded_with_its_step_and_added_to_what_was_before(tmp_path):
-    Config(lr=1e-4).save(str(tmp_path), {"changes": [{"step": 1}]})
+    first = {"step": 1, "option": "epoch", "from": 2, "to": 3}
+    Config(lr=1e-4).save(str(tmp_path), {"changes": [first]})
     said = history.about(Config(lr=2e-4), {}, config.about(str(tmp_path)), 50)
     assert said["changes"] == [
-        {"step": 1},
+        first,
         {"step": 50, "option": "lr", "from": 1e-4, "to": 2e-4},
     ]
 
@@ -70,3 +73,18 @@ def test_other_pictures_than_before_are_recorded():
     (change,) = after["changes"]
     assert (change["step"], change["option"]) == (9, "trainB")
     assert change["to"] == after["dataset"]["trainB"] != change["from"]
+
+
+@pytest.mark.parametrize("noted", [7, "x", [1], [[]], {"a": 1}, [{"step": 9}], None])
+def test_what_is_noted_of_a_run_may_be_of_any_kind(noted):
+    before = {"changes": noted, "dataset": noted, "devices": noted}
+    parts = {"trainA": part("1"), "trainB": part("3")}
+    assert history.about(Config(), parts, ({}, before), 9)["changes"] == []
+
+
+def test_lines_of_any_kind_are_no_numbers(tmp_path):
+    lines = ["[1]", "7", '{"step": "x"}', '{"step": 3}', "[" * 100_000, '{"step": 4, "a']
+    (tmp_path / history.FILE).write_text("\n".join(lines))
+    assert history.read(tmp_path) == [{"step": "x"}, {"step": 3}]
+    history.cut(tmp_path, 3)
+    assert lines_of(tmp_path) == [{"step": 3}]

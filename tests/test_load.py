@@ -1,10 +1,15 @@
 """A trained model from a run folder, an export or a generator file, used from Python."""
 
 import dataclasses
+import errno
+import io
+import json
 import os
 import pathlib
+import re
 import threading
 import types
+import zipfile
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -25,7 +30,7 @@ from ugatit_tf.translation import load as module
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """A light run, its networks, and what its export wrote."""
-    root = tmp_path_factory.mktemp("trained")
+    root = runs.odd(tmp_path_factory.mktemp("trained"))
     config = runs.config_in(root)
     networks = runs.make_run(config)
     phases.export(config)
@@ -227,6 +232,85 @@ def test_a_generator_file_that_is_damaged_or_something_else_is_refused(trained, 
         broken.write_bytes(data)
         with pytest.raises(Failure, match="not a generator file, or it is damaged"):
             module.load(broken)
+
+
+DEEP = "[" * 100_000 + "]" * 100_000
+STRANGE = {  # what a stranger's file may say, of the wrong size or kind
+    "many blocks": ({"n_res": 10**7}, {}),
+    "some more blocks": ({"n_res": 200}, {}),
+    "wide": ({"ch": 4096}, {}),
+    "deep discriminators": ({"n_dis": 10**6}, {}),
+    "the full model": ({"light": False, "img_size": 8192}, {}),
+    "no options": ({}, {"options": [1]}),
+    "nothing but a list": ({}, None),
+    "deep JSON": ({}, DEEP),
+}
+
+
+def rewritten(path, target, change):
+    """Copies an archive, each of its entries as `change(name, content)` returns it."""
+    with zipfile.ZipFile(path) as archive, zipfile.ZipFile(target, "w") as new:
+        for entry in archive.infolist():
+            new.writestr(entry.filename, change(entry.filename, archive.read(entry)))
+
+
+def npy(array):
+    file = io.BytesIO()
+    np.save(file, array)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("case", STRANGE)
+def test_a_generator_file_that_says_more_than_it_holds_is_refused_at_once(
+    trained, tmp_path, case, monkeypatch
+):
+    options, more = STRANGE[case]
+
+    def change(name, content):
+        if name != "about.npy":
+            return content
+        about = json.loads(str(np.load(io.BytesIO(content))))
+        about["options"].update(options)
+        about = [1] if more is None else {**about, **more} if isinstance(more, dict) else more
+        return npy(np.array(about if isinstance(about, str) else json.dumps(about)))
+
+    monkeypatch.setattr(generator_file, "build_generator", None)  # nothing is built
+    rewritten(os.path.join(trained.exported, "a2b.npz"), tmp_path / "x.npz", change)
+    with pytest.raises(Failure, match="is not a generator file|its own description"):
+        module.load(tmp_path / "x.npz")
+
+
+def test_an_array_that_is_larger_than_its_bytes_is_refused_without_its_memory(trained, tmp_path):
+    def change(name, content):
+        if name != "/stem/convolution/kernel.npy":
+            return content
+        return re.sub(rb"'shape': \(7, 7, [^)]*\), } *", lambda found: (
+            b"'shape': (70368744177664,), }".ljust(len(found.group()))
+        ), content)  # fmt: skip
+
+    rewritten(os.path.join(trained.exported, "a2b.npz"), tmp_path / "x.npz", change)
+    with pytest.raises(Failure, match=r"shape \(70368744177664,\) in [0-9]+ bytes"):
+        module.load(tmp_path / "x.npz")
+
+
+def test_an_archive_that_unpacks_to_more_than_the_file_is_refused_unread(tmp_path, monkeypatch):
+    path = tmp_path / "x.npz"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("about.npy", bytes(10**7))
+    assert path.stat().st_size < 10**5
+    monkeypatch.setattr(zipfile.ZipFile, "read", None)
+    with pytest.raises(Failure, match="more in it than the file is long"):
+        module.load(path)
+
+
+def test_a_generator_file_that_the_system_does_not_give_is_not_called_damaged(trained, monkeypatch):
+    def no_more_files(*_):
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("builtins.open", no_more_files)
+        with pytest.raises(Failure, match="a2b.npz cannot be read: Too many open files"):
+            generator_file.load(os.path.join(trained.exported, "a2b.npz"))
 
 
 def test_a_generator_file_holds_the_generator_and_nothing_else(trained):

@@ -19,7 +19,7 @@ import pytest
 import tensorflow as tf
 
 from tests import runs
-from ugatit_tf import flags
+from ugatit_tf import flags, runtime
 from ugatit_tf.config import Config
 from ugatit_tf.data import folders
 from ugatit_tf.pictures import files
@@ -136,7 +136,7 @@ def interrupted(start, tmp_path_factory):
 
     It is meant to have one epoch at first, and a second one only after that.
     """
-    root = tmp_path_factory.mktemp("interrupted")
+    root = runs.odd(tmp_path_factory.mktemp("interrupted"))
     runs.write_dataset(root / "dataset" / "tiny", ("trainA", "trainB"))
     config = runs.config_in(root, **PERIODS)
     handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
@@ -164,7 +164,7 @@ def events(config):
     folder = os.path.join(config.log_dir, config.run_name)
     found = []
     for name in below(folder):
-        for record in tf.data.TFRecordDataset(os.path.join(folder, name)):
+        for record in tf.data.TFRecordDataset(os.fsencode(os.path.join(folder, name))):
             event = tf.compat.v1.Event.FromString(record.numpy())
             found += [
                 (event.step, v.tag, v.metadata.plugin_data.plugin_name, tf.make_ndarray(v.tensor))
@@ -184,10 +184,10 @@ def scalars(config):
 
 
 def restored(config, step):
-    reader = tf.train.load_checkpoint(
-        os.path.join(config.run_folder, checkpoints.folder_name(step), checkpoints.FILE)
-    )
-    return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
+    folder = os.path.join(config.run_folder, checkpoints.folder_name(step))
+    with runtime.plain_path(folder) as plain:
+        reader = tf.train.load_checkpoint(os.path.join(plain, checkpoints.FILE))
+        return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
 
 
 def sample_names(steps):

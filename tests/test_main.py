@@ -69,7 +69,7 @@ def refusal(argv, code, capsys):
         (["--dataset"], ["dataset"]),
         (["--ch", "--light", "True"], ["ch", "--light"]),
         (["--phase", "tset"], ["tset", "train", "test", "export", "import"]),
-        (["--phase", "import"], ["--official_checkpoint PREFIX"]),
+        (["--phase", "import"], ["--official_checkpoint PATH"]),
         (["--phase", "test", "--official_checkpoint", "x"], ["--phase import"]),
         (["--img_size", "257"], ["multiple of 4", "257", "256"]),
         (["--img_size", "130", "--n_dis", "5"], ["multiple of 4", "130"]),

@@ -1,10 +1,12 @@
 """The official checkpoint: made here by its names in SPEC, read strictly."""
 
+import os
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests import made, reference
+from tests import made, reference, runs
 from ugatit_tf.config import ABLATED
 from ugatit_tf.interchange import official_tf
 from ugatit_tf.interchange.mapping import MappingError, assign
@@ -235,9 +237,56 @@ def test_a_checkpoint_of_another_program_has_no_architecture(tmp_path):
         official_tf.architecture(prefix)
 
 
+@pytest.fixture(params=["official", *runs.ODD_NAMES])
+def official_folder(request, tmp_path):
+    """A folder as the official program left it, moved here: its newest checkpoint is of step 7."""
+    plain = tmp_path / "plain"
+    plain.mkdir()
+    for step in (3, 7, 10):
+        write(plain / f"UGATIT.model-{step}", {"step": np.float32(step)})
+    (plain / "checkpoint").write_text('model_checkpoint_path: "/elsewhere/run/UGATIT.model-7"\n')
+    return plain.rename(tmp_path / request.param)
+
+
+@pytest.mark.parametrize(
+    "name", ["", "checkpoint", "UGATIT.model-7", "UGATIT.model-7.index",
+             "UGATIT.model-7.data-00000-of-00001"]
+)  # fmt: skip
+def test_a_checkpoint_is_named_by_its_folder_a_file_or_its_prefix(official_folder, name):
+    prefix = official_tf.chosen(os.path.join(official_folder, name))
+    assert official_tf.step_of(prefix) == 7
+    assert official_tf.read(prefix) == {"step": 7}
+
+
+@pytest.mark.parametrize("record", [None, b'model_checkpoint_path: "gone-11"', b"\xff\x00"])
+def test_without_a_record_the_largest_step_is_the_newest(tmp_path, record):
+    for name in ("UGATIT.model-9", "UGATIT.model-10", "other"):
+        write(tmp_path / name, {"x": np.float32(0)})
+    if record:
+        (tmp_path / "checkpoint").write_bytes(record)
+    assert official_tf.chosen(tmp_path) == str(tmp_path / "UGATIT.model-10")
+
+
+def test_networks_that_an_official_checkpoint_cannot_hold_are_refused(tmp_path):
+    prefix = write(tmp_path / "model-1", {"x": np.zeros(9, np.float32)})
+    official_tf.check_room(prefix, 9)
+    with pytest.raises(MappingError, match="at most 9 numbers, and by its own names and shapes"):
+        official_tf.check_room(prefix, 10)
+
+
+def test_a_folder_without_a_checkpoint_says_what_was_expected(tmp_path):
+    with pytest.raises(FileNotFoundError, match="Expected files such as UGATIT.model-1000.index"):
+        official_tf.chosen(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("prefix", "step"),
-    [("a/UGATIT.model-30000", 30000), ("UGATIT.model-1", 1), ("model-7/other", 0), ("model", 0)],
+    [
+        ("a/UGATIT.model-30000", 30000),
+        ("UGATIT.model-1", 1),
+        ("model-7/other", None),
+        ("model", None),
+    ],
 )
 def test_the_step_is_at_the_end_of_the_name(prefix, step):
     assert official_tf.step_of(prefix) == step

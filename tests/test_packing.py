@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 import uuid
 from pathlib import Path
 
@@ -31,7 +32,7 @@ NAMES = ["b.png", "été 夏.png", "#a?b&c=d 100%.png", os.fsdecode(b"latin-1 \x
 @pytest.fixture
 def source(tmp_path):
     """A dataset of three parts, with names of every kind and one file that is no picture."""
-    folder = tmp_path / "set"
+    folder = runs.odd(tmp_path) / "set"
     for number, part in enumerate(("trainA", "trainB", "testA")):
         paths = runs.write_pictures(str(folder / part), [f"{i}.png" for i in range(5)], seed=number)
         for path, name in zip(paths, NAMES):
@@ -42,9 +43,9 @@ def source(tmp_path):
 
 
 @pytest.fixture(params=["disk", "ram"])
-def target(request, tmp_path):
+def target(request, source):
     """Where to pack to: on disk, and on another file system."""
-    return str(tmp_path / "set_packed") if request.param == "disk" else f"ram://{uuid.uuid4().hex}"
+    return f"{source}_packed" if request.param == "disk" else f"ram://{uuid.uuid4().hex}"
 
 
 def rewrite(path, change):
@@ -106,7 +107,7 @@ def test_training_from_shards_is_bit_for_bit_training_from_the_folder(source, ta
 
 def test_other_programs_read_the_shards(source, target):
     parts, _ = packing.pack(source, target, count=2)
-    paths = [shard(target, number=number) for number in range(2)]
+    paths = [os.fsencode(shard(target, number=number)) for number in range(2)]
     kinds = {key: tf.io.FixedLenFeature([], tf.string) for key in ("name", "encoded")}
     records = [tf.io.parse_single_example(r, kinds) for r in tf.data.TFRecordDataset(paths)]
     names = [os.fsdecode(record["name"].numpy()) for record in records]
@@ -169,6 +170,15 @@ def test_a_folder_of_other_files_is_left_alone(source, target):
     assert places.listed(target) == ["testA"]
 
 
+def test_shards_of_another_program_are_left_alone(source, target):
+    path = places.joined(target, "testA/00000-of-00005.tfrecord")
+    write(path, b"mine")
+    with pytest.raises(Failure, match="00000-of-00005.tfrecord, which is not of a packed"):
+        packing.pack(source, target)
+    assert places.read_bytes(path) == b"mine"
+    assert places.listed(target) == ["testA"]
+
+
 @pytest.mark.parametrize("fails", ["second shard", "second manifest"])
 def test_what_fails_in_the_middle_leaves_nothing_and_can_be_repeated(
     source, target, monkeypatch, fails
@@ -193,7 +203,7 @@ def test_what_fails_in_the_middle_leaves_nothing_and_can_be_repeated(
 
 
 def test_what_a_killed_process_left_is_cleared_away(source, target):
-    for name in ("00000-of-00007.tfrecord", ".0123abc.unfinished"):
+    for name in (packing.MARK, "00000-of-00007.tfrecord", ".0123abc.unfinished"):
         write(places.joined(target, f"trainA/{name}"), b"half")
     packing.pack(source, target, count=2)
     names = ["00000-of-00002.tfrecord", "00001-of-00002.tfrecord", "manifest.json"]
@@ -243,6 +253,16 @@ def test_a_shard_that_is_not_whole_is_a_failure_at_the_start(source, target, cha
         folders.examine(places.joined(target, "trainA"))
 
 
+DEEP = b"[" * 100_000 + b"]" * 100_000
+
+
+def signed(manifest):
+    """A changed manifest with the digest that belongs to it: no accident, a stranger made it."""
+    body, end = manifest.rsplit(b"\n]", 1)
+    digest = hashlib.sha256(body + b"\n").hexdigest()
+    return body + b"\n]" + re.sub(b"[0-9a-f]{64}", digest.encode(), end)
+
+
 @pytest.mark.parametrize("place", [-30, 14])
 def test_a_damaged_record_is_a_failure_that_names_shard_and_picture(source, target, place):
     packing.pack(source, target, count=2)
@@ -277,6 +297,19 @@ def test_the_doctor_reads_all_shards_and_training_only_their_lengths(source, tar
         lambda content: content.replace(b'"records"', b'"record"'),
         lambda content: content[:30],
         lambda content: content + b"x",
+        lambda content: signed(content.replace(b", 0, 12, ", b", 7, 12, ")),
+        lambda content: signed(content.replace(b", 0, 12, ", b", 18446744073709551615, 12, ")),
+        lambda content: signed(content.replace(b", 0, 12, ", b", 0, 99999999, ")),
+        lambda content: signed(content.replace(b", 0, 12, ", b", 0, 11, ")),
+        lambda content: signed(content.replace(b'"b.png"', b'"../b.png"')),
+        lambda content: signed(content.replace(b'"b.png"', b'".."')),
+        lambda content: signed(content.replace(b'"b.png"', b"7")),
+        lambda content: signed(content.replace(b'"00000-', b'"../00000-')),
+        lambda content: signed(content.replace(b'"records": 6', b'"records": 5')),
+        lambda content: signed(content.replace(b'"records": 6', b'"records": null')),
+        lambda content: signed(content.replace(b'"records": 6', b'"records": ' + DEEP)),
+        lambda content: signed(content.replace(b'["b.png"', b'["b.png", ' + DEEP)),
+        lambda content: signed(content.replace(b'"b.png"', b'{"b.png": 1}')),
     ],
 )
 def test_a_damaged_manifest_is_a_failure_that_names_it(source, target, change):
@@ -308,12 +341,13 @@ def test_the_phase_packs_beside_the_dataset_and_says_how_to_use_it(source, capsy
     for told in (f"Packed into {source}_packed", f"{source}_packed is there already."):
         assert main.main(argv) == 0
         out = capsys.readouterr().out
-        assert told in out
-        assert "trainA: 6 pictures in 2 shards" in out
+        assert told.encode("utf-8", "backslashreplace").decode() in out
+        assert "trainA: 6 pictures in 2 shards\n" in out
         assert "--dataset set_packed" in out
     assert sorted(os.listdir(f"{source}_packed")) == ["testA", "trainA", "trainB"]
     assert main.main([*argv[:6], "--pack_to", "other"]) == 0
     assert os.path.exists(os.path.join(folder, "other", "trainA", "00000-of-00001.tfrecord"))
+    assert "trainA: 6 pictures in 1 shard\n" in capsys.readouterr().out
 
 
 def test_the_phase_works_below_a_scheme(source, capsys):

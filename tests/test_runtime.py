@@ -5,6 +5,7 @@ import os
 import numpy as np
 import pytest
 
+from tests import runs
 from ugatit_tf import runtime
 
 
@@ -65,3 +66,47 @@ def test_a_container_s_limit_counts_where_it_leaves_less(tmp_path):
     assert runtime.available_bytes(tmp_path) == 1_500_000
     write_system(tmp_path, **{"sys__fs__cgroup__memory.max": "max"})
     assert runtime.available_bytes(tmp_path) == 8000 * 1024
+
+
+def test_the_two_halves_of_a_seed_do_not_tell_each_other():
+    """With two CRCs of one text, equal first halves of texts of one length had equal seconds."""
+    names = [f"weight {number:06d}" for number in range(200_000)]
+    pairs = np.array([runtime.seed_of(0, name) for name in names], np.int32)
+    assert len(np.unique(pairs, axis=0)) == len(names)
+    firsts, counts = np.unique(pairs[:, 0], return_counts=True)
+    assert (counts > 1).any()  # about five of so many 32-bit numbers
+    for first in firsts[counts > 1]:
+        seconds = pairs[pairs[:, 0] == first, 1]
+        assert len(set(seconds)) == len(seconds)
+
+
+def test_a_seed_depends_on_every_argument_and_on_nothing_else():
+    assert runtime.seed_of(3, "order", "A") == [-549716523, 1352470369]
+    seeds = [runtime.seed_of(*words) for words in ((3, "a"), (4, "a"), (3, "b"), (3, "a", "b"))]
+    assert len({number for seed in seeds for number in seed}) == 8
+
+
+@pytest.mark.parametrize("name", runs.ODD_NAMES)
+def test_tensorflow_gets_a_plain_path_for_a_name_that_it_cannot_use(name, tmp_path):
+    folder = tmp_path / name
+    folder.mkdir()
+    with runtime.plain_path(folder) as plain:
+        assert runtime.is_plain(plain) and not runtime.is_plain(str(folder))
+        (tmp_path / name / "seen").touch()
+        assert os.listdir(plain) == ["seen"]
+    assert not os.path.lexists(plain) and os.listdir(folder) == ["seen"]
+
+
+def test_a_plain_path_stays_as_it_is(tmp_path):
+    for path in (str(tmp_path / "plain été 夏 100%]"), "relative", ""):
+        with runtime.plain_path(path) as plain:
+            assert plain == path
+
+
+def test_where_there_can_be_no_link_it_is_said_what_to_do(tmp_path, monkeypatch):
+    def refused(*_, **__):
+        raise OSError("no links here")
+
+    monkeypatch.setattr(os, "symlink", refused)
+    with pytest.raises(runtime.Failure, match="a name there has one of .* Rename it"):
+        runtime.plain_path(tmp_path / "fotos [2020]").__enter__()

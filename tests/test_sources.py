@@ -84,6 +84,16 @@ def test_a_pattern_keeps_the_folders_below_what_is_common(tmp_path):
     assert written(tmp_path, input="in/**/b.*") == {"y/b.png": "y/b.png"}
 
 
+def test_a_folder_in_brackets_is_itself_in_a_pattern(tmp_path):
+    write(tmp_path, "ph [2020]/[a]/1.png", "ph [2020]/b.png", "ph 2/c.png", "ph 2/[d].png")
+    assert written(tmp_path, input="ph [2020]/*.png") == {"b.png": "b.png"}
+    assert written(tmp_path, input="ph [2020]/[a]/*") == {"1.png": "1.png"}
+    assert written(tmp_path, input="ph [2020]/*/*.png") == {"[a]/1.png": "[a]/1.png"}
+    assert written(tmp_path, input="ph 2/[d].png") == {"[d].png": "[d].png"}
+    (tmp_path / "ph [2020]").rename(tmp_path / "elsewhere")  # then the brackets are a pattern
+    assert written(tmp_path, input="ph [2020]/c*") == {"ph 2/c.png": "ph 2/c.png"}
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

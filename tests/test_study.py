@@ -29,6 +29,12 @@ def test_every_question_has_its_source_and_all_results(tmp_path):
     assert "<h1>Which &lt;one&gt;?</h1>" in page
 
 
+def test_answers_in_csv_are_what_votes_reads(tmp_path):
+    """The methods as JSON in one cell: a name may hold any sign that could stand between them."""
+    page = page_of(tmp_path)
+    assert "v.choice, JSON.stringify(v.shown), v.seconds].map(quoted)" in page
+
+
 def test_no_name_of_a_method_can_be_read(tmp_path):
     """In a text, a title or the alternative text; the page's source has them, for its answers."""
     page = page_of(tmp_path)

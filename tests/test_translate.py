@@ -26,7 +26,7 @@ WRITTEN_A = ["face.png", "twin.jpg.png", "twin.png.png", "夏 photo.png"]
 @pytest.fixture(scope="module")
 def tested(tmp_path_factory):
     """A run, the result of its test phase, and the model."""
-    root = tmp_path_factory.mktemp("tested")
+    root = runs.odd(tmp_path_factory.mktemp("tested"))
     config = runs.config_in(root)
     for seed, (part, names) in enumerate((("testA", TEST_A), ("testB", TEST_B))):
         runs.write_pictures(root / "dataset" / "tiny" / part, names, seed=seed)

@@ -20,7 +20,7 @@ def ffmpeg(*arguments):
     """Runs ffmpeg itself, as a witness beside the module; returns (output, messages)."""
     command = [imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-y", *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, check=True)
-    return done.stdout, done.stderr.decode()
+    return done.stdout, done.stderr.decode(errors="replace")
 
 
 def drawn(number, height=48, width=64):

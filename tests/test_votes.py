@@ -32,6 +32,63 @@ def test_answers_of_several_people_are_read_from_json_and_csv(tmp_path):
     assert votes.summary(found)["ours"]["chosen"] == 3
 
 
+def as_csv(answers, separator=","):
+    """Answers as the page writes them."""
+    rows = [["person", "picture", "choice", "shown", "seconds"]]
+    for vote in answers:
+        rows.append([*list(vote.values())[:3], json.dumps(vote["shown"]), str(vote["seconds"])])
+    quoted = (['"' + cell.replace('"', '""') + '"' for cell in row] for row in rows)
+    return "".join(separator.join(row) + "\n" for row in quoted)
+
+
+def test_answers_in_two_files_of_one_person_count_once(tmp_path):
+    write(tmp_path, "a.json", json.dumps(ANSWERS))
+    write(tmp_path, "b.csv", as_csv(ANSWERS[:2]))
+    write(tmp_path, "c.CSV", as_csv(ANSWERS + ANSWERS))
+    alone = votes.read(str(tmp_path / "a.json"))
+    assert votes.read(str(tmp_path / "*")) == alone
+    assert len(alone) == 3
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        [{**ANSWERS[0], "choice": "other"}, ANSWERS[1]],
+        [ANSWERS[0], {**ANSWERS[1], "picture": "02"}],
+        ANSWERS[:1],
+    ],
+    ids=["another choice", "another picture", "fewer"],
+)
+def test_two_files_that_differ_in_a_person_s_answers_are_refused(tmp_path, other):
+    write(tmp_path, "a.json", json.dumps(ANSWERS))
+    write(tmp_path, "b.json", json.dumps(other))
+    with pytest.raises(Failure, match="b.json hold different answers of one person, x"):
+        votes.read(str(tmp_path / "*.json"))
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("start", ["", "\ufeff"])
+def test_a_csv_file_may_have_been_saved_by_a_spreadsheet(tmp_path, separator, start):
+    content = start + as_csv(ANSWERS, separator) + separator * 4 + "\n"
+    found = votes.read(write(tmp_path, "a.csv", content.replace("\n", "\r\n")))
+    assert found == votes.read(write(tmp_path, "a.json", json.dumps(ANSWERS)))
+
+
+def test_the_name_of_a_method_may_have_any_sign(tmp_path):
+    names = ["a|b", 'the "best", really;', "[c]", "été"]
+    answers = [{**ANSWERS[0], "choice": name, "shown": names, "picture": name} for name in names]
+    found = votes.read(write(tmp_path, "a.csv", as_csv(answers, ";")))
+    assert [vote["choice"] for vote in found] == names
+    assert all(vote["shown"] == names for vote in found)
+
+
+def test_a_folder_with_brackets_is_no_pattern(tmp_path):
+    (tmp_path / "votes [2020]").mkdir()
+    write(tmp_path / "votes [2020]", "a[1].json", json.dumps(ANSWERS))
+    for pattern in ("*.json", "a[1].json"):
+        assert len(votes.read(str(tmp_path / "votes [2020]" / pattern))) == 3
+
+
 @pytest.mark.parametrize(
     ("successes", "count", "expected"),
     [  # Agresti and Coull, The American Statistician 52, 1998; and by hand: z^2 / (n + z^2)
@@ -66,6 +123,16 @@ def test_the_most_preferred_comes_first_and_a_share_is_of_what_was_shown():
         ("a.json", '[{"person": "x", "picture": "1", "choice": "a", "shown": ["b"]}]'),
         ("a.csv", "no,answers\n1,2\n"),
         ("a.csv", ""),
+        ("a.json", "{}"),
+        ("a.json", "[[1]]"),
+        ("a.json", '["person"]'),
+        ("a.json", "[" * 100_000),
+        ("a.json", '[{"person": "x", "picture": "1", "choice": "a", "shown": {"a": 1}}]'),
+        ("a.json", '[{"person": {"x": 1}, "picture": "1", "choice": "a", "shown": ["a"]}]'),
+        ("a.json", '[{"person": "x", "picture": "1", "choice": "a", "shown": ["a", ["b"]]}]'),
+        ("a.csv", 'person,picture,choice,shown\nx,1,a,"{""a"": 1}"\n'),
+        ("a.csv", "person,picture,choice,shown\nx,1,a\n"),
+        ("a.csv", "person,picture,choice,shown\nx,1,a,a|b\nx,1,b,a|b\n"),
     ],
 )
 def test_what_holds_no_answers_is_refused(tmp_path, name, content):

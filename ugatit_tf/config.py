@@ -4,6 +4,11 @@ import dataclasses
 import json
 import math
 import os
+import reprlib
+import sys
+
+from ugatit_tf.jsonfile import JSONFileError, read_json
+from ugatit_tf.limits import RANGES, broken_bound, smallest_image
 
 VERSION = "0.1.0"
 PRECISIONS = ("float32", "bfloat16", "float16")
@@ -32,6 +37,7 @@ LOCATIONS = (
     "export_dir",
 )
 OF_A_START = (*LOCATIONS, "strategy")  # not of the run: config.json does not have them
+RUN = "run"  # nor this: a run is the one of its folder, also where that was copied or renamed
 PRESETS = {  # loss weights for a kind of task; docs/training.md has the reasons
     "portrait": {"cycle_weight": 10.0, "identity_weight": 10.0, "cam_weight": 1000.0},
     "texture": {"cycle_weight": 20.0, "identity_weight": 10.0, "cam_weight": 100.0},
@@ -124,17 +130,12 @@ class Config:
             raise ConfigError("--dataset must not be empty. Expected the name of a folder.")
 
     def _check_ranges(self):
-        at_least = {
-            **dict.fromkeys(("ch", "n_res", "epoch", "iteration", "batch_size", "n_critic"), 1),
-            **dict.fromkeys(("print_freq", "save_freq", "summary_freq", "accumulate"), 1),
-            **dict.fromkeys(("seed", "decay_epoch", "GP_ld", "adv_weight", "cycle_weight"), 0),
-            **dict.fromkeys(("identity_weight", "cam_weight", "eval_freq"), 0),
-            "n_dis": 2,
-        }
-        for name, smallest in at_least.items():
+        for name in RANGES:
             value = getattr(self, name)
-            if not smallest <= value < math.inf:  # "not" also refuses NaN
-                raise ConfigError(f"--{name} must be at least {smallest}. Received: {value}")
+            if broken_bound(name, value):
+                raise ConfigError(
+                    f"--{name} must be {broken_bound(name, value)}. Received: {reprlib.repr(value)}"
+                )
         if not 0 < self.lr < math.inf:
             raise ConfigError(f"--lr must be above 0 and finite. Received: {self.lr}")
         if not 0 <= self.ema < 1:
@@ -198,12 +199,13 @@ class Config:
         return {name: getattr(self, name) for name in names}
 
     def save(self, folder, about=None):
-        """Writes config.json into `folder`, whole or not at all, without `OF_A_START`.
+        """Writes config.json into `folder`, whole or not at all, without `OF_A_START` and `RUN`.
 
         Args:
             about: dict. What else is known of the run; see `training.history`.
         """
-        options = {k: v for k, v in dataclasses.asdict(self).items() if k not in OF_A_START}
+        left_out = (RUN, *OF_A_START)
+        options = {k: v for k, v in dataclasses.asdict(self).items() if k not in left_out}
         if about:
             options[ABOUT] = about
         path = os.path.join(folder, CONFIG_FILE)
@@ -214,28 +216,15 @@ class Config:
         os.replace(beside, path)
 
 
-def smallest_image(n_dis) -> int:
-    """The smallest side in pixels that a global discriminator of depth `n_dis` accepts.
-
-    It halves the picture n_dis - 1 times; then k4 s1 layers reflect 2 pixels, which takes 3.
-    """
-    return 3 * 2 ** (n_dis - 1)
-
-
 def options(path) -> dict:
-    """Reads the options in a config.json.
+    """Reads the options in a config.json, but for the name of its run, where there is one.
 
     Raises:
         ConfigError: not JSON, or an option that this version does not know.
     """
-    try:
-        with open(path, encoding="utf-8") as file:
-            found = json.load(file)
-    except ValueError as error:
-        raise ConfigError(f"{path} is not valid JSON: {error}") from None
-    if not isinstance(found, dict):
-        raise ConfigError(f"{path} must hold one JSON object with option names as keys.")
-    found.pop(ABOUT, None)
+    found = _read(path)
+    for name in (ABOUT, RUN):
+        found.pop(name, None)
     known = {field.name for field in dataclasses.fields(Config)}
     unknown = sorted(set(found) - known)
     if unknown:
@@ -248,13 +237,23 @@ def about(run_folder) -> tuple:
     path = os.path.join(run_folder, CONFIG_FILE)
     if not os.path.exists(path):
         return {}, {}
-    with open(path, encoding="utf-8") as file:
-        found = json.load(file)
-    return options(path), found.get(ABOUT, {})
+    known = _read(path).get(ABOUT, {})
+    if not isinstance(known, dict):
+        raise ConfigError(f"{path}: {ABOUT!r} must be an object, {{...}}. Received: {known!r:.80}")
+    return options(path), known
+
+
+def _read(path):
+    try:
+        return read_json(path)
+    except JSONFileError as error:
+        raise ConfigError(str(error)) from None
 
 
 def resolve(given) -> Config:
     """The configuration of a run: what was `given`, else what its folder says, else the default.
+
+    Which run it is, `given` alone says: a folder that was copied or renamed is a run of its own.
 
     Args:
         given: dict of the options that the user named.
@@ -262,14 +261,17 @@ def resolve(given) -> Config:
     Raises:
         ConfigError: an architecture option was named that differs from the run's own.
     """
-    place = {name: given[name] for name in ("dataset", "run", "checkpoint_dir") if name in given}
-    folder = Config(**place).run_folder
-    path = os.path.join(folder, CONFIG_FILE)
+    place = {name: given[name] for name in ("dataset", RUN, "checkpoint_dir") if name in given}
+    named = Config(**place)
+    path = os.path.join(named.run_folder, CONFIG_FILE)
     if not os.path.exists(path):
         return Config(**given)
     recorded = options(path)
-    check_architecture(given, Config(**recorded).architecture(), folder)
-    return Config(**{**recorded, **given})
+    check_architecture(given, Config(**recorded).architecture(), named.run_folder)
+    found = Config(**{**recorded, **given})
+    if found.run_name != named.run_name:  # named as the default dataset, and of another
+        found = dataclasses.replace(found, run=named.run_name)
+    return found
 
 
 def check_architecture(given, recorded, where):
@@ -290,7 +292,9 @@ def _typed(field, value):
     """`value` as the field's type; an int is a float too, nothing else is converted."""
     kind = {"str": str, "int": int, "bool": bool, "float": float}.get(field.type, field.type)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        return float(value) if abs(value) <= sys.float_info.max else math.inf
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-        raise ConfigError(f"--{field.name} must be a {kind.__name__}. Received: {value!r}")
+        raise ConfigError(
+            f"--{field.name} must be a {kind.__name__}. Received: {reprlib.repr(value)}"
+        )
     return value

@@ -5,6 +5,7 @@ would read `--decay_flag False` as True and leave a stray word, so they are valu
 """
 
 import dataclasses
+import shlex
 from typing import Union
 
 from absl import flags
@@ -14,6 +15,7 @@ from ugatit_tf.config import (
     DECODER_NORMS,
     GAN_TYPES,
     INCEPTIONS,
+    LOCATIONS,
     PRESETS,
     RESIZES,
     STRATEGIES,
@@ -153,8 +155,10 @@ OF_PHASE = {
 NEEDED = {"translate": ("input", "output"), "study": ("sources", "methods")}
 WITH_CHECKPOINT = ("test", "translate", "evaluate", "export")
 MORE = {  # not options of a run
-    "--official_checkpoint": "for --phase import: the official checkpoint's PREFIX",
-    "--config": "a JSON file of options, e.g. another run's config.json; the command line wins",
+    "--official_checkpoint": "for --phase import: the official checkpoint folder, or the PREFIX of "
+    "one checkpoint in it",
+    "--config": "a JSON file of options, e.g. another run's config.json, without names and "
+    "folders; the command line wins",
     "--preset": "loss weights for a kind of task: " + " or ".join(PRESETS),
     "--which": "for " + ", ".join(WITH_CHECKPOINT) + ": the latest checkpoint (default), or the "
     "best (see --best_by)",
@@ -195,7 +199,7 @@ def parse(argv) -> Command:
         words = " ".join(rest[1:])
         raise UsageError(f"Unexpected: {words}. Every option has the form --name value.")
     if values.phase == "import" and not values.official_checkpoint:
-        raise UsageError("--phase import needs --official_checkpoint PREFIX.")
+        raise UsageError("--phase import needs --official_checkpoint PATH.")
     if values.phase == "import" and values.dry_run:
         raise UsageError("--dry_run has nothing to show for --phase import.")
     if values.phase != "import" and values.official_checkpoint:
@@ -208,10 +212,23 @@ def parse(argv) -> Command:
     if values.phase == "ablate" and fixed:
         raise UsageError(f"--phase ablate sets --{fixed[0]} itself: each of its rows has its own.")
     preset = PRESETS[values.preset] if values.preset else {}
-    in_file = options(values.config) if values.config else {}
+    in_file = _of_file(values.config, named) if values.config else {}
     given = {**preset, **in_file, **named}  # the command line wins
     official = values.official_checkpoint or ""
     return Command(values.phase, given, official, values.which, values.dry_run, request)
+
+
+def _of_file(path, named):
+    """The options in the file of --config: how a run trains, never which one it is, or where."""
+    found = options(path)
+    for name in ("dataset", *LOCATIONS):
+        value = found.pop(name, None)
+        if name not in named and value not in (None, getattr(Config, name)):
+            raise UsageError(
+                f"{path} says --{name} {value}, which --config takes from no file: it belongs to "
+                f"one run. Add --{name} {shlex.quote(str(value))}, or what is right for this run."
+            )
+    return found
 
 
 def _request(values):

@@ -148,6 +148,11 @@ def export(config, which="latest"):
             difference = saved_model.export(generator, config, path)
             generator_file.save(generator, config, direction, path + generator_file.SUFFIX)
             print(f"{path}: largest difference from the original {difference:g} of 255 levels")
+        if not runtime.is_plain(folder):
+            print(
+                "Other programs load the SavedModels from a copy without "
+                f"{' '.join(runtime.MAGIC)} in its path: TensorFlow takes these for a pattern."
+            )
     except BaseException:
         shutil.rmtree(folder)
         raise
@@ -165,21 +170,24 @@ def pack(config, asked):
     parts, there = packing.pack(config.dataset_folder, target, **options)
     print(f"{target} is there already." if there else f"Packed into {target}")
     for name, part in parts.items():
-        print(f"{name}: {len(part.pictures)} pictures in {len(part.pack.shards)} shards")
+        counts = (len(part.pictures), "picture"), (len(part.pack.shards), "shard")
+        told = (f"{count} {what}{'s' * (count != 1)}" for count, what in counts)
+        print(f"{name}: {' in '.join(told)}")
     print(f"To use it: --dataset {os.path.basename(target)}")
 
 
-def import_official(given, prefix):
+def import_official(given, path):
     """Makes a run folder from a checkpoint of the official TensorFlow program.
 
     Args:
         given: dict of the options that were named; the checkpoint knows the architecture.
-        prefix: str, as in `official_tf.restore`.
+        path: str, as in `official_tf.chosen`.
 
     Raises:
         ConfigError: a named option contradicts the checkpoint.
         Failure: the checkpoint does not fit, or the run has checkpoints already.
     """
+    prefix = official_tf.chosen(path)
     found = official_tf.architecture(prefix)
     check_architecture(given, found, prefix)
     config = Config(**{**given, **found})
@@ -187,21 +195,28 @@ def import_official(given, prefix):
         raise Failure(
             f"{config.run_folder} has checkpoints already. Choose another name with --run NAME."
         )
+    official_tf.check_room(prefix, doctor.num_weights(config))
     trainer = Trainer(build_model(config), config)
     optimizers = trainer.generator_optimizer, trainer.discriminator_optimizer
     official_tf.restore(trainer.model, prefix, optimizers)
     step = official_tf.step_of(prefix)
+    if step is None:
+        print(
+            f"The name of {prefix} says no step, e.g. NAME-1000: it is taken for step 0, and the "
+            f"learning rate starts from the beginning."
+        )
+        step = 0
     trainer.steps_done.assign(step)
     existed = os.path.isdir(config.run_folder)
     try:
         os.makedirs(config.run_folder, exist_ok=True)
         config.save(config.run_folder)
-        path = checkpoints.save(config.run_folder, step, trainer.state())
+        saved = checkpoints.save(config.run_folder, step, trainer.state())
     except BaseException:
         if not existed:
             shutil.rmtree(config.run_folder, ignore_errors=True)
         raise
-    print(f"Imported step {step} into {path}")
+    print(f"Imported step {step} of {prefix} into {saved}")
 
 
 def _named(names):

@@ -2,13 +2,15 @@
 
 import contextlib
 import functools
+import hashlib
 import json
 import os
 import pathlib
 import platform
+import struct
 import subprocess
 import sys
-import zlib
+import tempfile
 
 import numpy as np
 import tensorflow as tf
@@ -17,6 +19,9 @@ try:
     import resource
 except ImportError:  # Windows
     resource = None
+
+
+MAGIC = "[*?" if os.sep == "\\" else "[*?\\"  # what TensorFlow takes for a pattern in a path
 
 
 class Failure(RuntimeError):  # noqa: N818
@@ -132,16 +137,53 @@ def _workers():
         ) from None
 
 
+@contextlib.contextmanager
+def plain_path(folder):
+    """The path of `folder` as TensorFlow can use it: as it is, or that of a link to it.
+
+    TensorFlow reads checkpoints through patterns, so that it finds none in `fotos [2020]`, and
+    takes most paths only as UTF-8. The link is there until the context ends.
+
+    Raises:
+        Failure: there can be no link.
+    """
+    folder = os.fspath(folder)
+    if is_plain(folder):
+        yield folder
+        return
+    with tempfile.TemporaryDirectory(prefix="ugatit_tf_") as beside:
+        link = os.path.join(beside, "folder")
+        try:
+            os.symlink(os.path.abspath(folder), link, target_is_directory=True)
+        except OSError:
+            link = folder
+        if not is_plain(link):
+            raise Failure(
+                f"TensorFlow cannot read what is in {folder}: a name there has one of "
+                f"{' '.join(MAGIC)}, or is not UTF-8. Rename it, or use another folder."
+            )
+        yield link
+
+
+def is_plain(path) -> bool:
+    """Whether TensorFlow can use a path as it is."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:  # bytes that are not UTF-8
+        return False
+    return not set(MAGIC) & set(path)
+
+
 def raw(variable):
     """The `tf.Variable` behind a Keras weight: Keras 3 wraps it, Keras 2 does not."""
     return variable if isinstance(variable, tf.Variable) else variable.value
 
 
 def seed_of(seed, *parts):
-    """A pair of int32 for TensorFlow's stateless random ops: a pure function of its arguments."""
+    """A pair of int32 for TensorFlow's stateless random ops: a pure function of its arguments.
+
+    All 64 bits depend on every argument. Two CRCs would not do: the CRC of a text with another
+    start is a fixed function of the first.
+    """
     words = "/".join(str(part) for part in (seed, *parts)).encode()
-    return [_int32(zlib.crc32(words)), _int32(zlib.crc32(words, 0x9E3779B9))]
-
-
-def _int32(unsigned):
-    return unsigned - (1 << 32) if unsigned >= 1 << 31 else unsigned
+    return list(struct.unpack("<2i", hashlib.blake2b(words, digest_size=8).digest()))

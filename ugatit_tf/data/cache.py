@@ -38,6 +38,8 @@ import tensorflow as tf
 
 from ugatit_tf import runtime
 from ugatit_tf.data import places
+from ugatit_tf.data.folders import shown
+from ugatit_tf.jsonfile import JSONFileError, parse_json
 from ugatit_tf.pictures import files
 
 LOG = logging.getLogger(__name__)
@@ -123,6 +125,7 @@ class Disk:
 
     Args:
         key: dict. What the file must have been made of.
+        count: int. Pictures that must be in it.
         make: function: number of a picture to what is kept of it, should reading fail.
 
     Raises:
@@ -130,14 +133,14 @@ class Disk:
         OSError: it cannot be read.
     """
 
-    def __init__(self, path, key, make):
+    def __init__(self, path, key, count, make):
         self.path, self.make = path, make
         self.lock = threading.Lock()  # of the position in the file
         # Held open, so that one that takes its name changes nothing. A descriptor rather than a
         # memory map: where the storage fails that would end the process without a word.
         self.file = open(path, "rb", buffering=0)  # noqa: SIM115
         try:
-            self.records = self._index(key)
+            self.records = self._index(key, count)
             for record in self.records:
                 if zlib.crc32(self._bytes(record["place"], record["length"])) != record["crc"]:
                     raise Unfit("damaged")
@@ -157,7 +160,7 @@ class Disk:
         if hasattr(self, "file"):
             self.file.close()
 
-    def _index(self, key):
+    def _index(self, key, count):
         end = os.fstat(self.file.fileno()).st_size - END.size
         if end < 0:
             raise Unfit("damaged")
@@ -167,9 +170,16 @@ class Disk:
         content = self._bytes(end - length, length)
         if zlib.crc32(content) != crc:
             raise Unfit("damaged")
-        told = json.loads(content)
-        if told["key"] != key:
-            raise Unfit("of other pictures or versions")
+        try:
+            told = parse_json(content, self.path)
+            if told["key"] != key:
+                raise Unfit("of other pictures or versions")
+            whole = len(told["records"]) == count
+            whole &= all(_is_record(record, end) for record in told["records"])
+        except (JSONFileError, LookupError, TypeError):
+            whole = False
+        if not whole:
+            raise Unfit("damaged")
         return told["records"]
 
     def _bytes(self, place, length):
@@ -183,6 +193,16 @@ class Disk:
 
 class Unfit(ValueError):  # noqa: N818
     """A file of kept pictures that cannot be used; the message says what it is."""
+
+
+def _is_record(record, end):
+    """Whether a record is a picture within the first `end` bytes; a LookupError or TypeError, too,
+    where it is none."""
+    numbers = [record["place"], record["length"], record["crc"], *record["shape"]]
+    if not all(isinstance(number, int) and number >= 0 for number in numbers):
+        return False
+    num_bytes = {"uint8": 1, "float32": 4}[record["type"]] * math.prod(record["shape"])
+    return len(record["shape"]) == 3 and num_bytes == record["length"] <= end
 
 
 def _on_disk(paths, size, channels, make):
@@ -200,14 +220,14 @@ def _on_disk(paths, size, channels, make):
         key = _key(paths, size, channels)
         _remove_abandoned(path.parent)
         try:
-            return Disk(path, key, make)
+            return Disk(path, key, len(paths), make)
         except FileNotFoundError:
             pass
         except Unfit as reason:
             LOG.warning("%s is %s; it is made anew.", path, reason)
-        print(f"Decoding {len(paths)} pictures into {path}", flush=True)
+        print(f"Decoding {len(paths)} pictures into {shown(str(path))}", flush=True)
         _write(path, key, len(paths), make)
-        return Disk(path, key, make)
+        return Disk(path, key, len(paths), make)
     except (OSError, Unfit, files.UnreadablePicture) as error:
         LOG.warning(
             "--cache disk: %s cannot be used (%s). Going on without: pictures are decoded each "

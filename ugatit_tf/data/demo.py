@@ -16,6 +16,7 @@ from PIL import Image
 
 from ugatit_tf.data.canvas import Canvas
 from ugatit_tf.data.faces import cartoon, noise, person, photograph
+from ugatit_tf.jsonfile import JSONFileError, read_json
 
 PAINTERS = {"A": photograph, "B": cartoon}
 VERSION = 1  # raise it when the same arguments draw another picture
@@ -75,8 +76,8 @@ def write_dataset(folder, *, size, train=300, test=30, seed=0):
 def check_same(folder, made_with):
     """Raises unless `folder` was written with these arguments."""
     try:
-        found = json.loads((folder / "demo.json").read_text())
-    except (OSError, ValueError):
+        found = read_json(folder / "demo.json")
+    except (OSError, JSONFileError):
         found = None
     if found == made_with:
         return

@@ -14,7 +14,9 @@ from ugatit_tf.data import folders, places, shards
 from ugatit_tf.runtime import Failure
 
 LOG = logging.getLogger(__name__)
-NAME = re.compile(r"\d{5,}-of-\d{5,}\.tfrecord|\..*\.unfinished")  # all that packing leaves
+SHARD = re.compile(r"\d{5,}-of-\d{5,}\.tfrecord")
+UNFINISHED = re.compile(r"\..*\.unfinished")  # what is being written
+MARK = ".packing.unfinished"  # in a part while it is packed: the shards there are ours to remove
 PART_NAMES = (*folders.TRAIN, *folders.TEST)
 
 
@@ -70,13 +72,14 @@ def _there(target) -> dict:
             found[name] = folders.examine(folder)
             continue
         names = places.listed(folder) if places.is_folder(folder) else []
-        foreign = [one for one in names if not NAME.fullmatch(one)]
+        ours = [UNFINISHED, SHARD] if MARK in names else [UNFINISHED]
+        foreign = [one for one in names if not any(kind.fullmatch(one) for kind in ours)]
         if foreign:
             raise Failure(
                 f"{folder} holds {folders.shown(foreign[0])}, which is not of a packed dataset. "
                 f"Choose another name with --pack_to."
             )
-        for one in names:
+        for one in sorted(names, key=MARK.__eq__):  # the mark last, should this be interrupted
             places.remove(places.joined(folder, one))
     return found
 
@@ -88,8 +91,12 @@ def _same(there, parts):
 
 
 def _write(parts, target, count, megabytes):
+    marks = [places.joined(places.joined(target, name), MARK) for name in parts]
     written, manifests = [], {}
     try:
+        for path in marks:
+            with places.replacing(path) as beside, places.opened(beside, "wb") as file:
+                file.write(b"\n")
         for name, part in parts.items():
             total = sum(picture.num_bytes for picture in part.pictures)
             number = min(count or math.ceil(total / megabytes / 1e6), len(part.pictures))
@@ -100,9 +107,11 @@ def _write(parts, target, count, megabytes):
             written.insert(0, path)  # the first to go, should the next not be written
             _write_manifest(path, parts[name].pictures, made, where)
     except BaseException:
-        for path in written:
+        for path in (*written, *marks):
             places.remove(path)
         raise
+    for path in marks:
+        places.remove(path)
 
 
 def _write_shards(part, folder, number, written):

@@ -7,7 +7,9 @@ file on this computer is a `files.Elsewhere`, which knows how its bytes are read
 
 import collections
 import contextlib
+import glob
 import os
+import pathlib
 import re
 import stat
 import uuid
@@ -102,6 +104,24 @@ def listed(folder) -> list:
         return sorted(os.listdir(folder))
     with _explained(folder):
         return sorted(tf.io.gfile.listdir(os.fspath(folder)))
+
+
+def matching(pattern) -> tuple:
+    """(folder before the first sign with a meaning, sorted paths) of a pattern as `glob` has it.
+
+    A part with brackets, but without `*` and `?`, that is there under just this name means itself.
+    """
+    literal, parts = "", list(pathlib.PurePath(pattern).parts)
+    while parts and (not glob.has_magic(parts[0]) or _is_itself(literal, parts[0])):
+        literal = os.path.join(literal, parts.pop(0))
+    if not parts:
+        return os.path.dirname(literal), [literal] if os.path.lexists(literal) else []
+    paths = glob.glob(os.path.join(glob.escape(literal), *parts), recursive=True)
+    return literal, sorted({os.path.normpath(path) for path in paths})
+
+
+def _is_itself(folder, name):
+    return not {"*", "?"} & set(name) and os.path.lexists(os.path.join(folder, name))
 
 
 def opened(path, mode="rb"):

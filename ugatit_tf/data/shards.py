@@ -19,14 +19,15 @@ is the sha256 of those before:
 import array
 import dataclasses
 import hashlib
-import json
 import os
 
+import numpy as np
 import tensorflow as tf
 from google.protobuf.message import DecodeError
 
 from ugatit_tf.data import places
 from ugatit_tf.data.table import Picture, Table
+from ugatit_tf.jsonfile import parse_json
 from ugatit_tf.pictures import files
 from ugatit_tf.runtime import Failure
 
@@ -50,6 +51,10 @@ class Shard:
     num_bytes: int
     sha256: str
     records: int
+
+    def __post_init__(self):
+        if not is_name(self.name) or min(self.num_bytes, self.records) < 0:
+            raise ValueError("no file of the folder")
 
 
 class Record(files.Elsewhere):
@@ -77,6 +82,7 @@ class Pack:
         self.where = array.array("Q")  # shard, offset and length of each
         try:
             self._read_manifest()
+            self._check_places()
         except (ValueError, TypeError, KeyError, IndexError, OverflowError) as error:
             raise Failure(f"{places.joined(folder, MANIFEST)} is damaged. {ANEW}") from error
         for shard in self.shards:
@@ -125,10 +131,11 @@ class Pack:
         with places.opened(places.joined(self.folder, MANIFEST)) as file:
             lines = iter(file)
             line = next(lines, b"")
-            head = json.loads(line + b"]}")
+            head = parse_json(line + b"]}", MANIFEST)
             version = head[KEY]
             if version != VERSION:
-                raise Failure(f"{self.folder} was packed in format {version}; this is {VERSION}.")
+                told = f"{version!r:.20}"
+                raise Failure(f"{self.folder} was packed in format {told}; this is {VERSION}.")
             self.shards = [Shard(**shard) for shard in head["shards"]]
             if tuple(head["columns"]) != COLUMNS:
                 raise ValueError("other columns")
@@ -136,19 +143,41 @@ class Pack:
                 told.update(line)
                 if following.startswith(b"]"):
                     break
-                self._append(json.loads(following.rstrip(b",\n")))
+                self._append(parse_json(following.rstrip(b",\n"), MANIFEST, list))
                 line = following
             else:
                 raise ValueError("cut off")
             if next(lines, None) is not None:
                 raise ValueError("too long")
-        if json.loads(b'{"pictures": [' + following)["sha256"] != told.hexdigest():
+        last = parse_json(b'{"pictures": [' + following, MANIFEST)
+        if last["sha256"] != told.hexdigest():
             raise ValueError("changed")
 
+    def _check_places(self):
+        """Raises a ValueError where a record cannot be where the manifest says."""
+        ends = np.array([shard.num_bytes for shard in self.shards], np.uint64)
+        shard, offset, length = np.array(self.where, np.uint64).reshape(-1, 3).T
+        if (shard >= len(ends)).any():
+            raise ValueError("no such shard")
+        end, shard = ends[np.int64(shard)], np.int64(shard)
+        inside = (offset >= HEAD) & (offset <= end) & (length <= end - offset)
+        records = np.bincount(shard, minlength=len(ends)).tolist()
+        if not inside.all() or records != [shard.records for shard in self.shards]:
+            raise ValueError("records elsewhere")
+
     def _append(self, row):
-        name, height, width, num_bytes, digest, deviation, *where = row
+        name, height, width, num_bytes, digest, deviation, shard, offset, length = row
+        if not is_name(name):
+            raise ValueError("a name that leaves the folder")
         self.pictures.append(Picture(name, (height, width), num_bytes, digest, deviation))
-        self.where.extend(where)
+        self.where.extend((shard, offset, length))
+
+
+def is_name(text) -> bool:
+    """Whether something is the name of a file directly in its folder."""
+    if not isinstance(text, str) or text in ("", os.curdir, os.pardir):
+        return False
+    return not {"/", os.sep, "\0"} & set(text)
 
 
 def is_packed(folder) -> bool:

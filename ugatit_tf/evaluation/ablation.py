@@ -5,6 +5,7 @@ those that the row is about. What is there already is not made again, so that an
 ablation goes on where it stopped.
 """
 
+import contextlib
 import dataclasses
 import glob
 import itertools
@@ -14,6 +15,7 @@ import os
 from ugatit_tf.config import CONFIG_FILE, ConfigError, options
 from ugatit_tf.data import folders
 from ugatit_tf.evaluation import evaluate
+from ugatit_tf.jsonfile import JSONFileError, read_json
 from ugatit_tf.pictures import comparison, files
 from ugatit_tf.training import checkpoints, history
 from ugatit_tf.translation import sources, translate
@@ -22,7 +24,7 @@ PAPER_STEPS = 1_000_000
 MEASUREMENTS = 10  # of KID while a row trains, where --eval_freq does not say
 SHOWN = 4  # test pictures of each domain on the page
 OPEN = {  # options that may change from start to start: they do not change the weights
-    "run", "print_freq", "save_freq", "summary_freq", "eval_freq", "best_by", "cache",
+    "print_freq", "save_freq", "summary_freq", "eval_freq", "best_by", "cache",
     "inception", "inception_weights", "inception_resize",
 }  # fmt: skip
 
@@ -200,8 +202,8 @@ def _place(path, about):
         told = os.path.join(folder, "ablation.json")
         if not os.path.exists(told):
             return folder
-        with open(told, encoding="utf-8") as file:
-            if json.load(file)["about"] == about:
+        with contextlib.suppress(JSONFileError):
+            if read_json(told).get("about") == about:
                 return folder
     return path
 

@@ -110,9 +110,10 @@ def kept(extractor, paths, folder, progress=lambda items: items) -> np.ndarray:
     name = f"features_{hashlib.sha256(about.encode()).hexdigest()[:32]}.npy"
     path = os.path.join(folder, name)
     try:
-        found = np.load(path, allow_pickle=False)
+        # A map makes no room for what a header says and the file does not have.
+        found = np.load(path, mmap_mode="r", allow_pickle=False)
         if found.shape == (len(paths), NUM_FEATURES) and np.isfinite(found).all():
-            return found
+            return np.array(found)
     except (OSError, ValueError, EOFError):
         pass  # not there, or damaged: computed again
     threads = flow.workers(copies.count)

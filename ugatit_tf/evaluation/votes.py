@@ -2,12 +2,12 @@
 
 import collections
 import csv
-import glob
-import json
 import math
 import os
+import reprlib
 
-from ugatit_tf.data import folders
+from ugatit_tf.data import folders, places
+from ugatit_tf.jsonfile import parse_json, read_json
 from ugatit_tf.pictures import files
 from ugatit_tf.runtime import Failure
 
@@ -33,7 +33,11 @@ def questions(sources, methods):
             f"{', '.join(methods.values())}."
         )
     return (
-        (stem, files.read(paths[stem]), {m: files.read(found[m][stem]) for m in methods})
+        (
+            folders.shown(stem),
+            files.read(paths[stem]),
+            {method: files.read(found[method][stem]) for method in methods},
+        )
         for stem in common
     )
 
@@ -42,29 +46,74 @@ def read(pattern) -> list:
     """The answers in the JSON and CSV files that a pattern names: dicts with person, picture,
     choice and shown, a list.
 
+    Answers that are there twice, as in the JSON and the CSV file of one person, count once.
+
     Raises:
-        Failure: there is no file, or one is something else.
+        Failure: there is no file, one is something else, or two contradict each other.
     """
-    paths = sorted(glob.glob(pattern))
+    _, paths = places.matching(pattern)
     if not paths:
         raise Failure(f"--votes {pattern}: nothing is there. Expected files that the page saved.")
-    found = []
+    known = {}  # person -> (file, picture -> vote)
     for path in paths:
         try:
-            with open(path, encoding="utf-8", newline="") as file:
-                rows = json.load(file) if path.endswith(".json") else list(csv.DictReader(file))
-            for row in rows:
-                shown = row["shown"]
-                shown = shown.split("|") if isinstance(shown, str) else list(shown)
-                vote = {name: str(row[name]) for name in ("person", "picture", "choice")}
-                if vote["choice"] not in shown:
-                    raise ValueError("a choice that was not shown")
-                found.append({**vote, "shown": shown})
-        except (ValueError, LookupError, TypeError, AttributeError, csv.Error) as error:
+            people = _by_person(_rows(path))
+        except (ValueError, LookupError, TypeError, csv.Error) as error:
             raise Failure(f"{path} holds no answers of a study ({error}).") from None
-    if not found:
+        for person, answers in people.items():
+            first, same = known.setdefault(person, (path, answers))
+            if answers != same:  # who looks at the page is a new person each time
+                raise Failure(
+                    f"{first} and {path} hold different answers of one person, {person}. Keep the "
+                    f"right one of these files."
+                )
+    if not known:
         raise Failure(f"--votes {pattern}: no answers in it.")
-    return found
+    return [vote for _, answers in known.values() for vote in answers.values()]
+
+
+def _rows(path):
+    """The rows of a file as dicts, or whatever else a JSON file has in their place."""
+    if path.lower().endswith(".json"):
+        return read_json(path, list)
+    with open(path, encoding="utf-8-sig", newline="") as file:  # a spreadsheet begins with a BOM
+        lines = list(file)
+    separator = max(",;\t", key=lines[0].count) if lines else ","  # its own in many countries
+    rows = list(csv.DictReader(lines, delimiter=separator, strict=True))
+    if not rows:
+        raise ValueError("it is empty")
+    return [row for row in rows if any(row.values())]
+
+
+def _by_person(rows) -> dict:
+    """person -> picture -> vote."""
+    people = {}
+    for number, row in enumerate(rows, 1):
+        if not isinstance(row, dict):
+            raise ValueError(f"answer {number} is no object")
+        vote = {name: _text(row[name]) for name in ("person", "picture", "choice")}
+        vote["shown"] = _methods(row["shown"])
+        if vote["choice"] not in vote["shown"]:
+            raise ValueError(f"a choice that was not shown in answer {number}")
+        same = people.setdefault(vote["person"], {}).setdefault(vote["picture"], vote)
+        if same != vote:
+            raise ValueError(f"two answers of {vote['person']} to the picture {vote['picture']}")
+    return people
+
+
+def _text(value):
+    if not isinstance(value, (str, int, float)):
+        raise ValueError(f"a text was expected, not {reprlib.repr(value)}")
+    return str(value)
+
+
+def _methods(shown) -> list:
+    """The methods that were shown: a list, or in a CSV file its JSON, or with | between them."""
+    if isinstance(shown, str):
+        shown = parse_json(shown, "shown", list) if shown.startswith("[") else shown.split("|")
+    if not isinstance(shown, list):
+        raise ValueError(f"a list of methods was expected, not {reprlib.repr(shown)}")
+    return [_text(method) for method in shown]
 
 
 def summary(votes) -> dict:

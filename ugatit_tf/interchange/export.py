@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from ugatit_tf.data.pipeline import resized
-from ugatit_tf.runtime import Failure
+from ugatit_tf.runtime import Failure, plain_path
 
 LARGEST_DIFFERENCE = 1  # of 255 levels, between the Keras model and the loaded export
 
@@ -98,7 +98,10 @@ def export(generator, config, folder) -> float:
         raise Failure(f"{folder} exists. Remove it, or choose another --export_dir.")
     parent = os.path.dirname(folder)
     os.makedirs(parent, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=parent, prefix=".export_") as beside:
+    with (
+        tempfile.TemporaryDirectory(dir=parent, prefix=".export_") as scratch,
+        plain_path(scratch) as beside,
+    ):
         written = os.path.join(beside, "model")
         translator = Translator(generator, config)
         tf.saved_model.save(translator, written, signatures=translator.served)

@@ -5,24 +5,31 @@ the options of the architecture. Every array carries a CRC-32, which reading che
 """
 
 import dataclasses
+import errno
+import io
 import json
+import math
+import os
 import zipfile
-import zlib
 
 import numpy as np
 
 from ugatit_tf.config import VERSION, Config, ConfigError
+from ugatit_tf.data.doctor import num_generator_weights
+from ugatit_tf.jsonfile import parse_json
 from ugatit_tf.networks.model import build_generator, named_weights
 from ugatit_tf.pictures import files
 from ugatit_tf.request import DIRECTIONS
 from ugatit_tf.runtime import Failure
 
 SUFFIX = ".npz"
+ENDING = ".npy"  # of the arrays in the archive
 ABOUT = "about"
 OF_DISCRIMINATORS = ("n_dis", "sn", "discriminator_cam")
-# What reading another or a damaged file raises; RuntimeError: encrypted, or packed otherwise
+# What reading another or a damaged file raises; RuntimeError: encrypted; OSError: a place before it
 UNFIT = (
-    OSError, EOFError, LookupError, ValueError, TypeError, AttributeError, RuntimeError, zlib.error
+    OSError, EOFError, LookupError, ValueError, TypeError, AttributeError, RuntimeError,
+    zipfile.BadZipFile,
 )  # fmt: skip
 
 
@@ -53,22 +60,20 @@ def load(path, **options):
         Failure: the file cannot be read, is damaged, or is not of a generator.
     """
     try:
-        if not zipfile.is_zipfile(path):
-            raise ValueError("no archive")
-        # `open`: where the content is no archive, `np.load` leaves a file that it opened open
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
-            about = json.loads(str(archive[ABOUT]))
-            arrays = {name: archive[name] for name in archive.files if name != ABOUT}
+        arrays = _read(path)
+        about = parse_json(str(arrays.pop(ABOUT)), ABOUT)
         known = {**about["options"], "img_size": about["img_size"]}
         config, direction = _config({**known, **options}), about["direction"]
-    except (*UNFIT, zipfile.BadZipFile) as error:
+    except UNFIT as error:
+        if getattr(error, "errno", errno.EINVAL) not in (None, errno.EINVAL):
+            raise Failure(f"{path} cannot be read: {error.strerror}.") from None  # it may be whole
         raise Failure(
             f"{path} is not a generator file, or it is damaged ({error}). Expected one that "
             f"--phase export wrote, e.g. a2b{SUFFIX}."
         ) from None
     wrong = Failure(f"{path} does not fit its own description. Export it again.")
-    stem = arrays.get("/stem/convolution/kernel", np.zeros(0))
-    if direction not in DIRECTIONS or stem.shape != (7, 7, config.img_ch, config.ch):
+    size = sum(array.size for array in arrays.values())
+    if direction not in DIRECTIONS or size != num_generator_weights(config):
         raise wrong  # before networks of any size are built
     generator = build_generator(config, direction)
     weights = named_weights(generator, "")
@@ -78,6 +83,38 @@ def load(path, **options):
     for name, weight in weights.items():
         weight.assign(arrays[name])
     return generator, config, direction
+
+
+def _read(path) -> dict:
+    """name -> array of everything in an archive, in no more memory than the file has bytes.
+
+    `np.load` would unpack whatever an archive says, and make room for any shape.
+    """
+    with open(path, "rb") as file, zipfile.ZipFile(file) as archive:
+        entries = archive.infolist()
+        size = os.fstat(file.fileno()).st_size
+        packed = any(entry.compress_type != zipfile.ZIP_STORED for entry in entries)
+        if packed or sum(entry.file_size for entry in entries) > size:
+            raise ValueError("more in it than the file is long")
+        return {
+            entry.filename[: -len(ENDING)]: _array(archive.read(entry))
+            for entry in entries
+            if entry.filename.endswith(ENDING)
+        }
+
+
+def _array(content):
+    """The array in the bytes of an .npy file, over these bytes."""
+    file = io.BytesIO(content)
+    version = np.lib.format.read_magic(file)
+    read = {(1, 0): np.lib.format.read_array_header_1_0}.get(
+        version, np.lib.format.read_array_header_2_0
+    )
+    shape, fortran_order, kind = read(file)
+    if math.prod(shape) * kind.itemsize != len(content) - file.tell():
+        raise ValueError(f"an array of shape {shape} in {len(content)} bytes")
+    array = np.frombuffer(content, kind, offset=file.tell())
+    return array.reshape(shape, order="F" if fortran_order else "C")
 
 
 def _config(known):

@@ -1,10 +1,13 @@
 """Reads checkpoints of the official TensorFlow 1 program (github.com/taki0112/UGATIT)."""
 
+import contextlib
 import math
+import os
 import re
 
 import tensorflow as tf
 
+from ugatit_tf import runtime
 from ugatit_tf.interchange.mapping import MappingError, assign
 
 NETWORKS = {
@@ -39,6 +42,8 @@ DISCRIMINATOR_LAYERS = {  # a layer without spectral normalization has a further
     r"to_logit": r"D_logit",
 }
 SLOTS = {"m": "Adam", "v": "Adam_1"}
+STATE = "checkpoint"  # the file in which TensorFlow notes its newest checkpoint
+FILE_ENDING = re.compile(r"\.(index|meta|data-\d{5}-of-\d{5})$")
 POWERS = {"beta_1_power": "beta1_power", "beta_2_power": "beta2_power"}
 
 
@@ -92,14 +97,60 @@ def restore(model, prefix, optimizers=None):
     )
 
 
+def chosen(path) -> str:
+    """The prefix of the checkpoint that `path` names.
+
+    Args:
+        path: a prefix (`UGATIT.model-1000`), one of its files (`UGATIT.model-1000.index`), or an
+            official checkpoint folder or the file `checkpoint` in it: then the checkpoint that
+            this file names, or, where that is not there, the one of the largest step.
+
+    Raises:
+        FileNotFoundError: a folder without a checkpoint.
+    """
+    path = os.fspath(path)
+    folder, name = os.path.split(path)
+    if name == STATE and os.path.isfile(path):
+        return _newest(folder)
+    if os.path.isdir(path):
+        return _newest(path)
+    return FILE_ENDING.sub("", path)
+
+
+def _newest(folder):
+    names = os.listdir(folder or os.curdir)
+    prefixes = [FILE_ENDING.sub("", name) for name in names if name.endswith(".index")]
+    recorded = _recorded(folder)
+    if recorded not in prefixes:
+        if not prefixes:
+            raise FileNotFoundError(
+                f"No TensorFlow checkpoint in {folder}. Expected files such as "
+                f"UGATIT.model-1000.index and UGATIT.model-1000.data-00000-of-00001."
+            )
+        recorded = max(prefixes, key=lambda name: (step_of(name) or -1, name))
+    return os.path.join(folder, recorded)
+
+
+def _recorded(folder):
+    """The name of the checkpoint that the file `checkpoint` says is the newest; "" if none."""
+    with runtime.plain_path(folder or os.curdir) as plain:
+        try:
+            state = tf.train.get_checkpoint_state(plain)
+        except UnicodeDecodeError:
+            return ""
+    # The folder may have been moved: what counts of a path is its last part.
+    return os.path.basename(state.model_checkpoint_path) if state else ""
+
+
 def read(prefix) -> dict:
     """name -> array of every variable in the checkpoint at `prefix`."""
-    reader = _reader(prefix)
-    try:
-        return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
-    except (ValueError, IndexError, tf.errors.OpError) as error:  # IndexError: cut off
-        reason = str(error).splitlines()[0]
-        raise MappingError(f"The checkpoint {prefix} cannot be read: {reason}") from None
+    with _reader(prefix) as reader:
+        names = reader.get_variable_to_shape_map()
+        try:
+            return {name: reader.get_tensor(name) for name in names}
+        except (ValueError, IndexError, tf.errors.OpError) as error:  # IndexError: cut off
+            reason = str(error).splitlines()[0]
+            raise MappingError(f"The checkpoint {prefix} cannot be read: {reason}") from None
 
 
 def architecture(prefix) -> dict:
@@ -109,7 +160,8 @@ def architecture(prefix) -> dict:
         FileNotFoundError: no checkpoint at `prefix`.
         MappingError: not a checkpoint of the official program.
     """
-    shapes = _reader(prefix).get_variable_to_shape_map()
+    with _reader(prefix) as reader:
+        shapes = reader.get_variable_to_shape_map()
     try:
         *_, img_ch, ch = shapes["generator_B/conv/conv2d/kernel"]
         inputs, wide = shapes["generator_B/MLP/linear_0/dense/kernel"]
@@ -130,28 +182,51 @@ def architecture(prefix) -> dict:
         "discriminator_cam": True,
     }
     if not found["light"]:
-        found["img_size"] = 4 * math.isqrt(inputs // wide)
+        found["img_size"] = 4 * math.isqrt(inputs // max(wide, 1))
     return found
 
 
-def step_of(prefix) -> int:
-    """The step number at the end of an official checkpoint's name; 0 if there is none.
+def check_room(prefix, num_weights):
+    """Refuses networks that the checkpoint at `prefix` cannot hold, before they are built.
+
+    Raises:
+        MappingError: its files are too short for so many weights.
+    """
+    folder, name = os.path.split(os.fspath(prefix))
+    paths = [os.path.join(folder, one) for one in os.listdir(folder or os.curdir)]
+    data = [path for path in paths if os.path.basename(path).startswith(f"{name}.data-")]
+    most = sum(map(os.path.getsize, data)) // 4
+    if num_weights > most:
+        raise MappingError(
+            f"{prefix} is not whole: it has at most {most} numbers, and by its own names and "
+            f"shapes there are {num_weights}."
+        )
+
+
+def step_of(prefix):
+    """The step number at the end of an official checkpoint's name; None if there is none.
 
     >>> step_of("checkpoint/UGATIT.model-30000")
     30000
     """
-    match = re.search(r"-(\d+)$", str(prefix))
-    return int(match.group(1)) if match else 0
+    match = re.search(r"-([0-9]{1,18})$", os.path.basename(str(prefix)))
+    return int(match.group(1)) if match else None
 
 
+@contextlib.contextmanager
 def _reader(prefix):
-    try:
-        return tf.train.load_checkpoint(str(prefix))
-    except (ValueError, tf.errors.OpError):
-        raise FileNotFoundError(
-            f"No TensorFlow checkpoint at {prefix}. Expected the path of its files without "
-            f"the ending, e.g. NAME.model-1000 for NAME.model-1000.index."
-        ) from None
+    """Opens a checkpoint, until the context ends."""
+    folder, name = os.path.split(os.fspath(prefix))
+    with runtime.plain_path(folder) as plain:
+        try:
+            reader = tf.train.load_checkpoint(os.path.join(plain, name))
+        except (ValueError, tf.errors.OpError):  # ValueError: a name that is not UTF-8
+            raise FileNotFoundError(
+                f"No TensorFlow checkpoint at {prefix}. Expected a folder with one, or the path of "
+                f"its files without the ending, e.g. NAME.model-1000 for NAME.model-1000.index; "
+                f"in that name, without {' '.join(runtime.MAGIC)}."
+            ) from None
+        yield reader
 
 
 def _count(pattern, names):

@@ -35,7 +35,8 @@ SCRIPT = """
 const sections = [...document.querySelectorAll("section[data-picture]")];
 const end = document.querySelector("#end");
 const bar = document.querySelector("progress"), back = document.querySelector("#back");
-const person = Math.random().toString(36).slice(2, 10), votes = [];
+// The letter keeps a spreadsheet from taking it for a number.
+const person = "p" + Math.random().toString(36).slice(2, 10), votes = [];
 let began = 0;
 
 function shuffle(list) {
@@ -73,7 +74,8 @@ function save(name, type, text) {
 
 const quoted = text => `"${String(text).replaceAll('"', '""')}"`;
 const asCsv = () => ["person,picture,choice,shown,seconds", ...votes.map(v =>
-  [v.person, v.picture, v.choice, v.shown.join("|"), v.seconds].map(quoted).join(","))].join("\\n");
+  [v.person, v.picture, v.choice, JSON.stringify(v.shown), v.seconds].map(quoted).join(",")
+)].join("\\n");
 
 for (const section of shuffle(sections)) {
   const choices = section.querySelector(".choices");

@@ -4,6 +4,7 @@ A checkpoint is a folder `step_0001000` with one TensorFlow checkpoint of named 
 names are the same on both Keras generations. It is written under another name and renamed.
 """
 
+import contextlib
 import json
 import os
 import re
@@ -11,11 +12,16 @@ import shutil
 
 import tensorflow as tf
 
+from ugatit_tf import runtime
+from ugatit_tf.jsonfile import read_json
 from ugatit_tf.runtime import Failure
 
 KEPT = 5
 NAME = re.compile(r"step_(\d{7,})")
 FILE = "state"  # the prefix of the TensorFlow checkpoint inside the folder
+FILES = (f"{FILE}.index", f"{FILE}.data-00000-of-00001")
+REMOVE = "Remove that folder to go on from the one before."
+CHUNK = 1 << 20  # bytes
 BEST = "best"  # the folder in the run folder with the best checkpoint by some metric
 METRIC = "metric.json"  # in that checkpoint: which metric, and its value
 
@@ -73,9 +79,19 @@ def chosen(run_folder, which) -> str:
 def best(run_folder):
     """(path, {"tag": ..., "value": ...}) of the best checkpoint; (None, {}) if there is none."""
     for path in saved(os.path.join(run_folder, BEST)).values():
-        with open(os.path.join(path, METRIC), encoding="utf-8") as file:
-            return path, json.load(file)
+        return path, _metric(path)
     return None, {}
+
+
+def _metric(path):
+    file = os.path.join(path, METRIC)
+    try:
+        metric = read_json(file)
+        if not isinstance(metric["tag"], str) or not isinstance(metric["value"], (int, float)):
+            raise ValueError("a tag and its value were expected")
+    except (ValueError, KeyError) as error:
+        raise Failure(f"{file} does not say by which metric this is the best: {error}.") from None
+    return metric
 
 
 def save_if_best(run_folder, step, state, tag, value):
@@ -126,8 +142,7 @@ def restore(path, state):
             has another shape; the message names some.
     """
     variables = _flat(state)
-    try:
-        reader = tf.train.load_checkpoint(os.path.join(path, FILE))
+    with _reading(path) as reader:
         shapes = reader.get_variable_to_shape_map()
         groups = tuple(f"{group}/" for group in state)
         shapes = {name: shape for name, shape in shapes.items() if name.startswith(groups)}
@@ -142,19 +157,74 @@ def restore(path, state):
                 f"belongs to another run."
             )
         tensors = {name: reader.get_tensor(name) for name in variables}
-    except (ValueError, IndexError, tf.errors.OpError) as error:  # IndexError: cut off
-        raise Failure(
-            f"The checkpoint {path} cannot be read: {str(error).splitlines()[0]}. Remove that "
-            f"folder to go on from the one before."
-        ) from None
     for name, variable in variables.items():
         variable.assign(tensors[name])
 
 
 def groups(path) -> set:
-    """The names of the groups in the checkpoint at `path`."""
-    names = tf.train.load_checkpoint(os.path.join(path, FILE)).get_variable_to_shape_map()
-    return {name.split("/")[0] for name in names}
+    """The names of the groups in the checkpoint at `path`.
+
+    Raises:
+        Failure: it cannot be read.
+    """
+    with _reading(path) as reader:
+        return {name.split("/")[0] for name in reader.get_variable_to_shape_map()}
+
+
+def check_room(path, num_weights):
+    """Refuses networks that the checkpoint at `path` cannot hold, before they are built.
+
+    Raises:
+        Failure: its files are too short for so many weights.
+    """
+    with contextlib.suppress(OSError):  # what is missing, reading explains
+        most = os.path.getsize(os.path.join(path, FILES[1])) // 4
+        if num_weights > most:
+            raise Failure(
+                f"The checkpoint {path} is of another architecture: it has at most {most} numbers, "
+                f"and the networks of its config.json have {num_weights}."
+            )
+
+
+@contextlib.contextmanager
+def _reading(path):
+    """Opens the checkpoint at `path`; where it cannot be read, also later, a `Failure` says why."""
+    try:
+        with runtime.plain_path(path) as plain:
+            yield tf.train.load_checkpoint(os.path.join(plain, FILE))
+    except (ValueError, IndexError, tf.errors.OpError) as error:  # IndexError: cut off
+        reason = str(error).splitlines()[0]
+        raise Failure(f"The checkpoint {path} cannot be read: {reason}. {_advice(path)}") from None
+
+
+def _advice(path):
+    """What to do about a checkpoint that cannot be read: only a bad one should be removed.
+
+    It is bad where its files are gone, or the system gives all their bytes and TensorFlow, asked
+    again, cannot use them. Where the system fails, they may be whole.
+    """
+    try:
+        names = os.listdir(path)
+        for name in FILES:
+            if name not in names:
+                return REMOVE
+            with open(os.path.join(path, name), "rb") as file:
+                while file.read(CHUNK):
+                    pass
+        with runtime.plain_path(path) as plain:
+            reader = tf.train.load_checkpoint(os.path.join(plain, FILE))
+            for name in reader.get_variable_to_shape_map():
+                reader.get_tensor(name)
+    except IsADirectoryError:
+        return REMOVE
+    except OSError as error:
+        return (
+            f"Its files may be whole, but this computer could not read them ({error.strerror}). "
+            f"Set that right, then start again."
+        )
+    except (ValueError, IndexError, tf.errors.OpError):
+        return REMOVE
+    return "A second attempt could read it: start again."
 
 
 def _write(folder, variables, notes):
@@ -163,7 +233,7 @@ def _write(folder, variables, notes):
         with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
             json.dump(content, file)
     tf.raw_ops.SaveV2(
-        prefix=os.path.join(folder, FILE),
+        prefix=os.fsencode(os.path.join(folder, FILE)),
         tensor_names=list(variables),
         shape_and_slices=[""] * len(variables),
         tensors=[variable.read_value() for variable in variables.values()],

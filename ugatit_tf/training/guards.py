@@ -111,8 +111,8 @@ def check_finite(step, scalars, pictures, newest):
     path = newest()
     told = "No checkpoint was written before."
     if path:
-        told = f"{path} is from before it; if going on from there fails at once, remove that folder"
-        told += " to go on from the one before."
+        told = f"{path} is from before it; if going on from there fails at once, move that folder"
+        told += " elsewhere to go on from the one before."
     raise Failure(
         f"Step {step}: not a finite number: {what}. Pictures: {', '.join(pictures())}. Nothing "
         f"of this step was saved. {told} Try a smaller --lr; if it happens at the same step "

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import os
 import platform
 import subprocess
@@ -9,6 +10,7 @@ import subprocess
 import tensorflow as tf
 
 from ugatit_tf.config import OF_A_START, VERSION
+from ugatit_tf.jsonfile import JSONFileError, parse_json
 
 FILE = "history.jsonl"
 
@@ -37,12 +39,22 @@ def about(config, parts, before, step, replicas=1) -> dict:
         "dataset": dataset,
         "devices": {"replicas": replicas},
         "changes": [
-            *noted.get("changes", []),
+            *(one for one in _of_kind(noted, "changes", list) if _is_change(one)),
             *_changes(options, new, step),
-            *_changes(noted.get("dataset", {}), dataset, step),
-            *_changes(noted.get("devices", {}), {"replicas": replicas}, step),
+            *_changes(_of_kind(noted, "dataset", dict), dataset, step),
+            *_changes(_of_kind(noted, "devices", dict), {"replicas": replicas}, step),
         ],
     }
+
+
+def _of_kind(noted, name, kind):
+    """What is noted under a name, where it is of this kind; people may have edited it."""
+    value = noted.get(name)
+    return value if isinstance(value, kind) else kind()
+
+
+def _is_change(value):
+    return isinstance(value, dict) and {"step", "option"} <= set(value)
 
 
 def _changes(old, new, step):
@@ -66,7 +78,8 @@ def read(run_folder) -> list:
     if not os.path.exists(path):
         return []
     with open(path, encoding="utf-8") as file:
-        return [json.loads(line) for line in file]
+        lines = (_parsed(line, path) for line in file)
+        return [line for line in lines if line]
 
 
 def cut(run_folder, step):
@@ -83,10 +96,16 @@ def cut(run_folder, step):
 
 
 def _step_of(line):
+    step = _parsed(line, FILE).get("step")
+    return step if isinstance(step, (int, float)) else math.inf
+
+
+def _parsed(line, source):
+    """The numbers of a line; none where it was being written when the process died."""
     try:
-        return json.loads(line)["step"]
-    except (ValueError, KeyError):  # a line that was being written when the process died
-        return float("inf")
+        return parse_json(line, source)
+    except JSONFileError:
+        return {}
 
 
 def _revision():

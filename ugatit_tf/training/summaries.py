@@ -46,7 +46,7 @@ class Summaries:
 
     def __init__(self, folder):
         os.makedirs(folder, exist_ok=True)  # an OSError, where TensorFlow has errors of its own
-        self.writer = tf.summary.create_file_writer(folder)
+        self.writer = tf.summary.create_file_writer(os.fsencode(folder))
 
     def text(self, step):
         """What healthy curves look like."""

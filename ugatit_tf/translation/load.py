@@ -9,6 +9,7 @@ from typing import NamedTuple, Optional
 
 import tensorflow as tf
 
+from ugatit_tf import runtime
 from ugatit_tf.config import CONFIG_FILE, Config, options
 from ugatit_tf.interchange import generator_file
 from ugatit_tf.request import DIRECTIONS
@@ -107,7 +108,8 @@ class _Serving:
 
     def __init__(self, folder):
         try:
-            self.loaded = tf.saved_model.load(folder)  # its variables live as long as it does
+            with runtime.plain_path(folder) as plain:
+                self.loaded = tf.saved_model.load(plain)  # its variables live as long as it does
             self.served = self.loaded.signatures["exact"]
             self.shape = self.served.structured_input_signature[1]["images"].shape
             self.size = int(self.loaded.trained_with)

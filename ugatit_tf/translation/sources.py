@@ -6,6 +6,7 @@ import glob
 import itertools
 import os
 
+from ugatit_tf.data import places
 from ugatit_tf.pictures import files
 from ugatit_tf.runtime import Failure
 
@@ -130,23 +131,15 @@ def _inputs(request):
             deeper = "" if request.recursive else " (--recursive True looks into its folders too)"
             raise Failure(f"No file in {path}{deeper}. Expected pictures.")
         return path, names
-    base = _before_pattern(path)
-    found = {os.path.normpath(p) for p in glob.glob(path, recursive=True) if os.path.isfile(p)}
+    base, paths = places.matching(path)
+    found = [file for file in paths if os.path.isfile(file)]
     output = os.path.realpath(request.output)
     if output != os.path.realpath(base):  # what an earlier call wrote is no input
-        found = {p for p in found if not os.path.realpath(p).startswith(output + os.sep)}
+        found = [p for p in found if not os.path.realpath(p).startswith(output + os.sep)]
     if not found:
         kind = "matches" if glob.has_magic(path) else "is there"
         raise Failure(f"--input {path}: nothing {kind}. Expected a picture, a folder or a film.")
-    return base, [os.path.relpath(file, base or ".") for file in sorted(found)]
-
-
-def _before_pattern(path):
-    """The folder before the first part of a pattern that has a sign with a meaning."""
-    base = os.path.dirname(path)
-    while glob.has_magic(base):
-        base = os.path.dirname(base)
-    return base
+    return base, [os.path.relpath(file, base or ".") for file in found]
 
 
 def _raise(error):

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from ugatit_tf.data import folders, pipeline, places
+from ugatit_tf.data import doctor, folders, pipeline, places
 from ugatit_tf.networks.model import build_model
 from ugatit_tf.pictures import files, panels
 from ugatit_tf.pictures.report import Row, write_report
@@ -41,6 +41,7 @@ def load(config, which="latest"):
         Failure: there is no checkpoint, or it cannot be used.
     """
     path = checkpoints.chosen(config.run_folder, which)
+    checkpoints.check_room(path, doctor.num_weights(config))
     model = build_model(config)
     checkpoints.restore(path, {"weights": model.weights()})
     if "average" in checkpoints.groups(path):
