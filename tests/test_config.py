@@ -153,9 +153,9 @@ def test_saving_replaces_what_was_there(tmp_path):
     ("text", "message"),
     [
         ('{"ch": 64', "is not valid JSON"),
-        ("[1, 2]", "must hold one JSON object"),
+        ("[1, 2]", "Expected an object"),
         ('{"colour": 1, "age": 2}', "options that do not exist: age, colour"),
-        (b"\xff\xfe\x00", "is not valid JSON"),
+        (b"\xff\xfe\x00", "is not UTF-8 text"),
     ],
     ids=["cut", "list", "unknown", "not text"],
 )

@@ -5,6 +5,8 @@ import json
 import math
 import os
 
+from ugatit_tf.jsonfile import JSONFileError, read_json
+
 VERSION = "0.1.0"
 PRECISIONS = ("float32", "bfloat16", "float16")
 STRATEGIES = ("auto", "one", "mirrored", "multi_worker")
@@ -228,13 +230,7 @@ def options(path) -> dict:
     Raises:
         ConfigError: not JSON, or an option that this version does not know.
     """
-    try:
-        with open(path, encoding="utf-8") as file:
-            found = json.load(file)
-    except ValueError as error:
-        raise ConfigError(f"{path} is not valid JSON: {error}") from None
-    if not isinstance(found, dict):
-        raise ConfigError(f"{path} must hold one JSON object with option names as keys.")
+    found = _read(path)
     found.pop(ABOUT, None)
     known = {field.name for field in dataclasses.fields(Config)}
     unknown = sorted(set(found) - known)
@@ -248,9 +244,17 @@ def about(run_folder) -> tuple:
     path = os.path.join(run_folder, CONFIG_FILE)
     if not os.path.exists(path):
         return {}, {}
-    with open(path, encoding="utf-8") as file:
-        found = json.load(file)
-    return options(path), found.get(ABOUT, {})
+    known = _read(path).get(ABOUT, {})
+    if not isinstance(known, dict):
+        raise ConfigError(f"{path}: {ABOUT!r} must be an object, {{...}}. Received: {known!r:.80}")
+    return options(path), known
+
+
+def _read(path):
+    try:
+        return read_json(path)
+    except JSONFileError as error:
+        raise ConfigError(str(error)) from None
 
 
 def resolve(given) -> Config:
