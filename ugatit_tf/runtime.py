@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import json
 import os
 import pathlib
 import platform
@@ -11,16 +10,15 @@ import sys
 import zlib
 
 import numpy as np
-import tensorflow as tf
+
+from ugatit_tf import cluster
+from ugatit_tf.errors import Failure
+from ugatit_tf.lazy import tf
 
 try:
     import resource
 except ImportError:  # Windows
     resource = None
-
-
-class Failure(RuntimeError):  # noqa: N818
-    """Something that a person can set right. The message says what happened and what to do."""
 
 
 def check_keras():
@@ -145,7 +143,8 @@ def strategy(name="auto"):
     Raises:
         Failure: the other machines are not named, or not as TensorFlow wants it.
     """
-    workers = _workers()
+    processes = cluster.from_environment(name)
+    workers = len(processes.addresses)
     if name == "auto":
         name = "multi_worker" if workers > 1 else "mirrored"
         if name == "mirrored" and len(tf.config.list_physical_devices("GPU")) < 2:
@@ -157,24 +156,12 @@ def strategy(name="auto"):
                 "workers at least and says which of them this is; see docs/scaling.md."
             )
         print(f"Waiting for all {workers} workers of TF_CONFIG.", flush=True)
-        return tf.distribute.MultiWorkerMirroredStrategy()
+        with cluster.waiting(processes):
+            return tf.distribute.MultiWorkerMirroredStrategy()
     devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
     if name == "one" or len(devices) < 2:
         return None
     return tf.distribute.MirroredStrategy([device.name for device in devices])
-
-
-def _workers():
-    """How many processes the environment's TF_CONFIG names for training."""
-    try:
-        cluster = json.loads(os.environ.get("TF_CONFIG") or "{}").get("cluster", {})
-        return sum(len(cluster.get(kind, [])) for kind in ("chief", "worker"))
-    except (ValueError, TypeError, AttributeError):
-        raise Failure(
-            f"TF_CONFIG is not what TensorFlow wants: {os.environ['TF_CONFIG']!r}. Expected "
-            f'{{"cluster": {{"worker": ["HOST:PORT", ...]}}, "task": {{"type": "worker", '
-            f'"index": 0}}}}.'
-        ) from None
 
 
 def raw(variable):

@@ -15,6 +15,7 @@ import pathlib
 import numpy as np
 
 from ugatit_tf.data import places, shards
+from ugatit_tf.data.presence import printable as shown
 from ugatit_tf.data.table import Paths, Picture, Table
 from ugatit_tf.pictures import files
 from ugatit_tf.runtime import Failure
@@ -134,11 +135,6 @@ def pictures_in(folder) -> Paths:
 
 def some(names, most=MOST_NAMED):
     return ", ".join(names[:most]) + f", and {len(names) - most} more" * (len(names) > most)
-
-
-def shown(name) -> str:
-    """A file's name as any terminal can show it: line breaks and what is no text, escaped."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
 
 
 def _path(folder, pictures, index):

@@ -22,11 +22,11 @@ import hashlib
 import json
 import os
 
-import tensorflow as tf
 from google.protobuf.message import DecodeError
 
 from ugatit_tf.data import places
 from ugatit_tf.data.table import Picture, Table
+from ugatit_tf.lazy import tf
 from ugatit_tf.pictures import files
 from ugatit_tf.runtime import Failure
 

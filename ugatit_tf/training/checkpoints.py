@@ -9,8 +9,7 @@ import os
 import re
 import shutil
 
-import tensorflow as tf
-
+from ugatit_tf.lazy import tf
 from ugatit_tf.runtime import Failure
 
 KEPT = 5

@@ -59,7 +59,7 @@ def train(config, parts, evaluation=None, replicas=None):
     if not replicas.is_chief:
         return
     if done < config.total_steps:
-        print(f"Stopped and saved after step {done}. To go on: {command(config)}")
+        print(f"Stopped and saved after step {done}. To go on:\n{command(config)}")
     best, metric = checkpoints.best(config.run_folder)
     if best:
         print(f"Best by {metric['tag']}: {metric['value']:.4g} at {best}")

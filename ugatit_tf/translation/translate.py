@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from ugatit_tf.data import folders, pipeline, places
+from ugatit_tf.data import folders, pipeline, presence
 from ugatit_tf.networks.model import build_model
 from ugatit_tf.pictures import files, panels
 from ugatit_tf.pictures.report import Row, write_report
@@ -60,16 +60,8 @@ def test(config, which="latest") -> str:
     Raises:
         Failure: no checkpoint, or neither test folder is there.
     """
-    present = {
-        direction: os.path.join(config.dataset_folder, part)
-        for direction, (part, _) in DIRECTIONS.items()
-        if places.is_folder(os.path.join(config.dataset_folder, part))
-    }
-    if not present:
-        raise Failure(
-            f"Neither testA nor testB in {config.dataset_folder}. Expected pictures in at least "
-            f"one of them."
-        )
+    parts = {direction: part for direction, (part, _) in DIRECTIONS.items()}
+    present = presence.test_folders(config.dataset_folder, parts)
     model, checkpoint = load(config, which)
     sources = {direction: folders.pictures_in(folder) for direction, folder in present.items()}
     step = os.path.basename(checkpoint)
