@@ -29,7 +29,7 @@ def main(argv) -> int:
 
 def _main(argv):
     if flags.wants_help(argv):
-        print(flags.usage())
+        print(flags.usage(streams.columns(sys.stdout) or 100))
         return 0
     try:
         command = flags.parse(argv)

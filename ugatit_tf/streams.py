@@ -7,6 +7,7 @@ import sys
 import textwrap
 
 NARROWEST = 20  # columns; a terminal that says less does not know its width
+COLUMN, WIDE = 18, 60  # characters of a name; columns from which its meaning stands beside it
 COMMAND = "python main.py"  # a line with a command stays one line, so that it can be copied
 
 
@@ -53,6 +54,18 @@ def wrapped(text, width) -> str:
     Words that are longer than a line, such as paths, stay whole.
     """
     return "\n".join(_wrapped_line(line, width) for line in text.split("\n"))
+
+
+def definition(name, text, width) -> str:
+    """A name and what it means, in two columns where there is room."""
+    wide = width >= WIDE
+    return textwrap.fill(
+        f"{name:{COLUMN}} {text}" if wide else f"{name} {text}",
+        width,
+        subsequent_indent=" " * (COLUMN + 1) if wide else "    ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def flush(stream):

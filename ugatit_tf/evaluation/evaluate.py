@@ -5,7 +5,6 @@ import json
 import os
 
 import numpy as np
-from tqdm import tqdm
 
 from ugatit_tf.config import VERSION
 from ugatit_tf.data import folders, places, presence
@@ -13,6 +12,7 @@ from ugatit_tf.evaluation import fid, kid
 from ugatit_tf.evaluation.fakes import DOMAINS, fakes_in
 from ugatit_tf.evaluation.inception import Extractor, Protocol, features_of, kept
 from ugatit_tf.pictures import files
+from ugatit_tf.progress import track
 from ugatit_tf.runtime import Failure
 from ugatit_tf.translation import devices, flow, load, sources
 from ugatit_tf.translation.model import BATCH
@@ -142,8 +142,8 @@ def translations(model, paths, direction, *, quiet=False):
     options = {"size": BATCH, "limit": 2 * BATCH, "devices": model.num_devices}
     images = flow.staged(paths, read, translate, finish, **options)
     with contextlib.closing(images):
-        shown = {"desc": f"translate {direction}", "unit": "picture", "disable": quiet}
-        yield from tqdm(images, total=len(paths), **shown)
+        shown = {"label": f"translate {direction}", "unit": "picture", "quiet": quiet}
+        yield from track(images, len(paths), **shown)
 
 
 def table(found) -> str:
@@ -219,4 +219,7 @@ def _number(value):
 
 
 def _bar(name):
-    return lambda items: tqdm(items, desc=f"features of {name}", unit="picture")
+    def shown(items):
+        return track(items, len(items), label=f"features of {name}", unit="picture")
+
+    return shown

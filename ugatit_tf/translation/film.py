@@ -7,9 +7,9 @@ import os
 import time
 
 import numpy as np
-from tqdm import tqdm
 
 from ugatit_tf.pictures import video
+from ugatit_tf.progress import Progress
 from ugatit_tf.runtime import Failure
 from ugatit_tf.translation import convert, face, flow
 from ugatit_tf.translation.film_targets import is_film, targets_of  # noqa: F401
@@ -83,7 +83,8 @@ def _translated(model, request, film, stack):
     options = {"key": lambda item: item.x.shape, "limit": BATCH + 1, "devices": model.num_devices}
     results = flow.staged(seen, load, translate, finish, size=BATCH, **options)
     stack.enter_context(contextlib.closing(results))
-    with tqdm(total=film.num_frames, unit="frame", desc=DIRECTIONS[request.direction][1]) as bar:
+    label = DIRECTIONS[request.direction][1]
+    with Progress(film.num_frames, unit="frame", label=label) as bar:
         for shown, output, looked in results:
             if previous is not None and request.smooth:
                 blend = request.smooth * previous + (1 - request.smooth) * output

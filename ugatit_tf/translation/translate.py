@@ -11,12 +11,12 @@ import os
 
 import numpy as np
 import tensorflow as tf
-from tqdm import tqdm
 
 from ugatit_tf.data import folders, pipeline, presence
 from ugatit_tf.networks.model import build_model
 from ugatit_tf.pictures import files, panels
 from ugatit_tf.pictures.report import Row, write_report
+from ugatit_tf.progress import track
 from ugatit_tf.runtime import Failure
 from ugatit_tf.training import checkpoints
 from ugatit_tf.translation import devices, flow
@@ -170,7 +170,7 @@ def _translated(copies, config, direction, paths, folder):
     options = {"size": BATCH, "limit": 2 * BATCH, "devices": copies.count}
     rows = flow.staged(jobs, load, translate, finish, **options)
     with contextlib.closing(rows):
-        yield from tqdm(rows, desc=DIRECTIONS[direction][1], unit="picture", total=len(paths))
+        yield from track(rows, len(paths), unit="picture", label=DIRECTIONS[direction][1])
 
 
 def _written(folder, direction, path, name, source, heatmap, image, cycled):
