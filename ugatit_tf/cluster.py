@@ -115,7 +115,7 @@ def _index(task, jobs) -> int:
     if not isinstance(task, dict):
         raise _failure(f"'task' must be an object with type and index. Received: {task!r:.80}")
     kind, index = task.get("type"), task.get("index")
-    if kind not in jobs:
+    if not isinstance(kind, str) or kind not in jobs:
         names = " or ".join(job for job in JOBS if job in jobs)
         raise _failure(f"the type of 'task' must be {names}. Received: {kind!r:.80}")
     count = len(jobs[kind])
