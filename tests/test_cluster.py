@@ -1,8 +1,10 @@
 """TF_CONFIG: what cannot work is one line, and who is waited for is named."""
 
+import concurrent.futures
+import contextlib
 import json
 import socket
-import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -91,47 +93,78 @@ def test_what_cannot_work_is_one_line_with_an_example(jobs, task, reason, told):
 
 
 @pytest.fixture
-def listening():
-    """The address of a socket on the loopback interface that accepts connections."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen()
-        yield f"127.0.0.1:{listener.getsockname()[1]}"
+def free():
+    """Addresses on the loopback interface on which nobody listens."""
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(3)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [f"127.0.0.1:{one.getsockname()[1]}" for one in sockets]
 
 
-@pytest.fixture
-def closed():
-    """The address of a port on the loopback interface on which nobody listens."""
-    with socket.socket() as other:
-        other.bind(("127.0.0.1", 0))
-        yield f"127.0.0.1:{other.getsockname()[1]}"
+class Enough(Exception):  # noqa: N818
+    """Ends the waiting."""
 
 
-def test_those_who_do_not_answer_are_named_with_the_reason(listening, closed, monkeypatch):
-    def unknown(*_, **__):
-        raise socket.gaierror
-
-    assert Cluster((closed, listening), 0).unreachable() == []
-    assert Cluster((listening, closed), 0).unreachable() == [f"{closed} (connection refused)"]
-    monkeypatch.setattr(cluster.socket, "create_connection", unknown)
-    expected = ["nowhere:1 (no machine of this name is known)"]
-    assert Cluster(("here:1", "nowhere:1"), 0).unreachable() == expected
-
-
-@pytest.mark.parametrize("answers", [True, False])
-def test_who_is_waited_for_is_said_again_and_again(answers, listening, closed):
+def lines_of(processes):
+    """The first three lines that are said while others do not come."""
     lines = []
 
     def tell(line, flush):
         lines.append(line)
+        if len(lines) == 3:
+            raise Enough
 
-    other = listening if answers else closed
-    with cluster.waiting(Cluster(("127.0.0.1:1", other), 0), seconds=0.05, tell=tell):
-        until = time.monotonic() + 5
-        while len(lines) < 3 and time.monotonic() < until:
-            time.sleep(0.01)
-    expected = f"Still waiting for {closed} (connection refused)."
-    if answers:
-        expected = "All workers can be reached; waiting until they are ready."
-    assert lines[:2] == [expected] * 2
+    with pytest.raises(Enough):
+        cluster.gather(processes, seconds=0.01, tell=tell)
+    return lines
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch):
+    monkeypatch.setattr(cluster, "PAUSE", 0.01)
+
+
+def test_all_go_on_once_all_are_there(free):
+    with ThreadPoolExecutor(3) as pool:
+        waiting = [pool.submit(cluster.gather, Cluster(tuple(free), i)) for i in range(2)]
+        assert concurrent.futures.wait(waiting, timeout=0.3).done == set()
+        waiting.append(pool.submit(cluster.gather, Cluster(tuple(free), 2)))
+        # As TensorFlow does: who has seen all others goes on listening at its address.
+        served = set()
+        with contextlib.ExitStack() as stack:
+            while len(served) < 3:
+                for index in {i for i in range(3) if waiting[i].done()} - served:
+                    waiting[index].result()
+                    stack.enter_context(cluster._listening(free[index]))
+                    served.add(index)
+
+
+def test_who_is_waited_for_is_said_with_the_reason_again_and_again(free):
+    with cluster._listening(free[1]):
+        lines = lines_of(Cluster(tuple(free), 0))
+    assert lines == [f"Still waiting for {free[2]} (connection refused)."] * 3
     assert cluster.SECONDS_BETWEEN_LINES == 30
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (socket.gaierror(), "no machine of this name is known"),
+        (UnicodeError(), "no machine of this name is known"),
+        (socket.timeout(), "no answer"),
+        (OSError(113, "No route to host"), "no route to host"),
+    ],
+)
+def test_a_machine_that_cannot_be_reached_is_waited_for(error, reason, free, monkeypatch):
+    def refused(*_, **__):
+        raise error
+
+    monkeypatch.setattr(cluster.socket, "create_connection", refused)
+    lines = lines_of(Cluster((free[0], "nowhere:1"), 0))
+    assert lines == [f"Still waiting for nowhere:1 ({reason})."] * 3
+
+
+def test_an_address_that_another_process_has_is_refused(free):
+    with cluster._listening(free[0]), pytest.raises(Failure, match="address already in use"):
+        cluster.gather(Cluster(tuple(free), 0))

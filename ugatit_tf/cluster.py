@@ -2,10 +2,10 @@
 
 import contextlib
 import dataclasses
+import errno
 import os
-import signal
 import socket
-import threading
+import time
 
 from ugatit_tf.errors import Failure
 from ugatit_tf.jsonfile import JSONFileError, parse_json
@@ -18,6 +18,7 @@ JOBS = ("chief", "worker")  # in the order of their numbers
 HIGHEST_PORT = 65535
 SECONDS_BETWEEN_LINES = 30  # while others are waited for
 PATIENCE = 2  # seconds in which another machine must accept a connection
+PAUSE = 0.5  # seconds between two tries
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,12 +31,6 @@ class Cluster:
     @property
     def is_chief(self) -> bool:
         return self.index == 0
-
-    def unreachable(self) -> list:
-        """ "HOST:PORT (reason)" of every other process that accepts no connection."""
-        others = [a for number, a in enumerate(self.addresses) if number != self.index]
-        reasons = [(address, _reason(address)) for address in others]
-        return [f"{address} ({reason})" for address, reason in reasons if reason]
 
 
 def from_environment(strategy="auto") -> Cluster:
@@ -59,40 +54,35 @@ def from_environment(strategy="auto") -> Cluster:
     return Cluster(tuple(addresses), _index(told.get("task"), jobs))
 
 
-@contextlib.contextmanager
-def waiting(cluster, seconds=SECONDS_BETWEEN_LINES, tell=print):
-    """Says, while the body waits for the other processes, which of them do not answer.
+def gather(cluster, seconds=SECONDS_BETWEEN_LINES, tell=print):
+    """Returns once every other process accepts connections, and says meanwhile who does not.
 
-    Ctrl-C ends the process at once: TensorFlow does not return to Python while it waits.
+    This process accepts them at its own address while it waits. TensorFlow would wait as well,
+    but without a word and deaf to Ctrl-C.
+
+    Args:
+        seconds: between two lines.
+        tell: function of a line, as `print`.
+
+    Raises:
+        Failure: the address of this process cannot be used.
     """
-    done = threading.Event()
-
-    def watch():
-        while not done.wait(seconds):
-            silent = cluster.unreachable()
-            if silent:
-                tell(f"Still waiting for {', '.join(silent)}.", flush=True)
-            else:
-                tell("All workers can be reached; waiting until they are ready.", flush=True)
-
-    threading.Thread(target=watch, daemon=True).start()
-    try:
-        with _interrupt_ends():
-            yield
-    finally:
-        done.set()
-
-
-@contextlib.contextmanager
-def _interrupt_ends():
-    if threading.current_thread() is not threading.main_thread():  # Python's rule for handlers
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
+    own = cluster.addresses[cluster.index]
+    silent = {address: "" for address in cluster.addresses if address != own}
+    told = time.monotonic()
+    with _listening(own) as listener:
+        listener.settimeout(PAUSE)
+        while True:
+            reasons = {address: _reason(address) for address in silent}
+            silent = {address: reason for address, reason in reasons.items() if reason}
+            if not silent:
+                return
+            if time.monotonic() - told >= seconds:
+                named = ", ".join(f"{address} ({reason})" for address, reason in silent.items())
+                tell(f"Still waiting for {named}.", flush=True)
+                told = time.monotonic()
+            with contextlib.suppress(socket.timeout):
+                listener.accept()[0].close()
 
 
 def _jobs(jobs) -> dict:
@@ -143,16 +133,43 @@ def _check_addresses(addresses):
 
 def _reason(address):
     """Why no connection can be made; empty where it can."""
-    host, _, port = address.rpartition(":")
     try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=PATIENCE).close()
+        with socket.create_connection(_split(address), timeout=PATIENCE) as connection:
+            itself = connection.getsockname() == connection.getpeername()
+        return "connection refused" if itself else ""  # TCP may connect a free port to itself
     except (socket.gaierror, UnicodeError):
         return "no machine of this name is known"
-    except (socket.timeout, TimeoutError):
+    except socket.timeout:
         return "no answer"
     except OSError as error:
         return (error.strerror or str(error)).lower()
-    return ""
+
+
+def _listening(address):
+    """A socket that accepts connections at an address of this machine.
+
+    Where the name is not one of this machine, as behind a router, it is at any address.
+    """
+    host, port = _split(address)
+    try:
+        try:
+            family, *_, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+            return socket.create_server(place[:2], family=family)
+        except OSError as error:
+            if error.errno in (errno.EADDRINUSE, errno.EACCES):
+                raise
+            return socket.create_server(("", port))
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise Failure(
+            f"{VARIABLE} gives this process the address {address}, which cannot be used: "
+            f"{reason}. Choose another port, or end the process that has it."
+        ) from None
+
+
+def _split(address):
+    host, _, port = address.rpartition(":")
+    return host.strip("[]"), int(port)
 
 
 def _failure(what):

@@ -156,8 +156,8 @@ def strategy(name="auto"):
                 "workers at least and says which of them this is; see docs/scaling.md."
             )
         print(f"Waiting for all {workers} workers of TF_CONFIG.", flush=True)
-        with cluster.waiting(processes):
-            return tf.distribute.MultiWorkerMirroredStrategy()
+        cluster.gather(processes)
+        return tf.distribute.MultiWorkerMirroredStrategy()
     devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
     if name == "one" or len(devices) < 2:
         return None
