@@ -24,7 +24,10 @@ SETTINGS = {  # of the process, before TensorFlow is imported
 
 def main(argv) -> int:
     with streams.usable():
-        return _main(argv)
+        try:
+            return _main(argv)
+        except BrokenPipeError:  # as with `| head`
+            return 1
 
 
 def _main(argv):
@@ -41,6 +44,8 @@ def _main(argv):
         return run(command, config)
     except (flags.UsageError, ConfigError) as error:
         return refuse(error, 2)
+    except BrokenPipeError:
+        raise
     except OSError as error:  # a config.json or a --config that cannot be opened
         return refuse(error, 1)
     except KeyboardInterrupt:

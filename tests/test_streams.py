@@ -87,6 +87,14 @@ def test_no_file_gets_the_number_of_a_closed_stream(tmp_path):
     assert (tmp_path / "of_the_program").read_bytes() == b""
 
 
+def test_a_reader_that_stops_reading_gets_no_complaint():
+    done = subprocess.run(
+        f'"{sys.executable}" "{main.__file__}" --help | true',
+        shell=True, check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.stderr == ""
+
+
 @pytest.mark.parametrize("columns", [40, 80])
 def test_lines_on_a_terminal_break_between_words(columns, terminal, monkeypatch):
     stream = terminal(columns)

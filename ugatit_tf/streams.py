@@ -69,9 +69,14 @@ def definition(name, text, width) -> str:
 
 
 def flush(stream):
-    """Writes out what is buffered; who closed the other end does not want it."""
+    """Writes out what is buffered; where nobody reads it any more, it goes nowhere."""
     with contextlib.suppress(AttributeError, ValueError, OSError):
-        stream.flush()
+        try:
+            stream.flush()
+        except BrokenPipeError:  # Python would try again at its end, and complain
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, stream.fileno())
+            os.close(nowhere)
 
 
 class Wrapped:
