@@ -12,15 +12,27 @@ import re
 import sys
 import tempfile
 
-from ugatit_tf import flags
+from ugatit_tf import flags, streams
 from ugatit_tf.config import ConfigError, resolve
+from ugatit_tf.lazy import tf
+
+SETTINGS = {  # of the process, before TensorFlow is imported
+    "KERAS_BACKEND": "tensorflow",  # whatever keras.json says
+    "TF_USE_LEGACY_KERAS": "0",
+}
 
 
 def main(argv) -> int:
-    for stream in (sys.stdout, sys.stderr):  # names of files can hold what a terminal cannot
-        stream.reconfigure(errors="backslashreplace")
+    with streams.usable():
+        try:
+            return _main(argv)
+        except BrokenPipeError:  # as with `| head`
+            return 1
+
+
+def _main(argv):
     if flags.wants_help(argv):
-        print(flags.usage())
+        print(flags.usage(streams.columns(sys.stdout) or 100))
         return 0
     try:
         command = flags.parse(argv)
@@ -32,6 +44,8 @@ def main(argv) -> int:
         return run(command, config)
     except (flags.UsageError, ConfigError) as error:
         return refuse(error, 2)
+    except BrokenPipeError:
+        raise
     except OSError as error:  # a config.json or a --config that cannot be opened
         return refuse(error, 1)
     except KeyboardInterrupt:
@@ -46,13 +60,28 @@ def has_no_run(command) -> bool:
 
 
 def run(command, config) -> int:
-    logging.basicConfig(format="%(levelname)s: %(message)s")
-    with quiet_start():
-        import tensorflow as tf
+    from ugatit_tf import preflight
+    from ugatit_tf.errors import Failure
+    from ugatit_tf.pictures.files import UnreadablePicture
 
+    logging.basicConfig(format="%(levelname)s: %(message)s")
+    try:
+        preflight.check(command, config)
+        start(command, config)
+    except (Failure, OSError, UnreadablePicture) as error:
+        return refuse(error, 1)
+    except ConfigError:
+        raise
+    except tf.errors.OpError as error:  # e.g. a picture that was removed while training
+        # It begins with the name of a node where a function of ours was called from a graph.
+        return refuse(re.sub(r"^\{\{.*?\}\} ", "", error.message.splitlines()[0]), 1)
+    return 0
+
+
+def start(command, config):
+    """Imports TensorFlow and runs the phase."""
+    with quiet_start():
         from ugatit_tf import phases
-        from ugatit_tf.pictures.files import UnreadablePicture
-        from ugatit_tf.runtime import Failure
 
     programs = {
         "train": lambda: phases.train(config),
@@ -66,14 +95,7 @@ def run(command, config) -> int:
         "pack": lambda: phases.pack(config, command.request),
         "import": lambda: phases.import_official(command.given, command.official_checkpoint),
     }
-    try:
-        programs[command.phase]()
-    except (Failure, OSError, UnreadablePicture) as error:
-        return refuse(error, 1)
-    except tf.errors.OpError as error:  # e.g. a picture that was removed while training
-        # It begins with the name of a node where a function of ours was called from a graph.
-        return refuse(re.sub(r"^\{\{.*?\}\} ", "", error.message.splitlines()[0]), 1)
-    return 0
+    programs[command.phase]()
 
 
 def refuse(error, code) -> int:
@@ -85,6 +107,7 @@ def refuse(error, code) -> int:
 def quiet_start():
     """Holds back what TensorFlow's libraries tell while loading; shows it if loading fails."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # exceptions say what matters
+    os.environ.update(SETTINGS)
     sys.stderr.flush()
     terminal = os.dup(2)
     with tempfile.TemporaryFile() as told:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 
 import pytest
 
@@ -138,7 +139,8 @@ def test_help_lists_every_option_with_its_default_and_exits_with_0(word, capsys)
     assert main.main([word]) == 0
     out, err = capsys.readouterr()
     assert err == ""
-    lines = {line.split()[0]: line for line in out.splitlines() if line.startswith("--")}
+    rows = re.sub(r"\n +", " ", out)  # further lines of an option are indented
+    lines = {line.split()[0]: line for line in rows.splitlines() if line.startswith("--")}
     assert set(lines) == {f"--{name}" for name in (*FIELDS, *ASKED, "phase", *MORE)}
     for name, (text, default) in ASKED.items():
         assert text in lines[f"--{name}"]
@@ -148,6 +150,13 @@ def test_help_lists_every_option_with_its_default_and_exits_with_0(word, capsys)
         assert flags.HELP[name] in lines[f"--{name}"]
         if default != "":
             assert lines[f"--{name}"].endswith(f"(default {default})")
+
+
+@pytest.mark.parametrize("width", [40, 80])
+def test_the_help_page_fits_and_breaks_between_words(width):
+    page = flags.usage(width)
+    assert max(map(len, page.splitlines())) <= width
+    assert page.split() == flags.usage(1000).split()
 
 
 def test_a_dataset_may_be_called_help():

@@ -112,7 +112,7 @@ def test_options_that_contradict_the_run_are_listed(with_run, phase, capsys):
     ("text", "words"),
     [
         ("{", ["not valid JSON"]),
-        ("[]", ["one JSON object"]),
+        ("[]", ["Expected an object"]),
         ('{"chanels": 3}', ["chanels"]),
         ('{"ch": "three"}', ["ch", "three"]),
     ],

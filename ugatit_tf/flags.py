@@ -10,6 +10,7 @@ from typing import Union
 
 from absl import flags
 
+from ugatit_tf import streams
 from ugatit_tf.config import (
     ABLATED,
     DECODER_NORMS,
@@ -248,20 +249,25 @@ def _request(values):
     return found
 
 
-def usage() -> str:
-    """The help page: every option with its default."""
-    lines = [f"--phase {{{','.join(PHASES)}}}  (default train)"]
-    lines += _explained(Config, HELP)
-    lines += [f"{name:18} {text}" for name, text in MORE.items()]
+def usage(width=100) -> str:
+    """The help page: every option with its default, in lines of `width` columns."""
+    rows = [("--phase", f"one of {', '.join(PHASES)} (default train)")]
+    rows += [*_explained(Config, HELP), *MORE.items()]
+    lines = [
+        streams.wrapped("usage: python main.py --dataset NAME [--option value ...]", width),
+        "",
+    ]
+    lines += [streams.definition(*row, width) for row in rows]
     for phase, (kind, texts) in OF_PHASE.items():
-        lines += ["", f"options of --phase {phase}:", *_explained(kind, texts)]
-    return "usage: python main.py --dataset NAME [--option value ...]\n\n" + "\n".join(lines)
+        lines += ["", f"options of --phase {phase}:"]
+        lines += [streams.definition(*row, width) for row in _explained(kind, texts)]
+    return "\n".join(lines)
 
 
 def _explained(options, texts):
     for field in dataclasses.fields(options):
         default = f" (default {field.default})" if field.default != "" else ""
-        yield f"--{field.name:16} {texts[field.name]}{default}"
+        yield f"--{field.name}", f"{texts[field.name]}{default}"
 
 
 def wants_help(argv) -> bool:

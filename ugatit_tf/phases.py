@@ -11,8 +11,9 @@ import tensorflow as tf
 
 from ugatit_tf import runtime
 from ugatit_tf.config import Config, check_architecture
-from ugatit_tf.data import demo, doctor, packing, places
+from ugatit_tf.data import demo, doctor, packing, places, presence
 from ugatit_tf.data.folders import shown, some
+from ugatit_tf.data.presence import BUILT_IN
 from ugatit_tf.evaluation import ablation, evaluate, votes
 from ugatit_tf.interchange import export as saved_model
 from ugatit_tf.interchange import generator_file, official_tf
@@ -25,8 +26,6 @@ from ugatit_tf.training.replicas import Replicas
 from ugatit_tf.training.step import Trainer
 from ugatit_tf.translation import convert, film, translate
 from ugatit_tf.translation.load import load, of_run
-
-BUILT_IN = "demo"  # the dataset that is drawn where it is missing
 
 
 def train(config):
@@ -254,7 +253,7 @@ def _train(config, replicas):
 
 
 def _draw_built_in(config):
-    if config.dataset == BUILT_IN and not places.is_folder(config.dataset_folder):
+    if presence.is_drawn(config):
         if places.is_remote(config.dataset_folder):
             raise Failure(f"{BUILT_IN} is drawn on this computer; copy it to {config.dataset_dir}.")
         print(f"Drawing the built-in faces into {config.dataset_folder}", flush=True)

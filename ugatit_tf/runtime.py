@@ -3,7 +3,6 @@
 import contextlib
 import functools
 import hashlib
-import json
 import os
 import pathlib
 import platform
@@ -13,7 +12,10 @@ import sys
 import tempfile
 
 import numpy as np
-import tensorflow as tf
+
+from ugatit_tf import cluster
+from ugatit_tf.errors import Failure
+from ugatit_tf.lazy import tf
 
 try:
     import resource
@@ -24,8 +26,49 @@ except ImportError:  # Windows
 MAGIC = "[*?" if os.sep == "\\" else "[*?\\"  # what TensorFlow takes for a pattern in a path
 
 
-class Failure(RuntimeError):  # noqa: N818
-    """Something that a person can set right. The message says what happened and what to do."""
+def check_keras():
+    """Refuses a Keras that is missing, or that computes with another library than TensorFlow.
+
+    Raises:
+        Failure: the message names the setting to change.
+    """
+    try:
+        backend = tf.keras.backend.backend()
+    except ImportError as error:  # TensorFlow's own message says only that Keras is not there
+        settings = ("TF_USE_LEGACY_KERAS", "KERAS_BACKEND", "KERAS_HOME")
+        named = [f"{name}={os.environ[name]}" for name in settings if name in os.environ]
+        reason = error.__cause__ or error.__context__ or error
+        raise Failure(
+            f"Keras cannot be loaded ({' '.join(str(reason).split())}). Settings: "
+            f"{', '.join(named) or 'keras.json'}. Leave TF_USE_LEGACY_KERAS out, and set "
+            f"KERAS_BACKEND=tensorflow before Keras is imported."
+        ) from None
+    if backend != "tensorflow":
+        raise Failure(
+            f"Keras is set to compute with {backend}; U-GAT-IT needs TensorFlow. Set "
+            f"KERAS_BACKEND=tensorflow before Keras is imported, or 'backend' in keras.json."
+        )
+
+
+@contextlib.contextmanager
+def default_keras():
+    """Within it Keras' global settings are its defaults: float32, and channels last.
+
+    For models of Keras Applications, which follow settings that a program or keras.json made.
+    """
+    backend, precision = tf.keras.backend, tf.keras.mixed_precision
+    before = precision.global_policy(), backend.floatx(), backend.image_data_format()
+    try:
+        _set_keras("float32", "float32", "channels_last")
+        yield
+    finally:
+        _set_keras(*before)
+
+
+def _set_keras(policy, floatx, image_data_format):
+    tf.keras.backend.set_floatx(floatx)
+    tf.keras.backend.set_image_data_format(image_data_format)
+    tf.keras.mixed_precision.set_global_policy(policy)
 
 
 def environment() -> list:
@@ -105,7 +148,8 @@ def strategy(name="auto"):
     Raises:
         Failure: the other machines are not named, or not as TensorFlow wants it.
     """
-    workers = _workers()
+    processes = cluster.from_environment(name)
+    workers = len(processes.addresses)
     if name == "auto":
         name = "multi_worker" if workers > 1 else "mirrored"
         if name == "mirrored" and len(tf.config.list_physical_devices("GPU")) < 2:
@@ -117,24 +161,12 @@ def strategy(name="auto"):
                 "workers at least and says which of them this is; see docs/scaling.md."
             )
         print(f"Waiting for all {workers} workers of TF_CONFIG.", flush=True)
+        cluster.gather(processes)
         return tf.distribute.MultiWorkerMirroredStrategy()
     devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
     if name == "one" or len(devices) < 2:
         return None
     return tf.distribute.MirroredStrategy([device.name for device in devices])
-
-
-def _workers():
-    """How many processes the environment's TF_CONFIG names for training."""
-    try:
-        cluster = json.loads(os.environ.get("TF_CONFIG") or "{}").get("cluster", {})
-        return sum(len(cluster.get(kind, [])) for kind in ("chief", "worker"))
-    except (ValueError, TypeError, AttributeError):
-        raise Failure(
-            f"TF_CONFIG is not what TensorFlow wants: {os.environ['TF_CONFIG']!r}. Expected "
-            f'{{"cluster": {{"worker": ["HOST:PORT", ...]}}, "task": {{"type": "worker", '
-            f'"index": 0}}}}.'
-        ) from None
 
 
 @contextlib.contextmanager

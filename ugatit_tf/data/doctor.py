@@ -15,7 +15,7 @@ import numpy as np
 
 from ugatit_tf import runtime
 from ugatit_tf.config import ADAPTIVE_NORMS, smallest_image
-from ugatit_tf.data import places
+from ugatit_tf.data import presence
 from ugatit_tf.data.folders import MOST_NAMED, TEST, TRAIN, examine, shown, some
 
 UNEQUAL, MUCH_SMALLER = 4, 0.5  # pictures of one domain to the other; a side to img_size
@@ -149,9 +149,7 @@ def _attention(channels):
 
 def _missing(parts):
     for folder in (parts[name].folder for name in TRAIN if not parts[name].pictures):
-        what = "No readable picture in" if places.is_folder(folder) else "There is no folder"
-        told = f"{what} {shown(folder)}. Training needs JPEG, PNG, WebP, BMP, GIF or TIFF files in"
-        yield f"{told} dataset/NAME/trainA and trainB; --dataset demo draws its own."
+        yield presence.missing(folder)
 
 
 def _flaws(name, part, config):

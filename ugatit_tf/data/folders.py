@@ -15,13 +15,16 @@ import pathlib
 import numpy as np
 
 from ugatit_tf.data import places, shards
+from ugatit_tf.data.presence import printable as shown
 from ugatit_tf.data.table import Paths, Picture, Table
 from ugatit_tf.pictures import files
+from ugatit_tf.progress import track
 from ugatit_tf.runtime import Failure
 
 LOG = logging.getLogger(__name__)
 TRAIN, TEST = ("trainA", "trainB"), ("testA", "testB")
 GLANCE = 64  # side in pixels to which a JPEG is decoded; of others, four times as many count
+PATIENCE = 2.0  # seconds before it is shown how far this is
 FLAT = 2.0  # a standard deviation below this many of 255 levels is almost one colour
 MOST_NAMED, MOST_BROKEN = 5, 50  # files in one sentence; in that on broken ones
 
@@ -105,7 +108,9 @@ def examine(folder) -> Part:
     names = places.listed(folder) if places.is_folder(folder) else []
     pictures, refused = Table(), []
     look = functools.partial(_look, folder)
-    for found in places.ahead(look, names, threads=places.threads_for(folder)):
+    looked = places.ahead(look, names, threads=places.threads_for(folder))
+    options = {"unit": "file", "label": os.path.basename(folder), "patience": PATIENCE}
+    for found in track(looked, len(names), **options):
         (pictures if isinstance(found, Picture) else refused).append(found)
     return Part(folder, pictures, refused)
 
@@ -134,11 +139,6 @@ def pictures_in(folder) -> Paths:
 
 def some(names, most=MOST_NAMED):
     return ", ".join(names[:most]) + f", and {len(names) - most} more" * (len(names) > most)
-
-
-def shown(name) -> str:
-    """A file's name as any terminal can show it: line breaks and what is no text, escaped."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
 
 
 def _path(folder, pictures, index):

@@ -11,6 +11,7 @@ import re
 import tensorflow as tf
 
 from ugatit_tf.data import folders, places, shards
+from ugatit_tf.progress import track
 from ugatit_tf.runtime import Failure
 
 LOG = logging.getLogger(__name__)
@@ -141,7 +142,9 @@ def _write_shard(path, part, numbers):
         threads=places.threads_for(part.folder),
     )
     with places.replacing(path) as beside, tf.io.TFRecordWriter(os.fsencode(beside)) as file:
-        for number, content in zip(numbers, contents):
+        label = os.path.join(os.path.basename(part.folder), os.path.basename(path))
+        options = {"unit": "picture", "label": label, "patience": folders.PATIENCE}
+        for number, content in track(zip(numbers, contents), len(numbers), **options):
             picture = part.pictures[number]
             if hashlib.sha256(content).hexdigest() != picture.digest:
                 raise Failure(f"{paths[number]} was changed while it was packed. Pack anew.")

@@ -15,8 +15,7 @@ import stat
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 
-import tensorflow as tf
-
+from ugatit_tf.lazy import tf
 from ugatit_tf.pictures import files
 from ugatit_tf.runtime import Failure
 

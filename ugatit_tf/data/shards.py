@@ -22,12 +22,12 @@ import hashlib
 import os
 
 import numpy as np
-import tensorflow as tf
 from google.protobuf.message import DecodeError
 
 from ugatit_tf.data import places
 from ugatit_tf.data.table import Picture, Table
 from ugatit_tf.jsonfile import parse_json
+from ugatit_tf.lazy import tf
 from ugatit_tf.pictures import files
 from ugatit_tf.runtime import Failure
 

@@ -5,13 +5,14 @@ import json
 import os
 
 import numpy as np
-from tqdm import tqdm
 
 from ugatit_tf.config import VERSION
-from ugatit_tf.data import folders, places
+from ugatit_tf.data import folders, places, presence
 from ugatit_tf.evaluation import fid, kid
+from ugatit_tf.evaluation.fakes import DOMAINS, fakes_in
 from ugatit_tf.evaluation.inception import Extractor, Protocol, features_of, kept
 from ugatit_tf.pictures import files
+from ugatit_tf.progress import track
 from ugatit_tf.runtime import Failure
 from ugatit_tf.translation import devices, flow, load, sources
 from ugatit_tf.translation.model import BATCH
@@ -19,7 +20,6 @@ from ugatit_tf.translation.model import BATCH
 CACHE = ".cache"  # beside the dataset's folders
 WATCHED, MEAN = 200, "eval/kid"
 SMALLEST = 4  # pictures: two subsets of half of them
-DOMAINS = {"a2b": ("testA", "testB"), "b2a": ("testB", "testA")}
 
 
 def protocol_of(config) -> Protocol:
@@ -40,7 +40,7 @@ def evaluate(config, *, fake_dir="", which="latest", seed=0) -> tuple:
         Failure: pictures, weights or a checkpoint are missing.
     """
     real = {part: _paths(config, part) for part in folders.TEST}
-    fakes = _folders_of(fake_dir) if fake_dir else dict.fromkeys(DOMAINS)
+    fakes = fakes_in(fake_dir) if fake_dir else dict.fromkeys(DOMAINS)
     protocol = protocol_of(config)
     names = devices.names(config.strategy)
     extractor = devices.Copies(Extractor(protocol), lambda: Extractor(protocol), names)
@@ -142,8 +142,8 @@ def translations(model, paths, direction, *, quiet=False):
     options = {"size": BATCH, "limit": 2 * BATCH, "devices": model.num_devices}
     images = flow.staged(paths, read, translate, finish, **options)
     with contextlib.closing(images):
-        shown = {"desc": f"translate {direction}", "unit": "picture", "disable": quiet}
-        yield from tqdm(images, total=len(paths), **shown)
+        shown = {"label": f"translate {direction}", "unit": "picture", "quiet": quiet}
+        yield from track(images, len(paths), **shown)
 
 
 def table(found) -> str:
@@ -184,19 +184,8 @@ def _cache(config):
 def _paths(config, part):
     folder = os.path.join(config.dataset_folder, part)
     if not places.is_folder(folder):
-        raise Failure(f"No folder {folder}. To measure, pictures of both domains are needed.")
+        raise Failure(presence.for_measuring(folder))
     return folders.pictures_in(folder)
-
-
-def _folders_of(fake_dir):
-    found = {name: os.path.join(fake_dir, name) for name in DOMAINS}
-    found = {name: folder for name, folder in found.items() if os.path.isdir(folder)}
-    if not found:
-        raise Failure(
-            f"--fake_dir {fake_dir} has no folder a2b and no folder b2a. Expected translated test "
-            f"pictures in at least one of them."
-        )
-    return found
 
 
 def _place(config, fake_dir, model):
@@ -230,4 +219,7 @@ def _number(value):
 
 
 def _bar(name):
-    return lambda items: tqdm(items, desc=f"features of {name}", unit="picture")
+    def shown(items):
+        return track(items, len(items), label=f"features of {name}", unit="picture")
+
+    return shown

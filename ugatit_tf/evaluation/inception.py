@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from ugatit_tf.data import places
 from ugatit_tf.pictures import files
-from ugatit_tf.runtime import Failure
+from ugatit_tf.runtime import Failure, default_keras
 from ugatit_tf.translation import devices, flow
 
 SIZE, NUM_FEATURES = 299, 2048
@@ -161,9 +161,10 @@ def _random(weights):
 
 
 def _inception(weights):
-    return tf.keras.applications.InceptionV3(
-        include_top=False, weights=weights, pooling="avg", input_shape=[SIZE, SIZE, 3]
-    )
+    with default_keras():
+        return tf.keras.applications.InceptionV3(
+            include_top=False, weights=weights, pooling="avg", input_shape=[SIZE, SIZE, 3]
+        )
 
 
 def _graph(weights):

@@ -2,16 +2,20 @@
 
 import tensorflow as tf
 
+from ugatit_tf import runtime
+
+runtime.check_keras()  # before the first layer is defined
+
 
 class MixedLayer(tf.keras.layers.Layer):
-    """A layer that computes in the type of its input, whatever Keras' own policy is.
+    """A layer that computes in the type of its input, whatever Keras' own settings are.
 
     The networks cast the picture once, at their entry; from there on every map has that type.
     Weights stay float32, as do statistics, spectral norms and what the networks return.
     """
 
     def __init__(self, **kwargs):
-        super().__init__(autocast=False, **kwargs)
+        super().__init__(autocast=False, **{"dtype": "float32", **kwargs})
 
 
 def like(x, weight):

@@ -147,4 +147,5 @@ class Generator(MixedLayer):
 
 
 def _dense(units, activation=None):
-    return tf.keras.layers.Dense(units, activation, kernel_initializer=kernel_initializer())
+    options = {"kernel_initializer": kernel_initializer(), "dtype": "float32"}
+    return tf.keras.layers.Dense(units, activation, **options)

@@ -10,10 +10,9 @@ import os
 import re
 import shutil
 
-import tensorflow as tf
-
 from ugatit_tf import runtime
 from ugatit_tf.jsonfile import read_json
+from ugatit_tf.lazy import tf
 from ugatit_tf.runtime import Failure
 
 KEPT = 5

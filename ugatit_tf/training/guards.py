@@ -6,8 +6,8 @@ import logging
 import os
 
 import numpy as np
-import tensorflow as tf
 
+from ugatit_tf.lazy import tf
 from ugatit_tf.runtime import Failure
 
 try:

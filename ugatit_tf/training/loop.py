@@ -46,10 +46,10 @@ def train(config, parts, evaluation=None, replicas=None):
         if replicas.is_chief:
             stack.enter_context(guards.only_one(config.run_folder))
         stack.enter_context(guards.shortage_explained(config.run_folder))
+        _check_alike(replicas, config, parts)
         with replicas.scope():
             trainer = Trainer(build_model(config), config, replicas)
         done = _resume(trainer, config)
-        _check_alike(replicas, config, parts, done)
         if done >= config.total_steps:
             print(f"All {done} steps are done. A larger --epoch or --iteration goes on.")
             return
@@ -59,7 +59,7 @@ def train(config, parts, evaluation=None, replicas=None):
     if not replicas.is_chief:
         return
     if done < config.total_steps:
-        print(f"Stopped and saved after step {done}. To go on: {command(config)}")
+        print(f"Stopped and saved after step {done}. To go on:\n{command(config)}")
     best, metric = checkpoints.best(config.run_folder)
     if best:
         print(f"Best by {metric['tag']}: {metric['value']:.4g} at {best}")
@@ -266,18 +266,25 @@ def _resume(trainer, config):
     return int(trainer.steps_done.numpy())
 
 
-def _check_alike(replicas, config, parts, done):
-    """Refuses workers that would not train the same run."""
-    options = {k: v for k, v in dataclasses.asdict(config).items() if k not in OF_A_START}
+def _check_alike(replicas, config, parts):
+    """Refuses workers that would not train the same run, before anything is built.
+
+    Raises:
+        Failure: on each of them; it names what differs, and its value here.
+    """
+    options = {f"--{k}": v for k, v in dataclasses.asdict(config).items() if k not in OF_A_START}
+    step = max(checkpoints.saved(config.run_folder), default=0)
     prints = [part.fingerprint for part in parts.values()]
-    alike = {
-        "the step of their newest checkpoint: --checkpoint_dir must be a folder they share": done,
-        "their options: give all the same command": zlib.crc32(repr(options).encode()),
-        "their pictures: --dataset_dir must hold the same": zlib.crc32(repr(prints).encode()),
-    }
-    for what, number in alike.items():
-        if len(set(replicas.numbers(number))) > 1:
-            raise Failure(f"The workers differ in {what}.")
+    marks = [step, *(zlib.crc32(repr(value).encode()) for value in (prints, *options.values()))]
+    names = [f"the step of their newest checkpoint ({step} here)", "their pictures"]
+    names += [f"{name} ({value} here)" for name, value in options.items()]
+    of_workers = zip(*replicas.rows(marks))
+    differing = [name for name, values in zip(names, of_workers) if len(set(values)) > 1]
+    if differing:
+        raise Failure(
+            f"The workers differ in {', '.join(differing)}. Give all of them the same command, a "
+            f"--checkpoint_dir that they share, and a --dataset_dir with the same pictures."
+        )
 
 
 def _shown(path, config):

@@ -78,10 +78,14 @@ class Replicas:
 
     def numbers(self, number) -> list:
         """The whole number that each worker says, in their order; waits for all of them."""
+        return [row[0] for row in self.rows([number])]
+
+    def rows(self, numbers) -> list:
+        """The whole numbers that each worker says, as many as the others; waits for all."""
         if self.workers == 1:
-            return [number]
-        told = np.zeros([self.mine, self.workers], np.int64)
-        told[0, self._worker] = number
+            return [list(numbers)]
+        told = np.zeros([self.mine, self.workers, len(numbers)], np.int64)
+        told[0, self._worker] = numbers
         return self._sum(told)[0].numpy().tolist()
 
     @functools.cached_property

@@ -15,10 +15,10 @@ from typing import Optional
 import numpy as np
 import tensorflow as tf
 from PIL import Image
-from tqdm import tqdm
 
 from ugatit_tf.data import folders
 from ugatit_tf.pictures import files, panels, video
+from ugatit_tf.progress import Progress
 from ugatit_tf.runtime import Failure
 from ugatit_tf.translation import face, flow, pages, sources
 from ugatit_tf.translation.model import BATCH, Looked, finished
@@ -89,7 +89,8 @@ def convert(model, request) -> Outcome:
     request = dataclasses.replace(request, direction=model.known(request.direction))
     jobs = sources.jobs(request)
     outcome, began = Outcome(), time.monotonic()
-    with tqdm(total=len(jobs), unit="picture", desc=DIRECTIONS[request.direction][1]) as bar:
+    label = DIRECTIONS[request.direction][1]
+    with Progress(len(jobs), unit="picture", label=label) as bar:
         results = _counted(_results(model, request, jobs), outcome, bar)
         if request.report and jobs:
             outcome.report = pages.write(model, request, results, outcome)

@@ -4,6 +4,8 @@ The detector is OpenCV's boosted cascade (Viola and Jones, CVPR 2001), whose mod
 package: `pip install -r requirements-face.txt`.
 """
 
+import importlib.util
+
 import numpy as np
 
 from ugatit_tf.runtime import Failure
@@ -13,6 +15,16 @@ RAISE = 0.1  # the square's centre lies above the face's by this part of the fac
 SMALLEST = 0.08  # of a face to the picture's shorter side; what is smaller is chance
 GLANCE = 800  # pixels of the longer side in which faces are looked for
 EDGE = 0.12  # part of the square over which the pasted face fades out
+
+
+def require():
+    """Refuses where OpenCV is not installed.
+
+    Raises:
+        Failure: the message says how to install it.
+    """
+    if importlib.util.find_spec("cv2") is None:
+        raise Failure("--face needs OpenCV. Install it: pip install -r requirements-face.txt")
 
 
 def find(pixels):

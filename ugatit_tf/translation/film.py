@@ -7,51 +7,16 @@ import os
 import time
 
 import numpy as np
-from tqdm import tqdm
 
-from ugatit_tf.pictures import files, video
+from ugatit_tf.pictures import video
+from ugatit_tf.progress import Progress
 from ugatit_tf.runtime import Failure
-from ugatit_tf.translation import convert, face, flow, sources
+from ugatit_tf.translation import convert, face, flow
+from ugatit_tf.translation.film_targets import is_film, targets_of  # noqa: F401
 from ugatit_tf.translation.model import BATCH
 from ugatit_tf.translation.translate import DIRECTIONS
 
 STEADY = 0.7  # part of a face's last place in its next: found boxes jitter from frame to frame
-
-
-def is_film(request) -> bool:
-    """Whether a request is for a film: one file, and not only the first frame of a GIF."""
-    if not os.path.isfile(request.input) or not video.is_film(request.input):
-        return False
-    suffix = os.path.splitext(request.output)[1].lower()
-    as_picture = suffix in files.WRITERS and suffix != ".gif" or request.format != "same"
-    return not (request.input.lower().endswith(".gif") and as_picture)
-
-
-def targets_of(request) -> dict:
-    """kind -> path: of the translated "film" and, with --heatmap overlay, of its "attention".
-
-    Raises:
-        Failure: one exists, would take the source's place, or cannot be written.
-    """
-    target = request.output
-    if not sources.is_file(request):
-        stem, suffix = os.path.splitext(os.path.basename(request.input))
-        target = os.path.join(target, stem + (".gif" if suffix.lower() == ".gif" else ".mp4"))
-    stem, suffix = os.path.splitext(target)
-    if suffix.lower() not in video.WRITTEN:
-        raise Failure(
-            f"--output {target}: films are not written as {suffix}. Expected one of "
-            f"{', '.join(video.WRITTEN)}, or a folder."
-        )
-    found = {"film": target}
-    if request.heatmap == "overlay":
-        found["attention"] = f"{stem}_attention{suffix}"
-    for path in found.values():
-        if os.path.exists(path) and os.path.samefile(path, request.input):
-            raise Failure(f"{path} is the film to translate. Use another --output.")
-        if os.path.lexists(path) and not (request.overwrite or request.resume_output):
-            raise Failure(f"{path} is there already. Use another --output, or --overwrite True.")
-    return found
 
 
 def convert_film(model, request):
@@ -65,12 +30,6 @@ def convert_film(model, request):
         Failure: the result exists, or an option does not fit films.
         UnreadablePicture: the film cannot be read.
     """
-    if request.heatmap in ("raw", "npy"):
-        raise Failure("--heatmap of a film is none, overlay or side.")
-    if request.report:
-        raise Failure("--report True is for pictures; a film has no page.")
-    if request.shard:
-        raise Failure("--shard is for folders of pictures; a film is translated in one piece.")
     request = dataclasses.replace(request, direction=model.known(request.direction))
     targets, began = targets_of(request), time.monotonic()
     if request.resume_output and all(map(os.path.lexists, targets.values())):
@@ -124,7 +83,8 @@ def _translated(model, request, film, stack):
     options = {"key": lambda item: item.x.shape, "limit": BATCH + 1, "devices": model.num_devices}
     results = flow.staged(seen, load, translate, finish, size=BATCH, **options)
     stack.enter_context(contextlib.closing(results))
-    with tqdm(total=film.num_frames, unit="frame", desc=DIRECTIONS[request.direction][1]) as bar:
+    label = DIRECTIONS[request.direction][1]
+    with Progress(film.num_frames, unit="frame", label=label) as bar:
         for shown, output, looked in results:
             if previous is not None and request.smooth:
                 blend = request.smooth * previous + (1 - request.smooth) * output

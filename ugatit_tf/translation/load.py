@@ -12,12 +12,9 @@ import tensorflow as tf
 from ugatit_tf import runtime
 from ugatit_tf.config import CONFIG_FILE, Config, options
 from ugatit_tf.interchange import generator_file
-from ugatit_tf.request import DIRECTIONS
 from ugatit_tf.runtime import Failure
-from ugatit_tf.translation import devices, translate
+from ugatit_tf.translation import devices, model_files, translate
 from ugatit_tf.translation.model import Model
-
-SAVED_MODEL = "saved_model.pb"
 
 
 def load(path, which="latest") -> Model:
@@ -32,25 +29,15 @@ def load(path, which="latest") -> Model:
         Failure: there is no such thing, or it cannot be used.
     """
     path = os.fspath(path)
-    if os.path.isfile(path):
+    kind = model_files.kind_of(path)
+    if kind == model_files.GENERATOR:
         generator, config, direction = generator_file.load(path)
         return _model({direction: generator}, config, path)
-    if os.path.isfile(os.path.join(path, CONFIG_FILE)):
+    if kind == model_files.RUN:
         parent, run = os.path.split(os.path.abspath(path))
         known = {**options(os.path.join(path, CONFIG_FILE)), "checkpoint_dir": parent, "run": run}
         return of_run(Config(**known), which)
-    if os.path.isfile(os.path.join(path, SAVED_MODEL)):
-        name = os.path.basename(os.path.abspath(path))
-        return _exported({name if name in DIRECTIONS else "a2b": path}, path)
-    found = {name: os.path.join(path, name) for name in DIRECTIONS}
-    found = {k: v for k, v in found.items() if os.path.isfile(os.path.join(v, SAVED_MODEL))}
-    if found:
-        return _exported(found, path)
-    there = "has none of these" if os.path.isdir(path) else "does not exist"
-    raise Failure(
-        f"No model in {path}: it {there}. Expected a run folder with {CONFIG_FILE}, an exported "
-        f"folder, or a generator file (a2b{generator_file.SUFFIX})."
-    )
+    return _exported(model_files.exports_in(path), path)
 
 
 def of_run(config, which="latest") -> Model:

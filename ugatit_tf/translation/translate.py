@@ -11,12 +11,12 @@ import os
 
 import numpy as np
 import tensorflow as tf
-from tqdm import tqdm
 
-from ugatit_tf.data import doctor, folders, pipeline, places
+from ugatit_tf.data import doctor, folders, pipeline, presence
 from ugatit_tf.networks.model import build_model
 from ugatit_tf.pictures import files, panels
 from ugatit_tf.pictures.report import Row, write_report
+from ugatit_tf.progress import track
 from ugatit_tf.runtime import Failure
 from ugatit_tf.training import checkpoints
 from ugatit_tf.translation import devices, flow
@@ -61,16 +61,8 @@ def test(config, which="latest") -> str:
     Raises:
         Failure: no checkpoint, or neither test folder is there.
     """
-    present = {
-        direction: os.path.join(config.dataset_folder, part)
-        for direction, (part, _) in DIRECTIONS.items()
-        if places.is_folder(os.path.join(config.dataset_folder, part))
-    }
-    if not present:
-        raise Failure(
-            f"Neither testA nor testB in {config.dataset_folder}. Expected pictures in at least "
-            f"one of them."
-        )
+    parts = {direction: part for direction, (part, _) in DIRECTIONS.items()}
+    present = presence.test_folders(config.dataset_folder, parts)
     model, checkpoint = load(config, which)
     sources = {direction: folders.pictures_in(folder) for direction, folder in present.items()}
     step = os.path.basename(checkpoint)
@@ -179,7 +171,7 @@ def _translated(copies, config, direction, paths, folder):
     options = {"size": BATCH, "limit": 2 * BATCH, "devices": copies.count}
     rows = flow.staged(jobs, load, translate, finish, **options)
     with contextlib.closing(rows):
-        yield from tqdm(rows, desc=DIRECTIONS[direction][1], unit="picture", total=len(paths))
+        yield from track(rows, len(paths), unit="picture", label=DIRECTIONS[direction][1])
 
 
 def _written(folder, direction, path, name, source, heatmap, image, cycled):

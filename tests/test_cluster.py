@@ -1,0 +1,170 @@
+"""TF_CONFIG: what cannot work is one line, and who is waited for is named."""
+
+import concurrent.futures
+import contextlib
+import json
+import socket
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from ugatit_tf import cluster
+from ugatit_tf.cluster import Cluster, from_environment
+from ugatit_tf.errors import Failure
+
+TWO = {"worker": ["ada:2222", "bob:2222"]}
+FIRST = {"type": "worker", "index": 0}
+
+
+@pytest.fixture
+def told(monkeypatch):
+    """Function of a cluster and a task, or of text, to what the environment then says."""
+
+    def read(jobs, task=FIRST, strategy="auto"):
+        text = jobs if isinstance(jobs, str) else json.dumps({"cluster": jobs, "task": task})
+        monkeypatch.setenv(cluster.VARIABLE, text)
+        return from_environment(strategy)
+
+    return read
+
+
+@pytest.mark.parametrize(
+    ("jobs", "task", "addresses", "index"),
+    [
+        (TWO, {"type": "worker", "index": 1}, ("ada:2222", "bob:2222"), 1),
+        ({"chief": ["a:1"], "worker": ["b:1", "c:1"]}, FIRST, ("a:1", "b:1", "c:1"), 1),
+        ({"worker": ["b:1"], "chief": ["a:1"]}, {"type": "chief", "index": 0}, ("a:1", "b:1"), 0),
+        ({"worker": ["[::1]:1", "[::1]:2"]}, FIRST, ("[::1]:1", "[::1]:2"), 0),
+        ({"worker": ["a:1"]}, FIRST, (), 0),
+        ({}, FIRST, (), 0),
+        ("", None, (), 0),
+        ("{}", None, (), 0),
+    ],
+)
+def test_the_processes_and_which_this_is(jobs, task, addresses, index, told):
+    assert told(jobs, task) == Cluster(addresses, index)
+
+
+def test_one_device_does_not_look_at_the_environment(told):
+    assert told("{", strategy="one") == told("{", strategy="mirrored") == Cluster()
+
+
+@pytest.mark.parametrize(
+    ("jobs", "task", "reason"),
+    [
+        ("{", None, "not valid JSON"),
+        ("[]", None, "Expected an object"),
+        ("[" * 100_000, None, "nested too deeply"),
+        ('{"cluster": ' + "[" * 100_000, None, "nested too deeply"),
+        ("ada:2222", None, "not valid JSON"),
+        ([], FIRST, "'cluster' must be an object"),
+        ({"worker": "ada:2222"}, FIRST, "'worker' must be a list"),
+        ({"worker": {"0": "ada:2222"}}, FIRST, "'worker' must be a list"),
+        ({"worker": [1, 2]}, FIRST, "'worker' must be a list"),
+        ({**TWO, "ps": ["c:1"]}, FIRST, "'cluster' names 'ps'"),
+        ({**TWO, "evaluator": ["c:1"]}, FIRST, "'cluster' names 'evaluator'"),
+        ({"chief": ["a:1", "b:1"]}, {"type": "chief", "index": 0}, "one chief at most"),
+        (TWO, None, "'task' must be an object"),
+        (TWO, "worker", "'task' must be an object"),
+        (TWO, {}, "the type of 'task' must be worker. Received: None"),
+        (TWO, {"type": "ps", "index": 0}, "must be worker. Received: 'ps'"),
+        (TWO, {"type": "evaluator", "index": 0}, "must be worker. Received: 'evaluator'"),
+        (TWO, {"type": ["worker"], "index": 0}, "the type of 'task' must be worker"),
+        (TWO, {"type": "chief", "index": 0}, "must be worker. Received: 'chief'"),
+        (TWO, {"type": "worker", "index": 2}, "from 0 to 1, .*Received: 2"),
+        (TWO, {"type": "worker", "index": -1}, "from 0 to 1, .*Received: -1"),
+        (TWO, {"type": "worker", "index": "1"}, "Received: '1'"),
+        (TWO, {"type": "worker", "index": True}, "Received: True"),
+        (TWO, {"type": "worker"}, "Received: None"),
+        ({"worker": ["ada:99999", "bob:1"]}, FIRST, "'ada:99999' is no address"),
+        ({"worker": ["ada:0", "bob:1"]}, FIRST, "'ada:0' is no address"),
+        ({"worker": ["ada", "bob:1"]}, FIRST, "'ada' is no address"),
+        ({"worker": [":1", "bob:1"]}, FIRST, "':1' is no address"),
+        ({"worker": ["ada:1", "ada:1"]}, FIRST, "ada:1 is named twice"),
+        ({"chief": ["ada:1"], "worker": ["ada:1"]}, FIRST, "ada:1 is named twice"),
+    ],
+)
+def test_what_cannot_work_is_one_line_with_an_example(jobs, task, reason, told):
+    with pytest.raises(Failure, match=reason) as caught:
+        told(jobs, task)
+    message = str(caught.value)
+    assert message.startswith("TF_CONFIG cannot be used: ") and '["ada:2222", ' in message
+    assert len(message.splitlines()) == 1 and len(message) < 500
+
+
+@pytest.fixture
+def free():
+    """Addresses on the loopback interface on which nobody listens."""
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(3)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [f"127.0.0.1:{one.getsockname()[1]}" for one in sockets]
+
+
+class Enough(Exception):  # noqa: N818
+    """Ends the waiting."""
+
+
+def lines_of(processes):
+    """The first three lines that are said while others do not come."""
+    lines = []
+
+    def tell(line, flush):
+        lines.append(line)
+        if len(lines) == 3:
+            raise Enough
+
+    with pytest.raises(Enough):
+        cluster.gather(processes, seconds=0.01, tell=tell)
+    return lines
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch):
+    monkeypatch.setattr(cluster, "PAUSE", 0.01)
+
+
+def test_all_go_on_once_all_are_there(free):
+    with ThreadPoolExecutor(3) as pool:
+        waiting = [pool.submit(cluster.gather, Cluster(tuple(free), i)) for i in range(2)]
+        assert concurrent.futures.wait(waiting, timeout=0.3).done == set()
+        waiting.append(pool.submit(cluster.gather, Cluster(tuple(free), 2)))
+        # As TensorFlow does: who has seen all others goes on listening at its address.
+        served = set()
+        with contextlib.ExitStack() as stack:
+            while len(served) < 3:
+                for index in {i for i in range(3) if waiting[i].done()} - served:
+                    waiting[index].result()
+                    stack.enter_context(cluster._listening(free[index]))
+                    served.add(index)
+
+
+def test_who_is_waited_for_is_said_with_the_reason_again_and_again(free):
+    with cluster._listening(free[1]):
+        lines = lines_of(Cluster(tuple(free), 0))
+    assert lines == [f"Still waiting for {free[2]} (connection refused)."] * 3
+    assert cluster.SECONDS_BETWEEN_LINES == 30
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (socket.gaierror(), "no machine of this name is known"),
+        (UnicodeError(), "no machine of this name is known"),
+        (socket.timeout(), "no answer"),
+        (OSError(113, "No route to host"), "no route to host"),
+    ],
+)
+def test_a_machine_that_cannot_be_reached_is_waited_for(error, reason, free, monkeypatch):
+    def refused(*_, **__):
+        raise error
+
+    monkeypatch.setattr(cluster.socket, "create_connection", refused)
+    lines = lines_of(Cluster((free[0], "nowhere:1"), 0))
+    assert lines == [f"Still waiting for nowhere:1 ({reason})."] * 3
+
+
+def test_an_address_that_another_process_has_is_refused(free):
+    with cluster._listening(free[0]), pytest.raises(Failure, match="address already in use"):
+        cluster.gather(Cluster(tuple(free), 0))

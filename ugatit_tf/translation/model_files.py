@@ -1,0 +1,38 @@
+"""Which kind of model a path holds, judged by the names of its files alone."""
+
+import os
+
+from ugatit_tf.config import CONFIG_FILE
+from ugatit_tf.errors import Failure
+from ugatit_tf.request import DIRECTIONS
+
+SAVED_MODEL = "saved_model.pb"
+GENERATOR, RUN, EXPORT = "generator file", "run folder", "exported folder"
+
+
+def kind_of(path) -> str:
+    """`GENERATOR`, `RUN` or `EXPORT`.
+
+    Raises:
+        Failure: the path holds none of these.
+    """
+    if os.path.isfile(path):
+        return GENERATOR
+    if os.path.isfile(os.path.join(path, CONFIG_FILE)):
+        return RUN
+    if exports_in(path):
+        return EXPORT
+    there = "has none of these" if os.path.isdir(path) else "does not exist"
+    raise Failure(
+        f"No model in {path}: it {there}. Expected a run folder with {CONFIG_FILE}, an exported "
+        f"folder, or a generator file (a2b.npz)."
+    )
+
+
+def exports_in(path) -> dict:
+    """direction -> folder of the SavedModel, of `path` itself or of the folders in it."""
+    if os.path.isfile(os.path.join(path, SAVED_MODEL)):
+        name = os.path.basename(os.path.abspath(path))
+        return {name if name in DIRECTIONS else "a2b": path}
+    folders = {name: os.path.join(path, name) for name in DIRECTIONS}
+    return {k: v for k, v in folders.items() if os.path.isfile(os.path.join(v, SAVED_MODEL))}
