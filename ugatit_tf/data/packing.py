@@ -3,7 +3,6 @@
 import array
 import hashlib
 import json
-import logging
 import math
 import os
 import re
@@ -13,7 +12,6 @@ import tensorflow as tf
 from ugatit_tf.data import folders, places, shards
 from ugatit_tf.runtime import Failure
 
-LOG = logging.getLogger(__name__)
 NAME = re.compile(r"\d{5,}-of-\d{5,}\.tfrecord|\..*\.unfinished")  # all that packing leaves
 PART_NAMES = (*folders.TRAIN, *folders.TEST)
 
@@ -40,8 +38,7 @@ def pack(source, target, *, count=0, megabytes=128):
     for part in parts.values():
         if part.pack:
             raise Failure(f"{part.folder} is packed already. Pack the folders of pictures.")
-        if part.refused:
-            LOG.warning(part.refusal)
+        folders.warn(part)
     parts = {name: part for name, part in parts.items() if part.pictures}
     if not parts:
         raise Failure(

@@ -70,7 +70,7 @@ class Extractor:
     @property
     def key(self) -> str:
         """What features depend on besides the pictures."""
-        told = [self.protocol.network, self.protocol.resize, tf.__version__]
+        told = [self.protocol.network, self.protocol.resize, tf.__version__, str(files.DECODING)]
         if self.protocol.weights:
             told.append(_digest(self.protocol.weights))
         return "/".join(told)
@@ -110,7 +110,8 @@ def kept(extractor, paths, folder, progress=lambda items: items) -> np.ndarray:
     name = f"features_{hashlib.sha256(about.encode()).hexdigest()[:32]}.npy"
     path = os.path.join(folder, name)
     try:
-        found = np.load(path, allow_pickle=False)
+        with open(path, "rb") as file:  # `np.load` of an archive would leave it open
+            found = np.lib.format.read_array(file, allow_pickle=False)
         if found.shape == (len(paths), NUM_FEATURES) and np.isfinite(found).all():
             return found
     except (OSError, ValueError, EOFError):

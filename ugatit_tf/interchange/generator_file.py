@@ -5,6 +5,7 @@ the options of the architecture. Every array carries a CRC-32, which reading che
 """
 
 import dataclasses
+import errno
 import json
 import zipfile
 import zlib
@@ -53,15 +54,14 @@ def load(path, **options):
         Failure: the file cannot be read, is damaged, or is not of a generator.
     """
     try:
-        if not zipfile.is_zipfile(path):
-            raise ValueError("no archive")
-        # `open`: where the content is no archive, `np.load` leaves a file that it opened open
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
-            about = json.loads(str(archive[ABOUT]))
-            arrays = {name: archive[name] for name in archive.files if name != ABOUT}
+        about, arrays = _read(path)
         known = {**about["options"], "img_size": about["img_size"]}
         config, direction = _config({**known, **options}), about["direction"]
     except (*UNFIT, zipfile.BadZipFile) as error:
+        # A damaged archive sends its reader to places that are not there: EINVAL. Any other
+        # number is the computer's, and says nothing about the file.
+        if getattr(error, "errno", None) not in (None, errno.EINVAL):
+            raise Failure(f"{path} cannot be read: {error.strerror.lower()}.") from None
         raise Failure(
             f"{path} is not a generator file, or it is damaged ({error}). Expected one that "
             f"--phase export wrote, e.g. a2b{SUFFIX}."
@@ -78,6 +78,18 @@ def load(path, **options):
     for name, weight in weights.items():
         weight.assign(arrays[name])
     return generator, config, direction
+
+
+def _read(path):
+    """(dict of what the file says of itself, dict name -> array)."""
+    # `open`: where the content is no archive, `np.load` leaves a file that it opened open
+    with open(path, "rb") as file:
+        if not zipfile.is_zipfile(file):
+            raise ValueError("no archive")
+        file.seek(0)
+        with np.load(file, allow_pickle=False) as archive:
+            about = json.loads(str(archive[ABOUT]))
+            return about, {name: archive[name] for name in archive.files if name != ABOUT}
 
 
 def _config(known):
