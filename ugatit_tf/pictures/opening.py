@@ -102,8 +102,9 @@ def opened(path, max_pixels=MAX_PIXELS):
         except UnreadablePicture:
             raise
         except Exception as error:  # a broken file can bring any error out of a decoder
-            if content.error or isinstance(error, MemoryError) or NO_MEMORY in str(error):
-                raise shortage(path, content.error or error) from error
+            error = content.error or error
+            if _is_shortage(error):
+                raise shortage(path, error) from error
             raise UnreadablePicture(path, reason(file, error)) from error
         if content.error:  # which the decoder kept to itself
             raise shortage(path, content.error)
@@ -125,6 +126,16 @@ def _file(path, content):
         raise shortage(path, error) from error
     with file:
         yield file
+
+
+def _is_shortage(error):
+    """Whether an error is this computer's: a decoder's own have no number of the system.
+
+    EINVAL is a damaged file's, which sent its decoder to a place before its start.
+    """
+    if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+        return True
+    return isinstance(error, MemoryError) or NO_MEMORY in str(error)
 
 
 def shortage(path, error) -> ReadError:

@@ -27,7 +27,7 @@ PRIMARIES = {  # of cICP (ITU-T H.273) -> the same
     9: (*D65, 0.708, 0.292, 0.170, 0.797, 0.131, 0.046),  # BT.2020
     12: (*D65, 0.680, 0.320, 0.265, 0.690, 0.150, 0.060),  # Display P3
 }
-SRGB_CURVE, LINEAR_CURVE = 13, 8
+SRGB_CURVE = 13
 CURVES = {1: SRGB_CURVE, 4: 1 / 2.2, 5: 1 / 2.8, 6: SRGB_CURVE, 8: 1.0, 13: SRGB_CURVE,
           14: SRGB_CURVE, 15: SRGB_CURVE}  # fmt: skip
 HDR = {16: "PQ", 18: "HLG"}
@@ -160,34 +160,32 @@ def matrix_profile(curve, primaries):
     Raises:
         UnknownColours: there are no such colours.
     """
-    x, y = np.reshape(primaries, [4, 2]).T
-    with np.errstate(all="ignore"):
-        white, *colours = np.stack([x / y, np.ones(4), (1 - x - y) / y], -1)  # XYZ where Y is 1
-    try:
-        basis = np.transpose(colours)
-        matrix = basis * np.linalg.solve(
-            basis, white
-        )  # columns: red, green, blue, adding up to white
-        cones = np.linalg.solve(BRADFORD, np.diag(BRADFORD @ D50 / (BRADFORD @ white)) @ BRADFORD)
-        columns = (cones @ matrix).T
-        if not np.abs(columns).max() < 4:
-            raise np.linalg.LinAlgError
-    except np.linalg.LinAlgError:
-        raise UnknownColours("its cHRM and gAMA chunks describe no colours") from None
+    tags = {f"{name}XYZ": _xyz(values) for name, values in zip("rgb", _colorants(primaries))}
     levels = np.linspace(0, 1, 4096)
     if curve == SRGB_CURVE:
         light = np.where(levels <= 0.04045, levels / 12.92, ((levels + 0.055) / 1.055) ** 2.4)
     else:
         light = levels ** (1 / curve)
     points = np.rint(light * 65535).astype(">u2")
-    tags = {f"{name}XYZ": _xyz(column) for name, column in zip("rgb", columns)}
-    tags["wtpt"] = _xyz(D50)
-    tags.update(
-        dict.fromkeys(
-            ("rTRC", "gTRC", "bTRC"), b"curv" + struct.pack(">II", 0, 4096) + points.tobytes()
-        )
-    )
-    return _icc(tags)
+    table = b"curv" + struct.pack(">II", 0, len(points)) + points.tobytes()
+    return _icc({**tags, "wtpt": _xyz(D50), "rTRC": table, "gTRC": table, "bTRC": table})
+
+
+def _colorants(primaries):
+    """XYZ of red, green and blue, [3, 3], which add up to the white D50."""
+    x, y = np.reshape(primaries, [4, 2]).T
+    try:
+        with np.errstate(all="ignore"):
+            white, *colours = np.stack([x / y, np.ones(4), (1 - x - y) / y], -1)  # where Y is 1
+        basis = np.transpose(colours)
+        matrix = basis * np.linalg.solve(basis, white)
+        gains = np.diag(BRADFORD @ D50 / (BRADFORD @ white))
+        found = (np.linalg.solve(BRADFORD, gains @ BRADFORD) @ matrix).T
+    except np.linalg.LinAlgError:
+        found = np.full([3, 3], np.nan)
+    if not np.abs(found).max() < 4:
+        raise UnknownColours("its cHRM chunk describes no colours; save it in sRGB")
+    return found
 
 
 def _xyz(values):
