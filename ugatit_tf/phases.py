@@ -81,6 +81,8 @@ def translate_pictures(config, request, which="latest"):
         print(f"No face found, translated whole: {_named(outcome.without_face)}")
     if outcome.tiled:
         print(f"In tiles, whose tones may differ (--max_side has none): {_named(outcome.tiled)}")
+    if outcome.stilled:
+        print(f"They move; first frame only: {_named(outcome.stilled)}")
     if outcome.report:
         print(f"Report: {outcome.report}")
     convert.raise_failures(outcome)

@@ -127,8 +127,9 @@ def _inputs(request):
     if os.path.isdir(path):
         names = _below(path, request)
         if not names:
+            closed = "".join(f"; {name}: {reason}" for name, reason in unreadable(request))
             deeper = "" if request.recursive else " (--recursive True looks into its folders too)"
-            raise Failure(f"No file in {path}{deeper}. Expected pictures.")
+            raise Failure(f"No file in {path}{deeper}{closed}. Expected pictures.")
         return path, names
     base = _before_pattern(path)
     found = {os.path.normpath(p) for p in glob.glob(path, recursive=True) if os.path.isfile(p)}
@@ -149,14 +150,23 @@ def _before_pattern(path):
     return base
 
 
-def _raise(error):
-    raise error
-
-
 def _below(folder, request):
-    """Names below a folder, without hidden ones and without those of the output."""
-    output, found = os.path.realpath(request.output), []
-    for parent, folders, names in os.walk(folder, onerror=_raise):
+    """Names below a folder, without hidden ones and without those of the output.
+
+    A folder in it that cannot be read is left out here, and named by `unreadable`.
+    """
+    os.scandir(folder).close()  # an error, where it is the folder itself
+    found = []
+    for parent, names in _walk(folder, request):
+        paths = (os.path.join(parent, name) for name in sorted(names) if not name.startswith("."))
+        found += [os.path.relpath(path, folder) for path in paths]
+    return found
+
+
+def _walk(folder, request, onerror=None):
+    """Yields (folder, names of the files in it) of all that are looked into."""
+    output = os.path.realpath(request.output)
+    for parent, folders, names in os.walk(folder, onerror=onerror):
         folders[:] = sorted(
             name
             for name in folders
@@ -164,9 +174,27 @@ def _below(folder, request):
             and not name.startswith(".")
             and os.path.realpath(os.path.join(parent, name)) != output
         )
-        paths = (os.path.join(parent, name) for name in sorted(names) if not name.startswith("."))
-        found += [os.path.relpath(path, folder) for path in paths]
-    return found
+        yield parent, names
+
+
+def unreadable(request) -> list:
+    """(name, reason) of each folder of the input that cannot be looked into."""
+    path, errors = request.input, []
+    if os.path.isdir(path):
+        for _ in _walk(path, request, errors.append):
+            pass
+    elif not os.path.isfile(path):
+        for folder in filter(os.path.isdir, glob.glob(os.path.dirname(path), recursive=True)):
+            try:
+                os.scandir(folder).close()
+            except OSError as error:
+                errors.append(error)
+    base = path if os.path.isdir(path) else _before_pattern(path)
+    left_out = "this folder was left out"
+    return [
+        (os.path.relpath(error.filename, base or "."), f"{error.strerror.lower()}; {left_out}")
+        for error in errors
+    ]
 
 
 def _renamed(name, kind):
