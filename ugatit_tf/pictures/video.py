@@ -78,11 +78,12 @@ def opened(path):
         UnreadablePicture: missing, damaged, cut off, not a film, too large, of colours that
             cannot be shown; no imageio-ffmpeg.
     """
+    local(path)
+    if containers.is_cut(path):
+        raise files.UnreadablePicture(path, CUT)
     picture, said = run(path, FIRST)
     width, height = map(int, re.match(rb"P6\s+(\d+)\s+(\d+)\s", picture).groups())
     files.check_size(path, width, height)
-    if containers.is_cut(path):
-        raise files.UnreadablePicture(path, CUT)
     # Each with the lines after it, which say more about it.
     streams = re.split(r"(?m)^ +(?=Stream #0:)", said.split("\nOutput #0")[0])[1:]
     stream = next(x for x in streams if ": Video: " in x and "(attached pic)" not in x)
