@@ -375,6 +375,35 @@ def test_the_command_says_what_it_did_and_fails_if_a_picture_did(config, picture
     assert "In tiles, whose tones may differ (--max_side has none): large.png" in out
 
 
+def test_what_moves_and_becomes_a_picture_is_named(config, tmp_path, capsys):
+    folder = tmp_path / "in"
+    runs.write_pictures(folder, ["still.png", "still.webp"])
+    first, second = (Image.new("RGB", (12, 12), colour) for colour in ("red", "blue"))
+    for name in ("moves.webp", "moves.png", "moves.gif"):
+        first.save(folder / name, save_all=True, append_images=[second], duration=100)
+    assert main.main(arguments(config, folder)) == 0
+    told = [line for line in capsys.readouterr().out.splitlines() if "first frame" in line]
+    assert told == ["They move; first frame only: moves.gif, moves.png, moves.webp"]
+
+
+def test_a_folder_that_cannot_be_read_is_named_at_the_end(config, pictures, monkeypatch, capsys):
+    (pictures / "dark").mkdir()
+    (pictures / "broken.png").unlink()
+    (pictures / "notes.txt").unlink()
+    scandir = os.scandir
+
+    def refusing(path):
+        if os.path.basename(path) == "dark":
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    assert main.main(arguments(config, pictures, recursive=True)) == 1
+    out, err = capsys.readouterr()
+    assert "Translated 5 pictures" in out
+    assert "1 could not be translated:\n  dark: permission denied; this folder was left" in err
+
+
 def test_a_shard_without_pictures_is_no_failure(config, tmp_path, capsys):
     runs.write_pictures(tmp_path / "in", ["a.png", "b.png"])
     words = arguments(config, tmp_path / "in", shard="3/3", report=True)

@@ -72,7 +72,7 @@ def lab_to_srgb(image):
     return ImageCms.applyTransform(image, _lab())
 
 
-@functools.lru_cache(maxsize=64)  # one camera, one profile: in most datasets there are few
+@functools.lru_cache(maxsize=16)  # most datasets have one or a few
 def _transform(profile, mode):
     """From a profile to sRGB; None where it does not fit `mode`, is broken, or is sRGB already."""
     try:
@@ -109,7 +109,7 @@ def _cicp(image):
 
     Pillow does not read it. It stands before the pixels.
     """
-    file = image.fp
+    file = getattr(image, "fp", None)
     if file is None:  # loaded before it came to us
         return None
     place = file.tell()
