@@ -14,7 +14,7 @@ from PIL import Image
 
 import main
 from tests import runs
-from ugatit_tf.pictures import files, panels
+from ugatit_tf.pictures import files
 from ugatit_tf.request import Request
 from ugatit_tf.translation import convert, face, load, sources
 
@@ -214,7 +214,8 @@ def test_a_film_in_a_folder_is_named_and_a_picture_that_would_grow_beyond_bounds
     outcome, _ = converted(model, tmp_path / "in", size=64, max_pixels=10_000)
     assert dict(outcome.failed) == {
         "me.mp4": "a film; give it as --input by itself",
-        "thin.png": "it would be scaled to 19200 x 64 pixels; see --max_pixels",
+        "thin.png": "it would be scaled to 19200 x 64 pixels; --max_pixels is 10000. Use a "
+        "smaller --size, or a larger --max_pixels.",
     }
 
 
@@ -374,6 +375,35 @@ def test_the_command_says_what_it_did_and_fails_if_a_picture_did(config, picture
     assert "In tiles, whose tones may differ (--max_side has none): large.png" in out
 
 
+def test_what_moves_and_becomes_a_picture_is_named(config, tmp_path, capsys):
+    folder = tmp_path / "in"
+    runs.write_pictures(folder, ["still.png", "still.webp"])
+    first, second = (Image.new("RGB", (12, 12), colour) for colour in ("red", "blue"))
+    for name in ("moves.webp", "moves.png", "moves.gif"):
+        first.save(folder / name, save_all=True, append_images=[second], duration=100)
+    assert main.main(arguments(config, folder)) == 0
+    told = [line for line in capsys.readouterr().out.splitlines() if "first frame" in line]
+    assert told == ["They move; first frame only: moves.gif, moves.png, moves.webp"]
+
+
+def test_a_folder_that_cannot_be_read_is_named_at_the_end(config, pictures, monkeypatch, capsys):
+    (pictures / "dark").mkdir()
+    (pictures / "broken.png").unlink()
+    (pictures / "notes.txt").unlink()
+    scandir = os.scandir
+
+    def refusing(path):
+        if os.path.basename(path) == "dark":
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    assert main.main(arguments(config, pictures, recursive=True)) == 1
+    out, err = capsys.readouterr()
+    assert "Translated 5 pictures" in out
+    assert "1 could not be translated:\n  dark: permission denied; this folder was left" in err
+
+
 def test_a_shard_without_pictures_is_no_failure(config, tmp_path, capsys):
     runs.write_pictures(tmp_path / "in", ["a.png", "b.png"])
     words = arguments(config, tmp_path / "in", shard="3/3", report=True)
@@ -410,4 +440,3 @@ def test_a_job_is_of_one_request(model, pictures):
     with pytest.raises(dataclasses.FrozenInstanceError):
         request.output = "elsewhere"
     assert sources.jobs(request) == sources.jobs(request)
-    assert panels.even_colours(np.zeros([1, 1])).tolist() == [[[68, 1, 84]]]

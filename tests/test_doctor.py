@@ -4,6 +4,7 @@ import os
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests import made, runs
 from ugatit_tf.config import Config
@@ -86,6 +87,15 @@ def test_broken_files_are_named_with_the_reason_and_at_most_fifty(config):
     assert f"60 of 63 files in {folder}" in warning
     assert warning.count("bad_") == 50
     assert "and 10 more" in warning
+
+
+def test_pictures_that_move_are_told_since_one_frame_is_used(config):
+    first, second = (Image.new("RGB", (64, 64), colour) for colour in ("red", "blue"))
+    folder = folder_of(config, "trainA")
+    for name in ("moves.webp", "moves.png", "moves.gif"):
+        first.save(os.path.join(folder, name), save_all=True, append_images=[second], duration=9)
+    (warning,) = (w for w in doctor.check(config).warnings if " move: " in w)
+    assert f"3 of 6 pictures in {folder} move: moves.gif, moves.png, moves.webp. Only" in warning
 
 
 def test_a_picture_cut_off_is_broken(config):

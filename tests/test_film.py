@@ -162,6 +162,13 @@ def test_the_film_of_its_attention_replaces_nothing_either(model, original, tmp_
     assert count == video.opened(path).num_frames == 50
 
 
+def test_a_film_that_would_be_scaled_beyond_bounds_is_refused(model, original, tmp_path):
+    message = r"me.mp4: it would be scaled to 684 x 512 pixels; --max_pixels is 100000"
+    with pytest.raises(Failure, match=message):
+        translated(model, original, tmp_path, size=512, max_pixels=100_000)
+    assert os.listdir(tmp_path) == []
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -314,10 +314,11 @@ def test_a_generator_file_that_the_system_does_not_give_is_not_called_damaged(tr
 
 
 def test_a_generator_file_holds_the_generator_and_nothing_else(trained):
-    arrays = np.load(os.path.join(trained.exported, "a2b.npz"))
+    with np.load(os.path.join(trained.exported, "a2b.npz")) as archive:
+        arrays = dict(archive)
     weights = made.arrays(trained.networks.generator_weights())
     expected = {name[3:] for name in weights if name.startswith("a2b/")}
-    assert set(arrays.files) == {*expected, generator_file.ABOUT}
+    assert set(arrays) == {*expected, generator_file.ABOUT}
     for name in expected:
         np.testing.assert_array_equal(arrays[name], weights[f"a2b{name}"])
 

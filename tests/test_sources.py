@@ -212,8 +212,8 @@ def test_a_result_without_its_heatmap_is_made_again(tmp_path):
     assert list(written(tmp_path, resume_output=True, heatmap="overlay")) == ["a.png"]
 
 
-def test_a_folder_that_cannot_be_read_is_no_empty_one(tmp_path, monkeypatch):
-    write(tmp_path, "in/a.png", "in/dark/b.png")
+def test_a_folder_that_cannot_be_read_is_named_and_stops_nothing(tmp_path, monkeypatch):
+    write(tmp_path, "in/a.png", "in/dark/b.png", "in/light/c.png")
     scandir = os.scandir
 
     def refusing(path):
@@ -222,7 +222,16 @@ def test_a_folder_that_cannot_be_read_is_no_empty_one(tmp_path, monkeypatch):
         return scandir(path)
 
     monkeypatch.setattr(os, "scandir", refusing)
+    assert list(written(tmp_path, recursive=True)) == ["a.png", "light/c.png"]
+    named = [("dark", "permission denied; this folder was left out")]
+    for given, options in (("in", {"recursive": True}), ("in/*/*.png", {}), ("in/**/*.png", {})):
+        assert sources.unreadable(Request(str(tmp_path / given), "out", **options)) == named
+    assert sources.unreadable(Request(str(tmp_path / "in"), "out")) == []
     with pytest.raises(PermissionError, match="dark"):
+        jobs_of(tmp_path, input="in/dark")
+    os.remove(tmp_path / "in/a.png")
+    os.remove(tmp_path / "in/light/c.png")
+    with pytest.raises(Failure, match="No file in .*in; dark: permission denied"):
         jobs_of(tmp_path, recursive=True)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ugatit_tf.pictures import files, video
+from ugatit_tf.pictures import files, video, video_colours
 
 WHITE, RED = (255, 255, 255), (255, 0, 0)
 TONE = ["-f", "lavfi", "-i", "sine=frequency=440:duration=2"]
@@ -277,6 +277,99 @@ def test_a_film_that_is_cut_off_is_refused(tmp_path, suffix):
     assert "cut off" in refusal(path)
 
 
+def test_an_avi_that_is_cut_after_a_whole_frame_is_refused(tmp_path):
+    data = source(tmp_path / "a.avi", "-g", "1", sound=False, num_frames=6).read_bytes()
+    path = tmp_path / "cut.avi"
+    for place in [found.start() for found in re.finditer(b"00dc", data)][1:6]:
+        path.write_bytes(data[:place])  # to ffmpeg this is a whole film, only shorter
+        assert refusal(path) == "the film is cut off before its end"
+    path.write_bytes(data[:4] + bytes(4) + data[8:])  # a pipe cannot say how much will come
+    assert video.opened(path).num_frames == 6
+
+
+def test_an_mp4_in_pieces_that_is_cut_inside_one_is_refused(tmp_path):
+    pieces = ["-movflags", "+frag_keyframe+empty_moov+default_base_moof", "-g", "2"]
+    data = source(tmp_path / "a.mp4", *pieces, sound=False, num_frames=6).read_bytes()
+    places = [found.start() - 4 for found in re.finditer(b"moof", data)]
+    assert len(places) == 3
+    path = tmp_path / "cut.mp4"
+    for place in (places[1] + 4, places[1] + 90, places[2] + 4):
+        path.write_bytes(data[:place])
+        assert "cut off" in refusal(path)
+    path.write_bytes(data)
+    assert video.opened(path).num_frames == 6
+
+
+HEVC = ["-c:v", "libx265", "-x265-params", "log-level=none:lossless=1"]
+
+
+def grey_ramp():
+    return np.tile(np.linspace(0, 248, 64).astype(np.uint8)[None, :, None], (48, 1, 3))
+
+
+def film_of_light(path, curve, *, size="64x48", primaries="bt2020"):
+    """A film of `grey_ramp`, whose white is reference white, in BT.2020 with another curve."""
+    pixels = path.with_suffix(".pixels")
+    pixels.write_bytes(2 * grey_ramp().tobytes())
+    raw = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", "64x48", "-r", "5", "-i", pixels]
+    screen = "color_trc=iec61966-2-1:color_primaries=bt709:colorspace=gbr:range=pc"
+    light = f"zscale=p=bt2020:t={curve}:m=bt2020nc:r=tv:npl=203,format=yuv444p10le,scale={size}"
+    light += f",setparams=color_primaries={primaries}"
+    filters = f"format=gbrp,setparams={screen},format=gbrpf32le,{light}"
+    ffmpeg(*raw, "-vf", filters, *HEVC, path)
+    return path
+
+
+@pytest.mark.parametrize("curve", ["arib-std-b67", "smpte2084"])
+def test_a_film_of_high_dynamic_range_is_seen_as_on_a_screen(tmp_path, curve):
+    film = video.opened(film_of_light(tmp_path / "a.mp4", curve))
+    for frame in video.frames(film):
+        np.testing.assert_allclose(frame[..., 0], frame[..., 2], atol=2)
+        ordinary = grey_ramp() < 215  # 70% of the light of reference white
+        np.testing.assert_allclose(frame[ordinary], grey_ramp()[ordinary], atol=4)
+        assert 225 < frame[24, -1, 0] < 240
+        assert (np.diff(frame[24, :, 0].astype(int)) >= 0).all()
+
+
+def test_reference_white_in_hlg_is_nearly_white(tmp_path):
+    hlg = "setparams=color_trc=arib-std-b67:color_primaries=bt2020:colorspace=bt2020nc:range=tv"
+    level = 64 + round(0.75 * 876)  # 75% of the signal, in 10 bits
+    filters = f"color=black:s=64x48:r=5:d=0.6,format=yuv420p10le,geq=lum={level}:cb=512:cr=512"
+    ffmpeg("-f", "lavfi", "-i", f"{filters},{hlg}", *HEVC, tmp_path / "a.mp4")
+    for frame in video.frames(video.opened(tmp_path / "a.mp4")):
+        assert 230 <= frame.min() <= frame.max() <= 245
+
+
+def test_odd_sizes_and_tags_that_are_missing_do_not_stop_the_conversion(tmp_path):
+    film = video.opened(film_of_light(tmp_path / "a.mkv", "smpte2084", size="63x47"))
+    assert next(iter(video.frames(film))).shape == (47, 63, 3)
+    silent = "hevc_metadata=colour_primaries=2:matrix_coefficients=2"  # 2: unknown
+    ffmpeg("-i", film_of_light(tmp_path / "b.mp4", "smpte2084"), "-c", "copy", "-bsf:v", silent,
+           tmp_path / "c.mp4")  # fmt: skip
+    both = [next(iter(video.frames(video.opened(tmp_path / name)))) for name in ("b.mp4", "c.mp4")]
+    np.testing.assert_array_equal(*both)
+
+
+def test_wide_colours_of_an_ordinary_film_are_converted_and_its_greys_stay(tmp_path):
+    film = video.opened(film_of_light(tmp_path / "a.mp4", "bt709"))
+    assert "zscale=p=bt709" in film.filters and "tonemap" not in film.filters
+    grey = next(iter(video.frames(film)))
+    plain = video.opened(film_of_light(tmp_path / "b.mp4", "bt709", primaries="bt709"))
+    assert plain.filters == ""
+    np.testing.assert_allclose(grey, next(iter(video.frames(plain))), atol=2)
+
+
+def test_a_film_whose_colours_cannot_be_converted_is_refused_as_that(tmp_path, monkeypatch):
+    path = film_of_light(tmp_path / "a.mp4", "arib-std-b67")
+    monkeypatch.setattr(video_colours, "_has_filters", lambda program: False)
+    assert re.match(r"this is an HDR film \(HLG\), and .* has no filter zscale or", refusal(path))
+    stream = "Stream #0:0: Video: hevc, yuv420p10le(tv), 64x48\n  Side data:\n    DOVI "
+    stream += "configuration record: version: 1.0, profile: {}, level: 1"
+    with pytest.raises(video_colours.UnshowableColours, match="Dolby Vision of profile 5"):
+        video_colours.filters(stream.format(5), "ffmpeg")
+    assert video_colours.filters(stream.format(8), "ffmpeg") == ""
+
+
 def test_what_is_no_film_is_refused_with_a_reason(tmp_path):
     source(tmp_path / "a.mp4", "-g", "1")
     ffmpeg("-i", tmp_path / "a.mp4", "-vn", tmp_path / "sound.mp4")
@@ -287,12 +380,13 @@ def test_what_is_no_film_is_refused_with_a_reason(tmp_path):
     Image.new("RGB", (9, 9)).save(tmp_path / "picture.png")
     for name, content in [
         ("text", b"hello\n" * 99),
-        ("without_end", data[:5000]),
         ("picture", (tmp_path / "picture.png").read_bytes()),
         ("playlist", b"#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\na.mp4\n#EXT-X-ENDLIST\n"),
     ]:
         (tmp_path / f"{name}.mp4").write_bytes(content)
         assert refusal(tmp_path / f"{name}.mp4") == "this is not a film, or it is cut off"
+    (tmp_path / "without_end.mp4").write_bytes(data[:5000])
+    assert refusal(tmp_path / "without_end.mp4") == "the film is cut off before its end"
     (tmp_path / "empty.mp4").write_bytes(b"")
     assert "\n" not in refusal(tmp_path / "empty.mp4")
     start = data.index(b"mdat") + 2000

@@ -80,6 +80,8 @@ def translate_pictures(config, request, which="latest"):
         print(f"No face found, translated whole: {_named(outcome.without_face)}")
     if outcome.tiled:
         print(f"In tiles, whose tones may differ (--max_side has none): {_named(outcome.tiled)}")
+    if outcome.stilled:
+        print(f"They move; first frame only: {_named(outcome.stilled)}")
     if outcome.report:
         print(f"Report: {outcome.report}")
     convert.raise_failures(outcome)
@@ -261,7 +263,11 @@ def _draw_built_in(config):
 
 
 def _tell_how_far(config, results):
-    """Measures on the drawn faces what a translation must change: eyes and shading."""
+    """Measures on the drawn faces what a translation must change: eyes and shading.
+
+    Shading is how much brightness changes from one pixel to the next away from edges: A is drawn
+    as a photograph, with light and grain, and B as a cartoon, flat.
+    """
     for source, target, direction in (("A", "B", "a2b"), ("B", "A", "b2a")):
         folders = (
             os.path.join(config.dataset_folder, f"test{source}"),
@@ -278,6 +284,7 @@ def _tell_how_far(config, results):
                 f"{source} to {target}: eye area went {eyes:.0f}% of the way to {target}'s mean, "
                 f"shading {shading:.0f}%"
             )
+    print("Shading is light and grain away from edges, which A has and B has not.")
 
 
 def _pictures(folder):

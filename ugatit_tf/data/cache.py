@@ -44,7 +44,7 @@ from ugatit_tf.pictures import files
 
 LOG = logging.getLogger(__name__)
 FOLDER = ".cache"  # beside the folder of the pictures
-FORMAT = 1  # to be raised whenever other bytes would be kept of the same picture
+FORMAT = 1  # to be raised whenever other bytes would be kept of the same pixels
 END = struct.Struct("<QI8s")
 MARK = b"ugatit\r\n"
 TOGETHER = 64  # pictures decoded before they are written: bounds the memory
@@ -228,6 +228,8 @@ def _on_disk(paths, size, channels, make):
         print(f"Decoding {len(paths)} pictures into {shown(str(path))}", flush=True)
         _write(path, key, len(paths), make)
         return Disk(path, key, len(paths), make)
+    except files.ReadError:  # a picture: nothing that a cache could set right
+        raise
     except (OSError, Unfit, files.UnreadablePicture) as error:
         LOG.warning(
             "--cache disk: %s cannot be used (%s). Going on without: pictures are decoded each "
@@ -259,7 +261,7 @@ def _key(paths, size, channels):
     digests = places.ahead(lambda p: hashlib.sha256(places.read_bytes(p)).hexdigest(), paths)
     contents = [(os.fsencode(os.path.basename(p)), d) for p, d in zip(paths, digests)]
     return {
-        "format": FORMAT,
+        "format": [FORMAT, files.DECODING],
         "pictures": hashlib.sha256(repr(contents).encode()).hexdigest(),
         "size": size,
         "channels": channels,

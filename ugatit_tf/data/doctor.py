@@ -156,6 +156,8 @@ def _flaws(name, part, config):
     count = len(part.pictures)
     if part.refused:
         yield part.refusal
+    if part.animated:
+        yield part.stilled
     if part.duplicates:
         groups = [" = ".join(map(shown, group[:MOST_NAMED])) for group in part.duplicates]
         told = f"{name} holds files with the same content: {some(groups)}. They are seen more"

@@ -37,6 +37,7 @@ class Part:
     pictures: list  # of Picture, or a Table of them
     refused: list  # of (name, reason)
     pack: shards.Pack = None  # where the pictures are, if not in files of their own
+    animated: tuple = ()  # names of pictures that move, of which the first frame is one
 
     @property
     def paths(self) -> Paths:
@@ -83,6 +84,13 @@ class Part:
         return f"{told}read and are left out: {named}. Replace or remove them."
 
     @property
+    def stilled(self) -> str:
+        """A sentence on the pictures that move."""
+        named = some([shown(name) for name in self.animated])
+        told = f"{len(self.animated)} of {len(self.pictures)} pictures in {shown(self.folder)} move"
+        return f"{told}: {named}. Only their first frames are used."
+
+    @property
     def fingerprint(self) -> str:
         """sha256 of names and contents; times and folders do not matter."""
         names = [os.fsencode(picture.name) for picture in self.pictures]
@@ -106,13 +114,17 @@ def examine(folder) -> Part:
         pack = shards.Pack(folder)
         return Part(folder, pack.pictures, [], pack)
     names = places.listed(folder) if places.is_folder(folder) else []
-    pictures, refused = Table(), []
+    pictures, refused, animated = Table(), [], []
     look = functools.partial(_look, folder)
-    looked = places.ahead(look, names, threads=places.threads_for(folder))
+    looks = places.ahead(look, names, threads=places.threads_for(folder))
     options = {"unit": "file", "label": os.path.basename(folder), "patience": PATIENCE}
-    for found in track(looked, len(names), **options):
-        (pictures if isinstance(found, Picture) else refused).append(found)
-    return Part(folder, pictures, refused)
+    for name, (picture, about) in zip(names, track(looks, len(names), **options)):
+        if picture is None:
+            refused.append((name, about))
+            continue
+        pictures.append(picture)
+        animated += [name] if about else []
+    return Part(folder, pictures, refused, animated=tuple(animated))
 
 
 def pictures_in(folder) -> Paths:
@@ -124,8 +136,7 @@ def pictures_in(folder) -> Paths:
         Failure: no such folder, or no readable picture in it.
     """
     part = examine(folder)
-    if part.refused:
-        LOG.warning(part.refusal)
+    warn(part)
     if part.pictures:
         return part.paths
     what = "No readable picture in" if places.is_folder(folder) else "No folder"
@@ -137,6 +148,14 @@ def pictures_in(folder) -> Paths:
     )
 
 
+def warn(part):
+    """Warns of files that are left out, and of pictures of which only a part is used."""
+    if part.refused:
+        LOG.warning(part.refusal)
+    if part.animated:
+        LOG.warning(part.stilled)
+
+
 def some(names, most=MOST_NAMED):
     return ", ".join(names[:most]) + f", and {len(names) - most} more" * (len(names) > most)
 
@@ -146,20 +165,23 @@ def _path(folder, pictures, index):
 
 
 def _look(folder, name):
-    """A `Picture`, or (name, reason) where the file is none."""
+    """(`Picture`, whether it moves), or (None, reason) where the file is none.
+
+    What is wrong with this computer is an error: a picture less would be another dataset.
+    """
     try:
         path, content = _opened(folder, name)
         pixels = files.read(path, shrink_to=GLANCE)
-        content = path.read_bytes() if content is None else content
+        content = places.read_bytes(path) if content is None else content
         jpeg = content[:2] == b"\xff\xd8"  # the only format that is read smaller than it is
         size = files.size(path) if jpeg else pixels.shape[:2]
+        moves = not jpeg and files.is_animated(path)
     except files.UnreadablePicture as error:
-        return name, error.reason
-    except OSError as error:  # gone by now, or its disk is failing
-        return name, str(error.strerror or error).lower()
+        return None, error.reason
     step = max(1, min(pixels.shape[:2]) // (4 * GLANCE))
     deviation = float(pixels[::step, ::step].std((0, 1)).max())
-    return Picture(name, size, len(content), hashlib.sha256(content).hexdigest(), deviation)
+    digest = hashlib.sha256(content).hexdigest()
+    return Picture(name, size, len(content), digest, deviation), moves
 
 
 def _opened(folder, name):

@@ -3,7 +3,6 @@
 import array
 import hashlib
 import json
-import logging
 import math
 import os
 import re
@@ -14,7 +13,6 @@ from ugatit_tf.data import folders, places, shards
 from ugatit_tf.progress import track
 from ugatit_tf.runtime import Failure
 
-LOG = logging.getLogger(__name__)
 SHARD = re.compile(r"\d{5,}-of-\d{5,}\.tfrecord")
 UNFINISHED = re.compile(r"\..*\.unfinished")  # what is being written
 MARK = ".packing.unfinished"  # in a part while it is packed: the shards there are ours to remove
@@ -43,8 +41,7 @@ def pack(source, target, *, count=0, megabytes=128):
     for part in parts.values():
         if part.pack:
             raise Failure(f"{part.folder} is packed already. Pack the folders of pictures.")
-        if part.refused:
-            LOG.warning(part.refusal)
+        folders.warn(part)
     parts = {name: part for name, part in parts.items() if part.pictures}
     if not parts:
         raise Failure(

@@ -79,10 +79,11 @@ def folder_and_name(path) -> str:
 
 
 def is_folder(path) -> bool:
-    if not is_remote(path):
-        return os.path.isdir(path)
-    found = _status(path)
-    return found is not None and found.is_directory
+    if is_remote(path):
+        found = _status(path)
+        return found is not None and found.is_directory
+    found = _local_status(path)  # not `os.path.isdir`, to which a disk that fails has no folders
+    return found is not None and stat.S_ISDIR(found.st_mode)
 
 
 def num_bytes(path):
@@ -90,11 +91,8 @@ def num_bytes(path):
     if is_remote(path):
         found = _status(path)
         return None if found is None or found.is_directory else found.length
-    try:
-        found = os.stat(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    return found.st_size if stat.S_ISREG(found.st_mode) else None
+    found = _local_status(path)
+    return found.st_size if found is not None and stat.S_ISREG(found.st_mode) else None
 
 
 def listed(folder) -> list:
@@ -132,10 +130,9 @@ def read_bytes(path, start=0, length=-1) -> bytes:
     """The content of a file, or `length` bytes from `start` on; fewer where it ends before.
 
     Raises:
-        UnreadablePicture: there is no such file, with a scheme.
-        OSError: the same, without one.
-        Failure: it is there, and its system does not give it. It is better to stop than to go
-            on without a picture because a line is down.
+        UnreadablePicture: there is no such file.
+        ReadError, Failure (with a scheme): it is there, and its system does not give it. It is
+            better to stop than to go on without a picture because a line is down.
     """
     if isinstance(path, files.Elsewhere) and not isinstance(path, Remote):
         return path.read_bytes()
@@ -146,6 +143,10 @@ def read_bytes(path, start=0, length=-1) -> bytes:
             return file.read(length)
     except tf.errors.OutOfRangeError:  # `start` is behind the end
         return b""
+    except (OSError, MemoryError) as error:
+        if getattr(error, "errno", None) in files.NO_FILE:
+            raise files.UnreadablePicture(path, error.strerror.lower()) from None
+        raise files.shortage(path, error) from error
     except tf.errors.OpError as error:
         if is_folder(path):
             raise files.UnreadablePicture(path, "this is a folder, not a picture") from None
@@ -204,6 +205,16 @@ def ahead(function, items, *, threads=None):
 def threads_for(folder) -> int:
     """How many threads read the files of a folder best."""
     return FAR_AWAY if is_remote(folder) else os.cpu_count() or 1
+
+
+def _local_status(path):
+    """What this computer tells of a path; None where there is nothing."""
+    try:
+        return os.stat(path)
+    except OSError as error:
+        if error.errno in files.NO_FILE:
+            return None
+        raise
 
 
 def _status(path):

@@ -109,7 +109,7 @@ class Pack:
         try:
             name, content = content_of(places.read_bytes(path, offset, length))
             whole = name == picture.name and _digest(content) == picture.digest
-        except (OSError, files.UnreadablePicture) as error:
+        except files.UnreadablePicture as error:  # its shard is gone
             raise Failure(f"{path}: {picture.name} cannot be read ({error}). {ANEW}") from error
         except (DecodeError, ValueError):
             whole = False

@@ -70,7 +70,7 @@ class Extractor:
     @property
     def key(self) -> str:
         """What features depend on besides the pictures."""
-        told = [self.protocol.network, self.protocol.resize, tf.__version__]
+        told = [self.protocol.network, self.protocol.resize, tf.__version__, str(files.DECODING)]
         if self.protocol.weights:
             told.append(_digest(self.protocol.weights))
         return "/".join(told)

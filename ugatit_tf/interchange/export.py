@@ -134,7 +134,8 @@ def _difference(translator, written, config, scratch):
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
         raise Failure(f"The exported model cannot be used by TensorFlow alone: {last}")
-    loaded = np.load(result)
+    with np.load(result) as archive:
+        loaded = dict(archive)
     heatmap = loaded.get("heatmap", np.zeros(1))
     if not (np.min(heatmap) >= 0.0 and np.max(heatmap) <= 1.0):
         raise Failure("The exported model's heatmap leaves [0, 1].")

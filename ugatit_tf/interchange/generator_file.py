@@ -65,8 +65,10 @@ def load(path, **options):
         known = {**about["options"], "img_size": about["img_size"]}
         config, direction = _config({**known, **options}), about["direction"]
     except UNFIT as error:
+        # A damaged archive sends its reader to places that are not there: EINVAL. Any other
+        # number is the computer's, and says nothing about the file.
         if getattr(error, "errno", errno.EINVAL) not in (None, errno.EINVAL):
-            raise Failure(f"{path} cannot be read: {error.strerror}.") from None  # it may be whole
+            raise Failure(f"{path} cannot be read: {error.strerror.lower()}.") from None
         raise Failure(
             f"{path} is not a generator file, or it is damaged ({error}). Expected one that "
             f"--phase export wrote, e.g. a2b{SUFFIX}."

@@ -8,18 +8,26 @@ import contextlib
 import io
 import os
 import pathlib
-import re
-import stat
 import uuid
-import warnings
 
 import numpy as np
 from PIL import Image
 
 from ugatit_tf.pictures import tones
+from ugatit_tf.pictures.opening import (  # noqa: F401  others know them by this module
+    MAX_PIXELS,
+    NO_FILE,
+    Elsewhere,
+    ReadError,
+    UnreadablePicture,
+    check_size,
+    opened,
+    shortage,
+    stored_size,
+)
 
-MAX_PIXELS = 64_000_000
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")  # nothing that starts a program
+ANIMATED = ("PNG", "WEBP", "GIF")
+DECODING = 2  # to be raised whenever other pixels would be read from the same file
 
 JPEG = "JPEG", {"quality": 95, "subsampling": 0}
 WRITERS = {
@@ -28,36 +36,13 @@ WRITERS = {
 }  # fmt: skip
 WITH_ALPHA = ("PNG", "TIFF", "WEBP")
 
-ORIENTATION, IMAGE_WIDTH, IMAGE_LENGTH = 274, 256, 257  # TIFF and EXIF tags
+ORIENTATION = 274  # a tag of EXIF and TIFF
 TURNS = dict(zip(range(2, 9), (
     Image.Transpose.FLIP_LEFT_RIGHT, Image.Transpose.ROTATE_180, Image.Transpose.FLIP_TOP_BOTTOM,
     Image.Transpose.TRANSPOSE, Image.Transpose.ROTATE_270, Image.Transpose.TRANSVERSE,
     Image.Transpose.ROTATE_90,
 )))  # fmt: skip
 SIDEWAYS = (5, 6, 7, 8)
-QUIET = ("ignore", None, Warning, re.compile(r"PIL\."), 0)  # as `warnings.filters` holds it
-
-Image.init()  # Pillow loads its decoders at first use, which two threads must not do at once
-
-
-class Elsewhere(str):
-    """The path of a picture that is no file on this computer; it can stand for one here."""
-
-    def read_bytes(self) -> bytes:
-        """The content of the picture's file; an error is not taken for one of the picture."""
-        raise NotImplementedError
-
-
-class UnreadablePicture(ValueError):  # noqa: N818
-    """A file at `path` that is not a whole picture; `reason` says why in one line."""
-
-    def __init__(self, path, reason):
-        super().__init__(path, reason)  # both, so that it can be pickled between processes
-        self.path = path if isinstance(path, Elsewhere) else pathlib.Path(path)
-        self.reason = " ".join(str(reason).split())
-
-    def __str__(self):
-        return f"{self.path}: {self.reason}"
 
 
 def read(path, *, channels=3, shrink_to=None):
@@ -74,6 +59,7 @@ def read(path, *, channels=3, shrink_to=None):
 
     Raises:
         UnreadablePicture: missing, damaged, cut off, too large or not a picture.
+        ReadError: the computer could not read it.
     """
     pixels, _ = decoded(path, channels, shrink_to=shrink_to)
     return pixels
@@ -101,10 +87,11 @@ def decoded(path, channels, *, shrink_to=None, max_pixels=MAX_PIXELS):
 
 def seen(image, channels):
     """Returns (pixels, alpha or None) of a `PIL.Image.Image` as people see it."""
+    stored = tones.stored(image)
     image.load()
     # After `load`: Pillow turns a TIFF itself there and forgets its orientation.
     turn = TURNS.get(orientation(image))
-    picture = tones.in_srgb(tones.eight_bit(image), image.info.get("icc_profile"))
+    picture = tones.in_srgb(image, stored)
     picture = picture.transpose(turn) if turn is not None else picture
     alpha = np.array(picture.getchannel("A")) if "A" in picture.getbands() else None
     pixels = np.array(tones.on_white(picture).convert("RGB" if channels == 3 else "L"))
@@ -121,6 +108,13 @@ def size(path):
         width, height = stored_size(image)
         sideways = width != height and orientation(image) in SIDEWAYS
     return (width, height) if sideways else (height, width)
+
+
+def is_animated(path) -> bool:
+    """Returns whether a picture moves, of which `read` gives the first frame."""
+    with contextlib.suppress(UnreadablePicture), opened(path) as image:
+        return image.format in ANIMATED and getattr(image, "is_animated", False)
+    return False  # its first frame may be whole, or `read` says what it is
 
 
 def write(path, image, **options):
@@ -198,80 +192,14 @@ def replacing(path):
         unfinished.unlink(missing_ok=True)
 
 
-@contextlib.contextmanager
-def opened(path, max_pixels=MAX_PIXELS):
-    """Opens a picture for the body; whatever fails there is an `UnreadablePicture`."""
-    content = io.BytesIO(path.read_bytes()) if isinstance(path, Elsewhere) else None
-    try:
-        # Opening a pipe would wait for a writer.
-        if content is None and not stat.S_ISREG(os.stat(path).st_mode):
-            kind = "a folder" if os.path.isdir(path) else "not a file"
-            raise UnreadablePicture(path, f"this is {kind}, not a picture")
-        quieten()
-        with content or open(path, "rb") as file, Image.open(file, formats=FORMATS) as image:
-            check_size(path, *stored_size(image), max_pixels)
-            yield image
-    except UnreadablePicture:
-        raise
-    except Exception as error:  # a broken file can bring any error out of a decoder
-        raise UnreadablePicture(path, reason(path, error)) from error
-
-
-def quieten():
-    """Silences what Pillow says about broken metadata; the pixels are checked anyway.
-
-    `warnings.catch_warnings` swaps the filters of all threads, so this is one filter
-    that stays. It must come before a later "error" filter, such as pytest's.
-    """
-    if warnings.filters[:1] != [QUIET]:
-        warnings.filterwarnings("ignore", module=QUIET[3].pattern)
-
-
-def check_size(path, width, height, max_pixels=MAX_PIXELS):
-    if width * height > max_pixels:
-        most = f"{max_pixels / 1e6:g} million" if max_pixels >= 10**6 else str(max_pixels)
-        raise UnreadablePicture(path, f"{width} x {height} pixels; at most {most} are read")
-
-
-def reason(path, error):
-    """Returns why a file could not be read, for people."""
-    if isinstance(error, Image.DecompressionBombError):
-        return f"far too many pixels; at most {MAX_PIXELS // 10**6} million are read"
-    if isinstance(error, Image.UnidentifiedImageError):
-        if isinstance(path, Elsewhere):
-            return what_else(path.read_bytes()[:512])
-        with open(path, "rb") as file:
-            return what_else(file.read(512))
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror.lower()
-    return f"the picture is damaged or cut off ({error or type(error).__name__})"
-
-
-def what_else(start):
-    """Returns what a file is instead of a picture that can be read."""
-    if not start:
-        return "the file is empty"
-    if start[4:8] == b"ftyp":  # what telephones write, often under a .jpg name
-        return "this is HEIC, AVIF or a film; save it as JPEG or PNG first"
-    text = start.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    if text.startswith((b"<!doctype html", b"<html")):
-        return "this is a web page, not a picture; the download went wrong"
-    return "not a JPEG, PNG, WebP, BMP, GIF or TIFF picture, or damaged at its start"
-
-
 def orientation(image):
     """Returns the EXIF orientation, 1 (upright) to 8; 1 where there is none to be read."""
     try:
         return image.getexif().get(ORIENTATION, 1)
+    except MemoryError:
+        raise
     except Exception:  # broken metadata, whole pixels
         return 1
-
-
-def stored_size(image):
-    """Returns (width, height) before turning; newer versions of Pillow swap a TIFF's."""
-    if image.format == "TIFF":
-        return image.tag_v2[IMAGE_WIDTH], image.tag_v2[IMAGE_LENGTH]
-    return image.size
 
 
 def as_pillow(image):

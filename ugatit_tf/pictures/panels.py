@@ -1,8 +1,8 @@
 """Grids of pictures with titles, and attention as colours over a picture.
 
-The colours are the classical "jet", as in the class activation maps of the paper's
-figures, computed here: blue is least, red is most. For greyscale print and the
-colour-blind there are others, which only grow brighter.
+There is one colour map, from blue (least) over violet and pink to yellow (most). It only grows
+brighter, so it can be read in grey and by the colour-blind, and it is never so dark that what lies
+under it is lost. The paper's figures have the classical "jet" instead, which does neither.
 """
 
 import math
@@ -16,30 +16,21 @@ INK = (34, 34, 34)
 LARGEST_FONT, SMALLEST_FONT = 28, 10
 MARGIN = 6  # between a title and whatever is next to it
 PAIR_GAP = 16  # between pairs; inside one it is the gap of a grid
-VIRIDIS = np.array([
-    (68, 1, 84), (71, 45, 123), (59, 82, 139), (44, 114, 142), (33, 144, 140),
-    (39, 173, 129), (93, 200, 99), (170, 220, 50), (253, 231, 37),
+# CIE L*a*b*: L* from 45 to 95, the hue from 280 to 465 degrees, both in even steps, and as much
+# chroma as sRGB has there, at most 68.
+COLOURS = np.array([
+    (2, 107, 197), (127, 103, 220), (202, 97, 205), (252, 97, 179), (255, 135, 154),
+    (255, 165, 148), (254, 192, 153), (255, 218, 158), (247, 247, 107),
 ], np.float32)  # fmt: skip
 
 
 def colour_map(values):
-    """Returns jet colours, uint8 [height, width, 3], of floats in [0, 1], clipped.
+    """Returns colours of evenly rising lightness, uint8 [height, width, 3], of floats in [0, 1].
 
-    red = 1.5 - |4 v - 3|, green = 1.5 - |4 v - 2|, blue = 1.5 - |4 v - 1|, all clipped.
+    Linear between `COLOURS`: L* differs from a straight line by less than 2. Values are clipped.
     """
-    values = np.clip(np.asarray(values, np.float32), 0, 1)[..., None]
-    rgb = 1.5 - np.abs(4 * values - np.array([3, 2, 1], np.float32))  # [H, W, 3]
-    return np.rint(np.clip(rgb, 0, 1) * 255).astype(np.uint8)
-
-
-def even_colours(values):
-    """Returns colours of evenly rising brightness, uint8 [height, width, 3], of floats in [0, 1].
-
-    Viridis (van der Walt and Smith, matplotlib 1.5), dark violet to yellow: linear between
-    nine of its 256 colours, so at most 18 of 255 beside it. Values are clipped.
-    """
-    places = np.linspace(0, 1, len(VIRIDIS))
-    rgb = [np.interp(np.asarray(values), places, channel) for channel in VIRIDIS.T]
+    places = np.linspace(0, 1, len(COLOURS))
+    rgb = [np.interp(np.asarray(values), places, channel) for channel in COLOURS.T]
     return np.rint(np.stack(rgb, -1)).astype(np.uint8)  # [H, W, 3]
 
 
@@ -56,14 +47,13 @@ def normalized(heatmap):
     return ((np.where(known, heatmap, low) - low) / (high - low)).astype(np.float32)
 
 
-def overlay(image, heatmap, *, strength=0.5, colours=colour_map):
+def overlay(image, heatmap, *, strength=0.5):
     """Returns a picture coloured by a heatmap, uint8 [height, width, 3].
 
     Args:
         image: uint8 [height, width, 3] or [height, width, 1].
         heatmap: float [h, w] of any range; made bilinearly as large as the picture.
         strength: in [0, 1]. 0 is the picture, 1 is the colours.
-        colours: `colour_map`, `even_colours` or another function like them.
     """
     if not 0 <= strength <= 1:
         raise ValueError(f"`strength` must lie in [0, 1]. Received: {strength}")
@@ -71,7 +61,7 @@ def overlay(image, heatmap, *, strength=0.5, colours=colour_map):
         raise ValueError(f"Expected a heatmap [h, w]. Received: {list(np.shape(heatmap))}")
     image = files.as_pillow(image).convert("RGB")
     heat = Image.fromarray(normalized(heatmap)).resize(image.size, Image.Resampling.BILINEAR)
-    blend = (1 - strength) * np.asarray(image, np.float32) + strength * colours(heat)
+    blend = (1 - strength) * np.asarray(image, np.float32) + strength * colour_map(heat)
     return np.rint(blend).astype(np.uint8)
 
 

@@ -1,57 +1,57 @@
 """Brings what a decoder gives to 8 bits and sRGB, and transparency onto white."""
 
-import io
+import contextlib
+import dataclasses
+from typing import Optional
 
 import numpy as np
-from PIL import Image, ImageCms
+from PIL import Image
 
-BITS_PER_SAMPLE = 258  # a TIFF tag
-GREYS = ("1", "L", "LA")
-PROFILE_MODES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}
+from ugatit_tf.pictures import profiles
 
-
-def eight_bit(image):
-    """Returns the picture with 8 bits a channel: greys with more are scaled, not cut."""
-    if image.mode != "F" and not image.mode.startswith("I"):
-        return image
-    values = np.nan_to_num(np.asarray(image, np.float64), nan=0, posinf=0, neginf=0)
-    low, high = brightness_range(image, values.min(), values.max())
-    values = (values - low) * 255 / ((high - low) or 1)
-    return Image.fromarray(np.rint(values).astype(np.uint8))
+BITS_PER_SAMPLE, PHOTOMETRIC, SAMPLE_FORMAT = 258, 262, 339  # TIFF tags
+WHITE_IS_ZERO, SIGNED = 0, 2  # of the second and of the third
+DEEP_RGB, LOW_BYTES = "RGB;16B", "RGB;16L"  # of a PNG: Pillow keeps the first of two bytes
+SCALED = {"L;2": 85, "L;4": 17}  # by which Pillow multiplies a PNG's few levels
+WHOLE = {"La": "LA", "RGBa": "RGBA", "P": "RGBA", "PA": "RGBA"}  # mode -> one with plain alpha
 
 
-def brightness_range(image, smallest, largest):
-    """Returns what is black and what is white in a grey picture of more than 8 bits."""
-    bits = getattr(image, "tag_v2", {}).get(BITS_PER_SAMPLE, (16,))[0]
-    for white in (1.0, 255.0) if image.mode == "F" else (2.0 ** min(bits, 16) - 1,):
-        if smallest >= 0 and largest <= white:
-            return 0.0, white
-    return smallest, largest  # no convention fits: from its darkest to its brightest
+@dataclasses.dataclass(frozen=True)
+class Stored:
+    """What a file says of its pixels, and Pillow forgets once they are loaded."""
+
+    profile: Optional[bytes]  # ICC
+    layout: str = ""  # Pillow's name of how a PNG's pixels are stored
+    low_bytes: Optional[np.ndarray] = None  # uint8 [height, width, 3], where they are needed
 
 
-def in_srgb(image, profile):
-    """Returns a picture of 8 bits in sRGB, with alpha if it was transparent."""
-    if image.mode in ("P", "PA") or "transparency" in image.info:
-        image = image.convert("RGBA")
-    if not profile:
-        return image
-    try:
-        converted = through_profile(image, ImageCms.ImageCmsProfile(io.BytesIO(profile)))
-    except (ImageCms.PyCMSError, OSError, ValueError):  # broken profile, whole pixels
-        return image
-    if "A" in image.getbands():
-        converted.putalpha(image.getchannel("A"))
-    return converted
+def stored(image) -> Stored:
+    """Returns what to know of a picture before it is loaded."""
+    layout = image.tile[0][3] if image.format == "PNG" and getattr(image, "tile", None) else ""
+    is_keyed = layout == DEEP_RGB and "transparency" in image.info
+    return Stored(profiles.of(image), layout, _low_bytes(image) if is_keyed else None)
 
 
-def through_profile(image, profile):
-    """Returns a picture in sRGB without its alpha; one that the profile does not fit, as it is."""
-    mode = PROFILE_MODES.get(profile.profile.xcolor_space.strip())
-    fits = mode == image.mode.replace("A", "") or (mode == "RGB" and image.mode in GREYS)
-    if not fits or "sRGB" in ImageCms.getProfileDescription(profile):
-        return image.convert("RGB")
-    srgb = ImageCms.createProfile("sRGB")
-    return ImageCms.profileToProfile(image.convert(mode), profile, srgb, outputMode="RGB")
+def in_srgb(image, stored):
+    """Returns a loaded picture in sRGB with 8 bits a channel, with alpha if it was transparent.
+
+    Args:
+        image: a `PIL.Image.Image`.
+        stored: what `stored` said of it.
+    """
+    image = _with_whole_alpha(image)
+    alpha = _alpha(image, stored)
+    if image.mode == "F" or image.mode.startswith("I"):
+        picture = _grey_in_srgb(_levels(image), stored.profile)
+    elif image.mode == "LAB":
+        picture = profiles.lab_to_srgb(image)
+    else:
+        picture = profiles.to_srgb(_without_alpha(_unsigned(image)), stored.profile)
+    if alpha is None:
+        return picture
+    picture = picture.convert("L" if picture.mode in profiles.GREYS else "RGB")
+    picture.putalpha(alpha)
+    return picture
 
 
 def on_white(image):
@@ -61,3 +61,105 @@ def on_white(image):
     white = Image.new("RGB", image.size, "white")
     white.paste(image.convert("RGB"), mask=image.getchannel("A"))
     return white
+
+
+def _low_bytes(image):
+    """The second bytes of the 16-bit colours of a PNG that is not loaded yet."""
+    file = image.fp
+    place = file.tell()
+    try:
+        with Image.open(file, formats=["PNG"]) as again:
+            again.tile = [(*tile[:3], LOW_BYTES) for tile in again.tile]
+            again.info.pop("transparency")
+            return np.array(again)
+    finally:
+        file.seek(place)
+
+
+def _with_whole_alpha(image):
+    """Palettes as colours; alpha that was multiplied into the colours, taken out of them."""
+    return image.convert(WHOLE[image.mode]) if image.mode in WHOLE else image
+
+
+def _without_alpha(image):
+    modes = {"LA": "L", "RGBA": "RGB", "RGBX": "RGB", "YCbCr": "RGB", "HSV": "RGB"}
+    return image.convert(modes[image.mode]) if image.mode in modes else image
+
+
+def _alpha(image, stored):
+    """Mode L, or None: of a channel, or 0 where the colour is the one named as transparent."""
+    if image.mode in ("LA", "RGBA"):
+        return image.getchannel("A")
+    key = image.info.get("transparency")
+    if not isinstance(key, (int, tuple)) or image.mode not in ("1", "L", "I;16", "I", "RGB"):
+        return None
+    values = np.asarray(image)
+    if image.mode == "1":
+        is_key = values == bool(key)
+    elif image.mode != "RGB":
+        is_key = values == key * SCALED.get(stored.layout, 1)
+    elif stored.low_bytes is not None:
+        is_key = (values == np.array(key) >> 8).all(-1)
+        is_key &= (stored.low_bytes == np.array(key) & 255).all(-1)
+    else:
+        # A picture of 16 bits that was loaded elsewhere: only its first bytes are known.
+        is_key = (values == (np.array(key) >> 8 if max(key) > 255 else key)).all(-1)
+    return Image.fromarray(np.where(is_key, 0, 255).astype(np.uint8))
+
+
+def _levels(image):
+    """The grey levels of a picture with more than 8 bits, float [height, width], 0 to 255."""
+    tags = getattr(image, "tag_v2", {})
+    bits, kind = (_first(tags.get(tag)) for tag in (BITS_PER_SAMPLE, SAMPLE_FORMAT))
+    values = np.asarray(image)
+    if image.mode == "I" and bits == 32 and kind not in (SIGNED, None):
+        values = values.view(np.uint32)  # which Pillow has no mode for
+    values = np.nan_to_num(values.astype(np.float64), nan=0, posinf=0, neginf=0)
+    if kind == SIGNED and bits == 16 and values.min() >= 0:
+        levels = np.floor(values / 128)  # half the range, so 7 bits less
+    else:
+        low, high = _range(image.mode, bits, values.min(), values.max(), kind == SIGNED)
+        levels = (values - low) * 255 / ((high - low) or 1)
+    return 255 - levels if tags.get(PHOTOMETRIC) == WHITE_IS_ZERO else levels
+
+
+def _range(mode, bits, smallest, largest, signed):
+    """Returns what is black and what is white in a grey picture of more than 8 bits.
+
+    Where no convention fits, these are its darkest and its brightest.
+    """
+    if mode == "F":
+        whites = 1.0, 255.0
+    elif bits == 32 and largest > 2**24:
+        whites = (2.0 ** (31 if signed else 32) - 1,)
+    else:
+        whites = (2.0 ** min(bits or 16, 16) - 1,)
+    fits = (white for white in whites if smallest >= 0 and largest <= white)
+    return next(((0.0, white) for white in fits), (smallest, largest))
+
+
+def _unsigned(image):
+    """A grey TIFF of 8 bits with a sign, which Pillow takes for one without."""
+    tags = getattr(image, "tag_v2", {})
+    if image.mode != "L" or _first(tags.get(SAMPLE_FORMAT)) != SIGNED:
+        return image
+    values = np.asarray(image).view(np.int8).astype(float)
+    low, high = (0, 127) if values.min() >= 0 else (values.min(), values.max())
+    return Image.fromarray(np.rint((values - low) * 255 / ((high - low) or 1)).astype(np.uint8))
+
+
+def _grey_in_srgb(levels, profile):
+    """Converts before rounding to 8 bits: near black a profile's curve is steep."""
+    ramp = Image.fromarray(np.arange(256, dtype=np.uint8)[None])
+    curve = np.asarray(profiles.to_srgb(ramp, profile))[0]
+    if curve.ndim == 1:  # sRGB already
+        return Image.fromarray(np.rint(levels).astype(np.uint8))
+    channels = [np.interp(levels, np.arange(256), channel) for channel in curve.T]
+    return Image.fromarray(np.rint(np.stack(channels, -1)).astype(np.uint8))
+
+
+def _first(value):
+    """The first of a TIFF tag's values, which are one or several."""
+    with contextlib.suppress(TypeError):
+        return value[0]
+    return value

@@ -2,7 +2,7 @@
 
 ffmpeg, of the package `imageio-ffmpeg`, works in a process beside ours, frame by frame. A film
 is told by content, and read whole or refused. A rate that varies (of a telephone, of a GIF)
-comes out constant, and the length stays.
+comes out constant, and the length stays. High dynamic range is brought to that of a screen.
 """
 
 import contextlib
@@ -16,16 +16,18 @@ from fractions import Fraction
 
 import numpy as np
 
-from ugatit_tf.pictures import files
+from ugatit_tf.pictures import containers, files, video_colours
 
 SUFFIXES = (".mp4", ".webm", ".mov", ".mkv", ".avi", ".m4v")  # read; GIF too when it moves
 WRITTEN = (".mp4", ".gif")
+CUT = "the film is cut off before its end"
 REASONS = {  # what ffmpeg says: what people should know
     "matches no streams": "there is no moving picture in it",
-    "partial file|ended prematurely": "the film is cut off before its end",
+    "partial file|ended prematurely": CUT,
     "moov atom|header parsing|whitelist": "this is not a film, or it is cut off",
     "corrupt|containing master|LZW": "the film is damaged or cut off",
 }
+NO_MEMORY = "Cannot allocate memory"  # so ffmpeg says it
 # A playlist could name other files and addresses: only these formats, and no network.
 SAFE = "-protocol_whitelist file -format_whitelist mov,matroska,avi,gif -i"
 READ = f"-hide_banner -nostdin -nostats -xerror {SAFE}"
@@ -33,7 +35,7 @@ NICELY = "flags=bicubic+accurate_rnd+full_chroma_int"
 SQUARE = f"scale=w='if(lt(abs(sar-1),0.01),iw,round(iw*sar))':h=ih:{NICELY},setsar=1"
 FIRST = f"-map 0:V:0 -frames:v 1 -c:v ppm -f image2pipe -vf {SQUARE}"
 COUNT = "-v error -map 0:V:0 -progress pipe:1 -f null -vf fps={}:start_time=0"
-FRAMES = "-v quiet -map 0:V:0 -f rawvideo -vf fps={}:start_time=0,scale={}:{}:{},format=rgb24"
+FRAMES = "-v quiet -map 0:V:0 -f rawvideo -vf fps={}:start_time=0,{}scale={}:{}:{},format=rgb24"
 PACKETS = "-v error -map 0:V:0 -c copy -f framecrc"
 DRAW = "-v error -y -f rawvideo -pix_fmt rgb24 -video_size {}x{} -framerate {} -i pipe:0"
 # Silence fills a late start and gaps, so that sound and picture stay together everywhere.
@@ -57,6 +59,7 @@ class Film:
     fps: float  # frames per second, constant
     num_frames: int
     has_sound: bool
+    filters: str = ""  # that bring its colours to sRGB, as `video_colours` has them
 
 
 def is_film(path):
@@ -72,18 +75,28 @@ def opened(path):
     """Returns the `Film` in a file. All of it is decoded once, to count and to check.
 
     Raises:
-        UnreadablePicture: missing, damaged, cut off, not a film, too large; no imageio-ffmpeg.
+        UnreadablePicture: missing, damaged, cut off, not a film, too large, of colours that
+            cannot be shown; no imageio-ffmpeg.
     """
+    local(path)
+    if containers.is_cut(path):
+        raise files.UnreadablePicture(path, CUT)
     picture, said = run(path, FIRST)
     width, height = map(int, re.match(rb"P6\s+(\d+)\s+(\d+)\s", picture).groups())
     files.check_size(path, width, height)
-    streams = re.findall(r"^ +Stream #0:.*", said.split("\nOutput #0")[0], re.MULTILINE)
+    # Each with the lines after it, which say more about it.
+    streams = re.split(r"(?m)^ +(?=Stream #0:)", said.split("\nOutput #0")[0])[1:]
     stream = next(x for x in streams if ": Video: " in x and "(attached pic)" not in x)
+    try:
+        filters = video_colours.filters(stream, program())
+    except video_colours.UnshowableColours as error:
+        raise files.UnreadablePicture(path, error) from error
+    stream = stream.split("\n")[0]
     rate = constant_rate(path, stream)
     progress, _ = run(path, COUNT.format(rate))
     num_frames = int(re.findall(rb"^frame= *(\d+)", progress, re.MULTILINE)[-1])
     has_sound = any(": Audio: " in x for x in streams)
-    return Film(os.fspath(path), width, height, float(rate), num_frames, has_sound)
+    return Film(os.fspath(path), width, height, float(rate), num_frames, has_sound, filters)
 
 
 def frames(film):
@@ -93,7 +106,7 @@ def frames(film):
     process that decodes. An `UnreadablePicture` if the file was changed and frames are missing.
     """
     rate = Fraction(film.fps).limit_denominator(1001)
-    options = FRAMES.format(rate, film.width, film.height, NICELY).split()
+    options = FRAMES.format(rate, film.filters, film.width, film.height, NICELY).split()
     command = [program(), *READ.split(), local(film.path), *options, "-"]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         try:
@@ -179,6 +192,10 @@ def local(path):
     """Returns a name for ffmpeg that is a file's for certain: a colon could be a protocol."""
     if not os.path.isfile(path):
         raise files.UnreadablePicture(path, "there is no such file")
+    try:
+        open(path, "rb").close()
+    except OSError as error:  # ffmpeg's words for it sound like damage
+        raise files.shortage(path, error) from error
     return f"file:{os.fspath(path)}"
 
 
@@ -190,6 +207,8 @@ def run(path, options):
         raise files.UnreadablePicture(path, error) from error
     done = subprocess.run(command, capture_output=True, check=False)
     said = done.stderr.decode(errors="replace")
+    if done.returncode and NO_MEMORY in said:
+        raise files.shortage(path, MemoryError())
     # Only in its own lines: a title or a file name may say anything.
     known = [REASONS[x] for x in REASONS if re.search(rf"(?m)^(\[|Stream map).*({x})", said)]
     if known or done.returncode or not done.stdout:

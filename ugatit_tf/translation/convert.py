@@ -37,6 +37,7 @@ class Outcome:
     failed: list = dataclasses.field(default_factory=list)  # of (name, reason)
     without_face: list = dataclasses.field(default_factory=list)  # names
     tiled: list = dataclasses.field(default_factory=list)  # names
+    stilled: list = dataclasses.field(default_factory=list)  # names of those that move
     seconds: float = 0.0
     report: str = ""
 
@@ -51,6 +52,7 @@ class Prepared:
     region: Optional[tuple]  # of the face: (top, left, side); None is the whole picture
     how: object  # the `Fit` of the region
     x: Optional[np.ndarray]  # float32, as the networks take it
+    stilled: bool = False  # it moves, and this is its first frame
 
     @property
     def num_pixels(self):
@@ -59,6 +61,10 @@ class Prepared:
     def without_x(self):
         """The same once the networks are done with it: most of the memory."""
         return dataclasses.replace(self, x=None)
+
+
+class TooLarge(ValueError):  # noqa: N818
+    """A picture that would be scaled to more pixels than `--max_pixels` allows."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,6 +83,7 @@ class Done:
     images: dict  # title -> uint8 image, as the report shows them
     lacks_face: bool  # where one was asked for
     tiled: bool
+    stilled: bool
 
 
 def convert(model, request) -> Outcome:
@@ -88,7 +95,7 @@ def convert(model, request) -> Outcome:
     """
     request = dataclasses.replace(request, direction=model.known(request.direction))
     jobs = sources.jobs(request)
-    outcome, began = Outcome(), time.monotonic()
+    outcome, began = Outcome(failed=sources.unreadable(request)), time.monotonic()
     label = DIRECTIONS[request.direction][1]
     with Progress(len(jobs), unit="picture", label=label) as bar:
         results = _counted(_results(model, request, jobs), outcome, bar)
@@ -105,7 +112,7 @@ def prepared(model, request, job, pixels, alpha=None, region=None) -> Prepared:
     """What the networks are given of a picture, or of the `region` with its face.
 
     Raises:
-        ValueError: it would be too large.
+        TooLarge: so many pixels are not allowed.
     """
     if region:
         part, mode, options = face.cut(pixels, region), "stretch", {}
@@ -114,7 +121,10 @@ def prepared(model, request, job, pixels, alpha=None, region=None) -> Prepared:
     how = model.fit_of(part.shape, mode, request.size, **options)
     if math.prod(how.shape) > request.max_pixels:
         height, width = how.shape
-        raise ValueError(f"it would be scaled to {width} x {height} pixels; see --max_pixels")
+        raise TooLarge(
+            f"it would be scaled to {width} x {height} pixels; --max_pixels is "
+            f"{request.max_pixels}. Use a smaller --size, or a larger --max_pixels."
+        )
     return Prepared(job, pixels, alpha, region, how, how.apply(files.to_float(part)))
 
 
@@ -148,9 +158,8 @@ def heatmaps(request, shown, output, looked) -> dict:
     heat = {kind: values for kind, values in heat.items() if values is not None}
     if request.heatmap in ("raw", "npy"):
         return heat
-    colours = panels.even_colours
     found = {
-        kind: panels.overlay(shown if kind == "attention" else output, values, colours=colours)
+        kind: panels.overlay(shown if kind == "attention" else output, values)
         for kind, values in heat.items()
     }
     if request.heatmap == "side":
@@ -171,7 +180,8 @@ def _results(model, request, jobs):
                 job.source, channels=model.channels, max_pixels=request.max_pixels
             )
             region = face.find(pixels) if request.face else None
-            return prepared(model, request, job, pixels, alpha, region)
+            picture = prepared(model, request, job, pixels, alpha, region)
+            return dataclasses.replace(picture, stilled=files.is_animated(job.source))
         except files.UnreadablePicture as error:
             return Failed(job, error.reason)
         except Failure:  # not of this picture: a package is missing
@@ -224,10 +234,10 @@ def _written(request, picture, tiled, shown, output, looked):
     files.write(job.target, output, alpha=alpha, **options)
     images = {"Input": shown}
     if request.report and looked.generator is not None:
-        colours = panels.even_colours
-        images["Attention"] = panels.overlay(shown, looked.generator, colours=colours)
+        images["Attention"] = panels.overlay(shown, looked.generator)
     images["Output"] = output
-    return Done(job, images, request.face and picture.region is None, tiled)
+    lacks_face = request.face and picture.region is None
+    return Done(job, images, lacks_face, tiled, picture.stilled)
 
 
 def _write_heatmap(path, values):
@@ -276,6 +286,8 @@ def _counted(results, outcome, bar):
             outcome.without_face.append(result.job.name)
         if result.tiled:
             outcome.tiled.append(result.job.name)
+        if result.stilled:
+            outcome.stilled.append(result.job.name)
         yield result
 
 

@@ -67,7 +67,10 @@ def _translated(model, request, film, stack):
 
     def load(seen):
         pixels, region = seen
-        return convert.prepared(model, request, None, pixels, region=region)
+        try:
+            return convert.prepared(model, request, None, pixels, region=region)
+        except convert.TooLarge as error:
+            raise Failure(f"{film.path}: {error}") from None
 
     def translate(batch):
         x = np.stack([item.x for item in batch])

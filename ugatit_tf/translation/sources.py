@@ -128,8 +128,9 @@ def _inputs(request):
     if os.path.isdir(path):
         names = _below(path, request)
         if not names:
+            closed = "".join(f"; {name}: {reason}" for name, reason in unreadable(request))
             deeper = "" if request.recursive else " (--recursive True looks into its folders too)"
-            raise Failure(f"No file in {path}{deeper}. Expected pictures.")
+            raise Failure(f"No file in {path}{deeper}{closed}. Expected pictures.")
         return path, names
     base, paths = places.matching(path)
     found = [file for file in paths if os.path.isfile(file)]
@@ -142,14 +143,23 @@ def _inputs(request):
     return base, [os.path.relpath(file, base or ".") for file in found]
 
 
-def _raise(error):
-    raise error
-
-
 def _below(folder, request):
-    """Names below a folder, without hidden ones and without those of the output."""
-    output, found = os.path.realpath(request.output), []
-    for parent, folders, names in os.walk(folder, onerror=_raise):
+    """Names below a folder, without hidden ones and without those of the output.
+
+    A folder in it that cannot be read is left out here, and named by `unreadable`.
+    """
+    os.scandir(folder).close()  # an error, where it is the folder itself
+    found = []
+    for parent, names in _walk(folder, request):
+        paths = (os.path.join(parent, name) for name in sorted(names) if not name.startswith("."))
+        found += [os.path.relpath(path, folder) for path in paths]
+    return found
+
+
+def _walk(folder, request, onerror=None):
+    """Yields (folder, names of the files in it) of all that are looked into."""
+    output = os.path.realpath(request.output)
+    for parent, folders, names in os.walk(folder, onerror=onerror):
         folders[:] = sorted(
             name
             for name in folders
@@ -157,9 +167,28 @@ def _below(folder, request):
             and not name.startswith(".")
             and os.path.realpath(os.path.join(parent, name)) != output
         )
-        paths = (os.path.join(parent, name) for name in sorted(names) if not name.startswith("."))
-        found += [os.path.relpath(path, folder) for path in paths]
-    return found
+        yield parent, names
+
+
+def unreadable(request) -> list:
+    """(name, reason) of each folder of the input that cannot be looked into."""
+    path, errors = request.input, []
+    if os.path.isdir(path):
+        base = path
+        for _ in _walk(path, request, errors.append):
+            pass
+    else:
+        base, _ = places.matching(path)
+        for folder in filter(os.path.isdir, places.matching(os.path.dirname(path) or ".")[1]):
+            try:
+                os.scandir(folder).close()
+            except OSError as error:
+                errors.append(error)
+    left_out = "this folder was left out"
+    return [
+        (os.path.relpath(error.filename, base or "."), f"{error.strerror.lower()}; {left_out}")
+        for error in errors
+    ]
 
 
 def _renamed(name, kind):

@@ -1,0 +1,207 @@
+"""What is wrong with a file is told from what is wrong with the computer."""
+
+import errno
+import io
+import os
+import pickle
+import threading
+import warnings
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests import runs
+from ugatit_tf.data import cache, folders, packing, places
+from ugatit_tf.interchange import generator_file
+from ugatit_tf.pictures import files, opening
+from ugatit_tf.pictures.quiet import quiet
+from ugatit_tf.runtime import Failure
+
+SHORTAGES = [errno.EMFILE, errno.ENFILE, errno.EIO, errno.ESTALE, errno.EACCES, errno.ENOMEM]
+
+
+class Failing(io.BytesIO):
+    """A file of which the disk gives nothing any more from some place on."""
+
+    def __init__(self, content, place, error):
+        super().__init__(content)
+        self.place, self.failure = place, error
+
+    def read(self, length=-1):
+        if self.tell() + max(length, 0) > self.place or length < 0:
+            raise self.failure
+        return super().read(length)
+
+
+def failing_open(error, place=0):
+    def opened(path, mode="r"):
+        if place == 0:
+            raise error
+        with open(path, mode) as file:
+            return Failing(file.read(), place, error)
+
+    return opened
+
+
+def error_of(number):
+    return OSError(number, os.strerror(number))
+
+
+def is_one_line_about(error, path):
+    return isinstance(error, OSError) and str(path) in str(error) and "\n" not in str(error)
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    return runs.write_pictures(str(tmp_path / "trainA"), ["a.png", "b.png", "c.png"])
+
+
+@pytest.mark.parametrize("number", SHORTAGES)
+def test_a_file_that_cannot_be_opened_is_not_called_damaged(pictures, monkeypatch, number):
+    monkeypatch.setattr(opening, "open", failing_open(error_of(number)), raising=False)
+    for look in (files.read, files.size, files.is_animated):
+        with pytest.raises(files.ReadError) as caught:
+            look(pictures[0])
+        assert caught.value.errno == number
+        assert is_one_line_about(caught.value, pictures[0])
+        assert "damaged" not in str(caught.value) and "remove" not in str(caught.value)
+
+
+@pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF"])
+@pytest.mark.parametrize("error", [error_of(errno.EIO), MemoryError()], ids=["EIO", "memory"])
+def test_a_disk_that_fails_in_the_middle_is_not_the_pictures_fault(
+    tmp_path, monkeypatch, format, error
+):
+    path = tmp_path / "a"
+    noise = np.random.default_rng(0).integers(0, 256, [200, 200, 3], dtype=np.uint8)
+    compression = {"compression": "tiff_lzw"} if format == "TIFF" else {}
+    Image.fromarray(noise).save(path, format, **compression)
+    assert path.stat().st_size > 9000
+    monkeypatch.setattr(opening, "open", failing_open(error, place=9000), raising=False)
+    with pytest.raises(files.ReadError, match="could not be read"):
+        files.read(path)
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), OSError("out of memory error when reading image file")]
+)
+def test_no_memory_for_the_pixels_is_not_the_pictures_fault(pictures, monkeypatch, error):
+    def starved(*_):
+        raise error
+
+    monkeypatch.setattr(files.tones, "in_srgb", starved)
+    with pytest.raises(files.ReadError, match="a.png could not be read; the memory is not enough"):
+        files.read(pictures[0])
+
+
+def test_no_memory_for_exif_does_not_leave_a_picture_on_its_side(pictures, monkeypatch):
+    def starved(_):
+        raise MemoryError
+
+    monkeypatch.setattr(Image.Image, "getexif", starved)
+    with pytest.raises(files.ReadError):
+        files.read(pictures[0])
+
+
+def test_an_error_of_a_disk_that_a_decoder_keeps_to_itself_is_raised(pictures, monkeypatch):
+    failed = error_of(errno.EIO)
+    monkeypatch.setattr(opening, "open", failing_open(failed, place=30), raising=False)
+    with pytest.raises(files.ReadError), files.opened(pictures[0]):
+        pass
+
+
+def test_a_damaged_file_that_names_a_huge_length_does_not_take_the_memory(tmp_path):
+    content = opening.Content(io.BytesIO(b"x" * 10))
+    assert content.read(2**62) == b"x" * 10
+    assert content.read() == content.read(5) == b""
+
+
+def test_an_error_of_reading_survives_pickling():
+    error = pickle.loads(pickle.dumps(files.ReadError(errno.EIO, "Input/output error", "a.png")))
+    assert (error.errno, error.filename) == (errno.EIO, "a.png")
+    assert "a.png could not be read; input/output error" in str(error)
+
+
+@pytest.mark.parametrize("number", SHORTAGES)
+def test_a_dataset_is_not_smaller_because_the_computer_is_short_of_something(
+    pictures, monkeypatch, number
+):
+    opened = failing_open(error_of(number))
+
+    def sometimes(path, mode="r"):
+        return opened(path, mode) if "b.png" in str(path) else open(path, mode)
+
+    monkeypatch.setattr(opening, "open", sometimes, raising=False)
+    with pytest.raises(files.ReadError, match="b.png could not be read"):
+        folders.examine(os.path.dirname(pictures[0]))
+
+
+def test_the_second_reading_of_a_file_is_no_verdict_either(pictures, monkeypatch):
+    monkeypatch.setattr(places, "open", failing_open(error_of(errno.ESTALE)), raising=False)
+    with pytest.raises(files.ReadError, match="a.png could not be read; stale"):
+        folders.examine(os.path.dirname(pictures[0]))
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE, errno.EACCES])
+def test_a_folder_that_a_disk_does_not_give_is_not_taken_for_missing(tmp_path, monkeypatch, number):
+    def failing(path):
+        raise OSError(number, os.strerror(number), str(path))
+
+    monkeypatch.setattr(places.os, "stat", failing)
+    with pytest.raises(OSError, match="trainA"):
+        folders.examine(str(tmp_path / "trainA"))
+
+
+def test_a_cache_does_not_hide_that_a_picture_could_not_be_read(pictures, monkeypatch):
+    monkeypatch.setattr(opening, "open", failing_open(error_of(errno.EMFILE)), raising=False)
+    with pytest.raises(files.ReadError, match="raise the limit"):
+        cache.source(pictures, size=8, channels=3, where="disk", resize=None)
+
+
+def test_pictures_that_another_version_read_otherwise_are_not_taken_from_a_cache(
+    pictures, monkeypatch
+):
+    before = cache._key(pictures, 8, 3)
+    monkeypatch.setattr(files, "DECODING", files.DECODING + 1)
+    assert cache._key(pictures, 8, 3) != before
+
+
+def test_a_shard_that_could_not_be_read_is_not_to_be_packed_anew(pictures, tmp_path, monkeypatch):
+    packing.pack(str(tmp_path), str(tmp_path / "packed"))
+    (path, *_) = folders.examine(str(tmp_path / "packed" / "trainA")).paths
+    monkeypatch.setattr(places, "open", failing_open(error_of(errno.EMFILE)), raising=False)
+    with pytest.raises(files.ReadError) as caught:
+        files.read(path)
+    assert "anew" not in str(caught.value)
+
+
+def test_a_generator_file_that_could_not_be_read_is_not_called_damaged(tmp_path, monkeypatch):
+    (tmp_path / "a2b.npz").write_bytes(b"")
+    opened = failing_open(error_of(errno.EMFILE))
+    monkeypatch.setattr(generator_file, "open", opened, raising=False)
+    with pytest.raises(Failure, match="a2b.npz cannot be read: too many open files.$"):
+        generator_file.load(tmp_path / "a2b.npz")
+
+
+def test_pillow_is_silent_while_we_read_and_speaks_to_everybody_else():
+    def warn():
+        warnings.warn_explicit("broken", UserWarning, "file.py", 1, module="PIL.TiffImagePlugin")
+
+    def elsewhere():
+        with pytest.raises(UserWarning, match="broken"):
+            warn()
+        done.append(True)
+
+    done = []
+    with quiet():
+        with quiet():
+            warn()
+        warn()
+        thread = threading.Thread(target=elsewhere)
+        thread.start()
+        thread.join()
+        with pytest.raises(UserWarning, match="ours"):
+            warnings.warn("ours", stacklevel=1)
+    elsewhere()
+    assert len(done) == 2

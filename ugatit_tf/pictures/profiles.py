@@ -1,0 +1,208 @@
+"""What colours the numbers of a picture stand for, and the way from them to sRGB.
+
+A profile is judged by what it does to colours, never by its name. A PNG without one may say the
+same in chunks of its own; as the PNG specification (third edition) has it, cICP comes before an
+ICC profile, that before sRGB, and that before gAMA and cHRM. The conversion is LittleCMS's.
+"""
+
+import functools
+import io
+import struct
+
+import numpy as np
+from PIL import Image, ImageCms
+
+SPACES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}  # of a profile -> the mode it is for
+GREYS = ("1", "L")
+NEAR = 1  # levels of 255: a profile that changes no colour by more is sRGB
+D50 = (0.9642, 1.0, 0.8249)  # XYZ of the white that profiles refer to
+BRADFORD = np.array(
+    [[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]]
+)
+
+D65 = (0.3127, 0.3290)
+SRGB_PRIMARIES = (*D65, 0.64, 0.33, 0.30, 0.60, 0.15, 0.06)  # x, y of white, red, green, blue
+PRIMARIES = {  # of cICP (ITU-T H.273) -> the same
+    1: SRGB_PRIMARIES,
+    9: (*D65, 0.708, 0.292, 0.170, 0.797, 0.131, 0.046),  # BT.2020
+    12: (*D65, 0.680, 0.320, 0.265, 0.690, 0.150, 0.060),  # Display P3
+}
+SRGB_CURVE = 13
+CURVES = {1: SRGB_CURVE, 4: 1 / 2.2, 5: 1 / 2.8, 6: SRGB_CURVE, 8: 1.0, 13: SRGB_CURVE,
+          14: SRGB_CURVE, 15: SRGB_CURVE}  # fmt: skip
+HDR = {16: "PQ", 18: "HLG"}
+USUAL_GAMMA, ROUNDED = 0.45455, 0.005  # what writers of sRGB say, more or less exactly
+
+
+class UnknownColours(ValueError):  # noqa: N818
+    """Colours that cannot be shown right; the message says why in one line."""
+
+
+def of(image):
+    """Returns the ICC profile of a picture as bytes; None where it is sRGB or does not say.
+
+    Raises:
+        UnknownColours: they are those of high dynamic range, or of a cICP that is not known.
+    """
+    if image.format != "PNG":
+        return image.info.get("icc_profile")
+    cicp = _cicp(image)
+    if cicp:
+        return _of_cicp(*cicp)
+    if "icc_profile" in image.info or "srgb" in image.info or not image.info.get("gamma"):
+        return image.info.get("icc_profile")
+    return _of_gamma(image.info["gamma"], image.info.get("chromaticity", SRGB_PRIMARIES))
+
+
+def to_srgb(image, profile):
+    """Returns an 8-bit picture without alpha in sRGB; one that the profile does not fit, as it is.
+
+    Args:
+        image: a `PIL.Image.Image` of mode 1, L, RGB or CMYK.
+        profile: bytes of an ICC profile, or None.
+    """
+    transform = _transform(profile, image.mode) if profile else None
+    if transform is None:
+        return image
+    return ImageCms.applyTransform(image.convert(transform.input_mode), transform)
+
+
+def lab_to_srgb(image):
+    """Returns a picture of mode LAB (CIE L*a*b*, D50) in sRGB."""
+    return ImageCms.applyTransform(image, _lab())
+
+
+@functools.lru_cache(maxsize=16)  # most datasets have one or a few
+def _transform(profile, mode):
+    """From a profile to sRGB; None where it does not fit `mode`, is broken, or is sRGB already."""
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        needed = SPACES.get(source.profile.xcolor_space.strip())
+        if needed != mode and not (needed == "RGB" and mode in GREYS):
+            return None
+        transform = ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), needed, "RGB")
+    except (ImageCms.PyCMSError, OSError, ValueError):  # broken profile, whole pixels
+        return None
+    return None if needed != "CMYK" and _changes_nothing(transform) else transform
+
+
+def _changes_nothing(transform):
+    ramp = np.arange(256, dtype=np.uint8)[None]
+    if transform.input_mode == "L":
+        colours, expected = ramp, np.stack([ramp] * 3, -1)
+    else:
+        steps = np.arange(0, 256, 15, dtype=np.uint8)
+        cube = np.stack(np.meshgrid(steps, steps, steps), -1).reshape(1, -1, 3)
+        colours = expected = np.concatenate([cube, np.stack([ramp] * 3, -1)], 1)
+    found = np.asarray(ImageCms.applyTransform(Image.fromarray(colours), transform))
+    return np.abs(found.astype(int) - expected).max() <= NEAR
+
+
+@functools.lru_cache(maxsize=1)
+def _lab():
+    profiles = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
+    return ImageCms.buildTransform(*profiles, "LAB", "RGB")
+
+
+def _cicp(image):
+    """The first two numbers of a PNG's cICP chunk, primaries and curve; None without one.
+
+    Pillow does not read it. It stands before the pixels.
+    """
+    file = getattr(image, "fp", None)
+    if file is None:  # loaded before it came to us
+        return None
+    place = file.tell()
+    try:
+        file.seek(8)
+        while len(head := file.read(8)) == 8:
+            length, kind = struct.unpack(">I4s", head)
+            if kind == b"cICP":
+                return tuple(file.read(2))
+            if kind in (b"IDAT", b"IEND"):
+                return None
+            file.seek(length + 4, io.SEEK_CUR)
+        return None
+    finally:
+        file.seek(place)
+
+
+def _of_cicp(primaries, curve):
+    if curve in HDR:
+        raise UnknownColours(
+            f"this is an HDR picture ({HDR[curve]}), which is not read; save it for an ordinary "
+            f"screen (SDR, sRGB)"
+        )
+    if primaries not in PRIMARIES or curve not in CURVES:
+        raise UnknownColours(
+            f"its colours (cICP {primaries}, {curve}) are not known; save it in sRGB"
+        )
+    if (primaries, CURVES[curve]) == (1, SRGB_CURVE):
+        return None
+    return matrix_profile(CURVES[curve], PRIMARIES[primaries])
+
+
+def _of_gamma(gamma, primaries):
+    usual = abs(gamma - USUAL_GAMMA) <= ROUNDED
+    if not np.allclose(primaries, SRGB_PRIMARIES, rtol=0, atol=ROUNDED):
+        return matrix_profile(gamma, tuple(primaries))
+    return None if usual else matrix_profile(gamma, SRGB_PRIMARIES)
+
+
+@functools.lru_cache(maxsize=64)
+def matrix_profile(curve, primaries):
+    """Returns an ICC profile (version 2) of a screen.
+
+    Args:
+        curve: `SRGB_CURVE`, or a number: light ** curve is what the file holds.
+        primaries: x, y of white, red, green and blue.
+
+    Raises:
+        UnknownColours: there are no such colours.
+    """
+    tags = {f"{name}XYZ": _xyz(values) for name, values in zip("rgb", _colorants(primaries))}
+    levels = np.linspace(0, 1, 4096)
+    if curve == SRGB_CURVE:
+        light = np.where(levels <= 0.04045, levels / 12.92, ((levels + 0.055) / 1.055) ** 2.4)
+    else:
+        light = levels ** (1 / curve)
+    points = np.rint(light * 65535).astype(">u2")
+    table = b"curv" + struct.pack(">II", 0, len(points)) + points.tobytes()
+    return _icc({**tags, "wtpt": _xyz(D50), "rTRC": table, "gTRC": table, "bTRC": table})
+
+
+def _colorants(primaries):
+    """XYZ of red, green and blue, [3, 3], which add up to the white D50."""
+    x, y = np.reshape(primaries, [4, 2]).T
+    try:
+        with np.errstate(all="ignore"):
+            white, *colours = np.stack([x / y, np.ones(4), (1 - x - y) / y], -1)  # where Y is 1
+        basis = np.transpose(colours)
+        matrix = basis * np.linalg.solve(basis, white)
+        gains = np.diag(BRADFORD @ D50 / (BRADFORD @ white))
+        found = (np.linalg.solve(BRADFORD, gains @ BRADFORD) @ matrix).T
+    except np.linalg.LinAlgError:
+        found = np.full([3, 3], np.nan)
+    if not np.abs(found).max() < 4:
+        raise UnknownColours("its cHRM chunk describes no colours; save it in sRGB")
+    return found
+
+
+def _xyz(values):
+    return b"XYZ " + struct.pack(">I3i", 0, *(round(65536 * value) for value in values))
+
+
+def _icc(tags):
+    """The bytes of a profile with these tags: a head of 128 bytes, the table, and what it lists."""
+    table, content, places = b"", b"", {}
+    start = 128 + 4 + 12 * len(tags)
+    for name, data in tags.items():
+        if data not in places:
+            places[data] = start + len(content)
+            content += data + bytes(-len(data) % 4)
+        table += struct.pack(">4sII", name.encode(), places[data], len(data))
+    head = struct.pack(
+        ">I4x4s12s12x4s28x3i48x", start + len(content), b"\x02\x10\0\0", b"mntrRGB XYZ ", b"acsp",
+        *(round(65536 * value) for value in D50),
+    )  # fmt: skip
+    return head + struct.pack(">I", len(tags)) + table + content

@@ -1,0 +1,66 @@
+"""The filters that bring a film's colours to sRGB, where ffmpeg itself leaves them as they are.
+
+Telephones film in HLG or PQ (high dynamic range) and in the primaries of BT.2020. Light up to 70%
+of reference white (203 cd/m2, ITU-R BT.2408) stays what it is; what is brighter, up to 1000 cd/m2,
+is pressed into the rest. With it reference white becomes 239 of 255.
+"""
+
+import functools
+import re
+import subprocess
+
+HDR = {"arib-std-b67": "HLG", "smpte2084": "PQ"}
+WIDE = ("bt2020", "smpte431", "smpte432")  # primaries
+NEEDED = ("zscale", "tonemap")  # filters that not every ffmpeg has
+WHITE, PEAK = 203, 1000  # cd/m2
+
+# Said to the filters again, since a container may know what the frames do not say.
+TAGS = "setparams=colorspace={}:color_primaries={}:color_trc={}"
+# Full chroma first: `zscale` takes no odd sizes of halved one.
+LIGHT = f"format=yuv444p10le,zscale=t=linear:npl={WHITE},format=gbrpf32le,zscale=p=bt709"
+TONES = f"tonemap=tonemap=mobius:param=0.7:desat=0:peak={PEAK / WHITE:.3f}"
+SCREEN = "zscale=t={}:m=gbr:r=full"
+
+
+class UnshowableColours(ValueError):  # noqa: N818
+    """The colours of a film that cannot be shown right; the message says why in one line."""
+
+
+def filters(stream, program) -> str:
+    """Returns what is to be put before the conversion to RGB, ending in a comma; or nothing.
+
+    Args:
+        stream: what ffmpeg says about the film, in its line and those after it.
+        program: path of ffmpeg.
+
+    Raises:
+        UnshowableColours: they cannot be converted.
+    """
+    if re.search(r"DOVI configuration record:.*profile: 5\b", stream):
+        raise UnshowableColours(
+            "this is an HDR film in Dolby Vision of profile 5, which is not read; convert it to "
+            "SDR first"
+        )
+    tags = re.search(r"\((?:tv, |pc, )?([\w-]+)/([\w-]+)/([\w-]+)[,)]", stream.split("\n")[0])
+    matrix, primaries, curve = tags.groups() if tags else ("unknown",) * 3
+    if curve not in HDR and primaries not in WIDE:
+        return ""
+    if not _has_filters(program):
+        kind = f"an HDR film ({HDR[curve]})" if curve in HDR else f"a film in {primaries} colours"
+        raise UnshowableColours(
+            f"this is {kind}, and {program} has no filter {' or '.join(NEEDED)} to convert it; "
+            f"convert it to SDR (BT.709) first, or install a newer imageio-ffmpeg"
+        )
+    matrix = "bt2020nc" if matrix == "unknown" else matrix
+    primaries = "bt2020" if primaries == "unknown" else primaries
+    curve = "bt709" if curve == "unknown" else curve
+    steps = [TAGS.format(matrix, primaries, curve), LIGHT]
+    steps += [TONES, SCREEN.format("iec61966-2-1")] if curve in HDR else [SCREEN.format(curve)]
+    return ",".join(steps) + ","
+
+
+@functools.lru_cache(maxsize=4)
+def _has_filters(program):
+    command = [program, "-hide_banner", "-filters"]
+    said = subprocess.run(command, capture_output=True, check=False).stdout.decode(errors="replace")
+    return all(re.search(rf"(?m)^ *\S+ +{name} ", said) for name in NEEDED)
