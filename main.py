@@ -1,6 +1,7 @@
 """python main.py --dataset NAME --phase PHASE [--option value ...]; see --help.
 
-Exit codes: 0 done, 1 could not be done, 2 the command line cannot be understood.
+Exit codes: 0 done, 1 could not be done, 2 the command line cannot be understood, 130 interrupted
+with Ctrl-C, 143 ended by SIGTERM, 129 by SIGHUP.
 """
 
 import contextlib
@@ -12,7 +13,7 @@ import re
 import sys
 import tempfile
 
-from ugatit_tf import flags
+from ugatit_tf import flags, signals
 from ugatit_tf.config import ConfigError, resolve
 
 
@@ -36,6 +37,8 @@ def main(argv) -> int:
         return refuse(error, 1)
     except KeyboardInterrupt:
         return refuse("interrupted", 130)
+    except signals.Ended as error:
+        return refuse(error, error.code)
 
 
 def has_no_run(command) -> bool:
@@ -67,7 +70,8 @@ def run(command, config) -> int:
         "import": lambda: phases.import_official(command.given, command.official_checkpoint),
     }
     try:
-        programs[command.phase]()
+        with signals.ending_raises():
+            programs[command.phase]()
     except (Failure, OSError, UnreadablePicture) as error:
         return refuse(error, 1)
     except tf.errors.OpError as error:  # e.g. a picture that was removed while training

@@ -24,7 +24,7 @@ from ugatit_tf.config import Config
 from ugatit_tf.data import folders
 from ugatit_tf.pictures import files
 from ugatit_tf.runtime import Failure
-from ugatit_tf.training import checkpoints, loop
+from ugatit_tf.training import checkpoints, loop, means
 from ugatit_tf.training.step import Trainer
 
 # Every period another prime, so that no one of them can stand in for another.
@@ -94,7 +94,7 @@ def start():
     fresh = {}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(loop, "Trainer", trainer_of)
-        patch.setattr(loop, "time", clock)
+        patch.setattr(means, "time", clock)
         yield started
 
 

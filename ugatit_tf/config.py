@@ -5,6 +5,8 @@ import json
 import math
 import os
 
+from ugatit_tf import atomic
+
 VERSION = "0.1.0"
 PRECISIONS = ("float32", "bfloat16", "float16")
 STRATEGIES = ("auto", "one", "mirrored", "multi_worker")
@@ -206,12 +208,8 @@ class Config:
         options = {k: v for k, v in dataclasses.asdict(self).items() if k not in OF_A_START}
         if about:
             options[ABOUT] = about
-        path = os.path.join(folder, CONFIG_FILE)
-        beside = f"{path}.{os.getpid()}.tmp"
-        with open(beside, "w", encoding="utf-8") as file:
-            json.dump(options, file, indent=2)
-            file.write("\n")
-        os.replace(beside, path)
+        with atomic.replacing(os.path.join(folder, CONFIG_FILE)) as file:
+            file.write((json.dumps(options, indent=2) + "\n").encode())
 
 
 def smallest_image(n_dis) -> int:

@@ -1,9 +1,6 @@
-"""What a training process tells a person while it runs, and how it is told to stop."""
+"""What a training process tells a person while it runs."""
 
-import contextlib
-import signal
 import sys
-import threading
 import time
 
 from tqdm import tqdm
@@ -39,33 +36,3 @@ def progress(done, total, *, quiet=False):
         maxinterval=10 if terminal else SECONDS_BETWEEN_LINES,
         bar_format="step {n}/{total} |{bar}| {elapsed}<{remaining}, {rate_inv_fmt}{postfix}",
     )
-
-
-@contextlib.contextmanager
-def stop_asked():
-    """Within it SIGINT and SIGTERM set a mark, so that the step is finished and saved.
-
-    Yields a function that says whether they did. The second signal does what it does elsewhere.
-    """
-    asked = []
-    if threading.current_thread() is not threading.main_thread():  # Python's rule for handlers
-        yield lambda: False
-        return
-    signals = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.getsignal(number) for number in signals}
-
-    def restore():
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-    def ask(*_):
-        asked.append(True)
-        restore()
-        print("\nFinishing this step, then saving.", flush=True)
-
-    for number in signals:
-        signal.signal(number, ask)
-    try:
-        yield lambda: bool(asked)
-    finally:
-        restore()

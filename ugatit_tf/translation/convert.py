@@ -17,6 +17,7 @@ import tensorflow as tf
 from PIL import Image
 from tqdm import tqdm
 
+from ugatit_tf import atomic
 from ugatit_tf.data import folders
 from ugatit_tf.pictures import files, panels, video
 from ugatit_tf.runtime import Failure
@@ -88,6 +89,7 @@ def convert(model, request) -> Outcome:
     """
     request = dataclasses.replace(request, direction=model.known(request.direction))
     jobs = sources.jobs(request)
+    atomic.remove_abandoned(request.output, *{os.path.dirname(job.target) for job in jobs})
     outcome, began = Outcome(), time.monotonic()
     with tqdm(total=len(jobs), unit="picture", desc=DIRECTIONS[request.direction][1]) as bar:
         results = _counted(_results(model, request, jobs), outcome, bar)
@@ -233,7 +235,7 @@ def _write_heatmap(path, values):
     if values.dtype == np.uint8:
         files.write(path, values)
         return
-    with files.replacing(path) as file:
+    with files.replacing(path, synced=False) as file:
         if path.endswith(".npy"):
             np.save(file, values)
         else:  # from its least to its most
