@@ -49,7 +49,9 @@ def has_no_run(command) -> bool:
 
 
 def run(command, config) -> int:
-    logging.basicConfig(format="%(levelname)s: %(message)s")
+    handler = logging.StreamHandler()
+    handler.addFilter(Once())
+    logging.basicConfig(format="%(levelname)s: %(message)s", handlers=[handler])
     with quiet_start():
         import tensorflow as tf
 
@@ -78,6 +80,20 @@ def run(command, config) -> int:
         # It begins with the name of a node where a function of ours was called from a graph.
         return refuse(re.sub(r"^\{\{.*?\}\} ", "", error.message.splitlines()[0]), 1)
     return 0
+
+
+class Once(logging.Filter):
+    """Lets each message through once: the same folder is looked at for several reasons."""
+
+    def __init__(self):
+        super().__init__()
+        self.messages = set()
+
+    def filter(self, record):
+        message = record.getMessage()
+        new = message not in self.messages
+        self.messages.add(message)
+        return new
 
 
 def refuse(error, code) -> int:

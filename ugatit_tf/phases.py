@@ -104,12 +104,13 @@ def measure(config, asked, which="latest"):
 
 def ablate(config):
     """`--phase ablate`: trains and measures the rows of the paper's ablation."""
-    runs, found, page = ablation.configs(config), {}, ""
+    runs, found, page, quiet = ablation.configs(config), {}, "", False
     with _together(config) as replicas:
         for number, (row, run) in enumerate(runs.items(), 1):
             print(f"\nRow {number} of {len(runs)}: {row.title}", flush=True)
             if not ablation.is_trained(run):
-                stopped = _train(run, replicas)
+                stopped = _train(run, replicas, quiet=quiet)
+                quiet = True  # the dataset of all rows is the same
                 replicas.any(False)  # the chief has saved what it will
                 if stopped:  # even in the row's last step
                     print("Stopped. The same command goes on.")
@@ -223,18 +224,19 @@ def _together(config):
         yield replicas
 
 
-def _train(config, replicas):
+def _train(config, replicas, *, quiet=False) -> bool:
+    """Trains a run; `quiet` does not tell what the dataset is like. Returns as `loop.train`."""
     # This rewriting of graphs gives up on ours with a line that looks like an error; without it
     # a step takes the same time.
     tf.config.optimizer.set_experimental_options({"remapping": False})
     report = doctor.check(config)
     _refuse(report)
-    if replicas.is_chief:
+    if replicas.is_chief and not quiet:
         print("\n".join(report.lines()), flush=True)
     if config.eval_freq and not config.best_by:
         config = dataclasses.replace(config, best_by=evaluate.MEAN)
     watches = config.eval_freq and replicas.is_chief
-    evaluation = evaluate.Watching(config) if watches else None
+    evaluation = evaluate.Watching(config, report.parts) if watches else None
     return loop.train(config, report.parts, evaluation, replicas)
 
 
