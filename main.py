@@ -1,6 +1,7 @@
 """python main.py --dataset NAME --phase PHASE [--option value ...]; see --help.
 
-Exit codes: 0 done, 1 could not be done, 2 the command line cannot be understood.
+Exit codes: 0 done, 1 could not be done, 2 the command line cannot be understood, 130 interrupted
+with Ctrl-C, 143 ended by SIGTERM, 129 by SIGHUP.
 """
 
 import contextlib
@@ -12,7 +13,7 @@ import re
 import sys
 import tempfile
 
-from ugatit_tf import flags, streams
+from ugatit_tf import flags, signals, streams
 from ugatit_tf.config import ConfigError, resolve
 from ugatit_tf.lazy import tf
 
@@ -50,6 +51,8 @@ def _main(argv):
         return refuse(error, 1)
     except KeyboardInterrupt:
         return refuse("interrupted", 130)
+    except signals.Ended as error:
+        return refuse(error, error.code)
 
 
 def has_no_run(command) -> bool:
@@ -64,7 +67,9 @@ def run(command, config) -> int:
     from ugatit_tf.errors import Failure
     from ugatit_tf.pictures.files import UnreadablePicture
 
-    logging.basicConfig(format="%(levelname)s: %(message)s")
+    handler = logging.StreamHandler()
+    handler.addFilter(Once())
+    logging.basicConfig(format="%(levelname)s: %(message)s", handlers=[handler])
     try:
         preflight.check(command, config)
         start(command, config)
@@ -95,7 +100,22 @@ def start(command, config):
         "pack": lambda: phases.pack(config, command.request),
         "import": lambda: phases.import_official(command.given, command.official_checkpoint),
     }
-    programs[command.phase]()
+    with signals.ending_raises():
+        programs[command.phase]()
+
+
+class Once(logging.Filter):
+    """Lets each message through once: the same folder is looked at for several reasons."""
+
+    def __init__(self):
+        super().__init__()
+        self.messages = set()
+
+    def filter(self, record):
+        message = record.getMessage()
+        new = message not in self.messages
+        self.messages.add(message)
+        return new
 
 
 def refuse(error, code) -> int:

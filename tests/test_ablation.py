@@ -153,17 +153,21 @@ def config(tmp_path, monkeypatch):
     tf.config.run_functions_eagerly(False)
 
 
+SIGNAL_IN_LAST_STEP = 7  # the seed of an ablation that is asked to stop there
+
+
 @pytest.fixture
 def trained(monkeypatch):
     """Rows are not trained but made; returns the names of their runs, in order."""
     names = []
 
-    def train(config, replicas=None):
+    def train(config, replicas=None, **_):
         names.append(config.run)
         if len(names) == 3 and names.count(config.run) == 1:
-            return  # as after a signal
+            return True  # as after a signal
         model = runs.make_run(config)
         checkpoints.save(config.run_folder, config.total_steps, Trainer(model, config).state())
+        return names == ["tiny_ablation_full"] and config.seed == SIGNAL_IN_LAST_STEP
 
     monkeypatch.setattr(phases, "_train", train)
     return names
@@ -174,7 +178,7 @@ def test_an_ablation_stops_goes_on_and_ends_with_the_table(config, trained, caps
     phases.ablate(config)
     assert len(trained) == 3
     told = capsys.readouterr().out
-    assert "The same command goes on with this row." in told and "2 of 3 rows are done." in told
+    assert "Stopped. The same command goes on." in told and "2 of 3 rows are done." in told
     folder = os.path.join(config.result_dir, "tiny_ablation")
     with open(os.path.join(folder, "ablation.json"), encoding="utf-8") as file:
         assert list(json.load(file)["rows"]) == ["full", "in"]
@@ -191,6 +195,12 @@ def test_an_ablation_stops_goes_on_and_ends_with_the_table(config, trained, caps
     phases.ablate(config)  # nothing is left to do
     assert len(trained) == 4
     assert runs.bytes_below(config.result_dir) == before
+
+
+def test_a_stop_in_the_last_step_of_a_row_begins_no_other(config, trained, capsys):
+    phases.ablate(dataclasses.replace(config, seed=SIGNAL_IN_LAST_STEP))
+    assert trained == ["tiny_ablation_full"]
+    assert "Stopped. The same command goes on." in capsys.readouterr().out
 
 
 def test_the_table_has_the_paper_s_figures_beside_ours(config, trained):

@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 FILES = sorted((ROOT / "ugatit_tf").rglob("*.py"))
 FLOORS = [  # a room uses only rooms on floors before its own
-    {"errors", "jsonfile", "lazy", "limits", "streams"},
+    {"atomic", "errors", "jsonfile", "lazy", "limits", "signals", "streams"},
     {"cluster", "config", "pictures", "progress"},
     {"request"},
     {"runtime"},

@@ -245,20 +245,99 @@ def test_without_a_best_one_the_option_that_keeps_it_is_named(tmp_path):
     assert checkpoints.chosen(str(tmp_path), "latest") == checkpoints.newest(str(tmp_path))
 
 
-@pytest.mark.parametrize(
-    "metric", ["{", "[1]", "7", '{"tag": "kid"}', '{"tag": "kid", "value": "1"}', "[" * 100_000]
-)
-def test_a_metric_of_another_kind_is_one_line_that_names_its_file(tmp_path, metric):
-    checkpoints.save_if_best(str(tmp_path), 5, state_of(5), "kid", 0.5)
-    (tmp_path / "best" / "step_0000005" / checkpoints.METRIC).write_text(metric)
-    with pytest.raises(Failure, match="metric.json does not say by which metric") as caught:
-        checkpoints.best(str(tmp_path))
-    assert "\n" not in str(caught.value)
-
-
 def test_networks_that_a_checkpoint_cannot_hold_are_refused_before_they_are_built(tmp_path):
     path = checkpoints.save(str(tmp_path), 1, state_of(1))  # 8 float32, and one int64
     checkpoints.check_room(path, 10)
     with pytest.raises(Failure, match="another architecture: it has at most 10 numbers.* 11"):
         checkpoints.check_room(path, 11)
     checkpoints.check_room(str(tmp_path / "step_0000009"), 11)  # what is missing, reading says
+
+
+def test_two_best_ones_stay_until_the_run_cannot_fall_back_behind_the_newer(tmp_path):
+    run, best = str(tmp_path), str(tmp_path / "best")
+    for step, value in ((1, 0.5), (2, 0.25)):
+        checkpoints.save_if_best(run, step, state_of(step), "kid", value)
+        checkpoints.save(run, step, state_of(step))
+        assert os.path.basename(checkpoints.best(run)[0]) == checkpoints.folder_name(step)
+        assert list(checkpoints.saved(best)) == list(range(1, step + 1))
+    for step, value in ((3, 0.2), (4, 0.1)):  # measured between two checkpoints
+        checkpoints.save_if_best(run, step, state_of(step), "kid", value)
+        assert list(checkpoints.saved(best)) == [2, step]
+        assert os.path.basename(checkpoints.best(run)[0]) == checkpoints.folder_name(step)
+    checkpoints.remove_older_best(run)
+    assert list(checkpoints.saved(best)) == [4]
+
+
+def test_best_ones_of_later_steps_are_cut_and_the_one_before_is_taken(tmp_path):
+    run = str(tmp_path)
+    checkpoints.save(run, 2, state_of(2))
+    for step, value in ((1, 0.5), (3, 0.25)):
+        checkpoints.save_if_best(run, step, state_of(step), "kid", value)
+    later, _ = checkpoints.best(run)
+    assert checkpoints.tidy(run, 2) == [later]
+    assert checkpoints.best(run) == (
+        str(tmp_path / "best" / "step_0000001"),
+        {"tag": "kid", "value": 0.5},
+    )
+    assert checkpoints.tidy(run, 2) == []
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        None,
+        "",
+        "[]",
+        '{"tag": "kid"}',
+        '{"tag": "k',
+        "3",
+        '{"tag": "kid", "value": "1"}',
+        "[" * 100_000,
+    ],
+    ids=lambda content: str(content)[:20],
+)
+def test_an_incomplete_best_one_blocks_nothing(tmp_path, content):
+    """As older versions left it, which removed file by file."""
+    run, half = str(tmp_path), tmp_path / "best" / "step_0000003"
+    checkpoints.save_if_best(run, 2, state_of(2), "kid", 0.5)
+    half.mkdir()
+    if content is not None:
+        (half / checkpoints.METRIC).write_text(content)
+    assert os.path.basename(checkpoints.best(run)[0]) == "step_0000002"
+    checkpoints.save_if_best(run, 4, state_of(4), "kid", 0.25)
+    checkpoints.save(run, 4, state_of(4))
+    assert checkpoints.tidy(run, 4) == []
+    assert os.listdir(tmp_path / "best") == ["step_0000004"]
+
+
+def test_tidying_removes_what_killed_processes_left(tmp_path, monkeypatch):
+    run = str(tmp_path)
+    with monkeypatch.context() as patch:  # as if killed before older ones were removed
+        patch.setattr(checkpoints.atomic, "remove", lambda path: None)
+        for step in range(1, 8):
+            checkpoints.save(run, step, state_of(step))
+    for folder in (tmp_path, tmp_path / "best"):
+        (folder / f".{'a' * 32}.unfinished").mkdir(parents=True)
+    checkpoints.tidy(run, 7)
+    assert sorted(os.listdir(tmp_path)) == ["best", *(f"step_000000{n}" for n in range(3, 8))]
+    assert os.listdir(tmp_path / "best") == []
+
+
+@pytest.mark.parametrize("damage", [b"garbage" * 9, b"", None])
+def test_looking_for_groups_in_a_damaged_checkpoint_says_what_to_do(tmp_path, damage):
+    path = checkpoints.save(str(tmp_path), 1, state_of(1))
+    assert checkpoints.groups(path) == {"weights", "progress"}
+    index = tmp_path / "step_0000001" / "state.index"
+    index.unlink() if damage is None else index.write_bytes(damage)
+    with pytest.raises(Failure, match="step_0000001 cannot be read: .* Remove that folder"):
+        checkpoints.groups(path)
+
+
+def test_notes_come_back_and_a_damaged_one_says_what_to_do(tmp_path):
+    path = checkpoints.save(str(tmp_path), 1, state_of(1), notes={"means.json": [0.1, 2]})
+    assert checkpoints.note(path, "means.json") == [0.1, 2]
+    with pytest.raises(FileNotFoundError):
+        checkpoints.note(path, "other.json")
+    (tmp_path / "step_0000001" / "means.json").write_text("[0.1,")
+    with pytest.raises(Failure, match="step_0000001 cannot be read: means.json: "):
+        checkpoints.note(path, "means.json")

@@ -1,5 +1,6 @@
 """What is in a dataset and wrong with it, and how much disk and memory training takes."""
 
+import dataclasses
 import os
 
 import numpy as np
@@ -219,8 +220,18 @@ def test_a_checkpoint_holds_three_numbers_of_four_bytes_for_each_weight(light, c
     assert doctor.checkpoint_bytes(Config(light=light)) == 12 * count
 
 
-def test_a_checkpoint_on_disk_is_as_large_as_was_said(tmp_path):
-    config = runs.config_in(tmp_path, ch=16)
+@pytest.mark.parametrize("options", ARCHITECTURES)
+def test_the_average_adds_the_generators_to_checkpoint_and_memory(options):
+    plain, averaged = made.tiny_config(**options), made.tiny_config(**options, ema=0.999)
+    model = build_model(plain)
+    more = 4 * sum(np.prod(weight.shape) for weight in model.generator_weights().values())
+    for estimate in (doctor.checkpoint_bytes, doctor.memory_bytes):
+        assert estimate(averaged) - estimate(plain) == pytest.approx(more, abs=1)
+
+
+@pytest.mark.parametrize("ema", [0.0, 0.999])
+def test_a_checkpoint_on_disk_is_as_large_as_was_said(tmp_path, ema):
+    config = runs.config_in(tmp_path, ch=16, ema=ema)
     runs.make_run(config)
     on_disk = sum(map(len, runs.bytes_below(config.run_folder).values()))
     assert on_disk == pytest.approx(doctor.checkpoint_bytes(config), rel=0.05)
@@ -237,6 +248,18 @@ def test_room_for_six_checkpoints_is_checked_with_those_that_are_there(
     report = doctor.check(config)
     assert told(report.notes if enough else report.warnings, "checkpoint", "are free")
     assert told(report.warnings, "--checkpoint_dir", "smaller --ch") != enough
+
+
+def test_where_the_best_is_kept_room_for_two_more_checkpoints_is_checked(config, monkeypatch):
+    config = dataclasses.replace(config, best_by="a2b/cycle")
+    one = doctor.checkpoint_bytes(config)
+    for step in range(5):
+        os.makedirs(os.path.join(config.run_folder, f"step_{step:07d}"))
+    os.makedirs(os.path.join(config.run_folder, "best", "step_0000003"))
+    for free, enough in ((2, True), (1, False)):
+        monkeypatch.setattr(doctor, "free_bytes", lambda path, free=free: free * one)
+        report = doctor.check(config)
+        assert told(report.notes if enough else report.warnings, "2 more", "are free")
 
 
 def test_free_bytes_are_those_of_the_disk_that_the_folder_will_be_on(tmp_path):

@@ -24,7 +24,7 @@ from ugatit_tf.config import Config
 from ugatit_tf.data import folders
 from ugatit_tf.pictures import files
 from ugatit_tf.runtime import Failure
-from ugatit_tf.training import checkpoints, loop
+from ugatit_tf.training import checkpoints, loop, means
 from ugatit_tf.training.step import Trainer
 
 # Every period another prime, so that no one of them can stand in for another.
@@ -40,7 +40,7 @@ OFFICIAL_TAGS = ["Generator_loss", "Discriminator_loss", "D_A_loss", "D_B_loss"]
 
 
 class Clock:
-    """One second passes in each step and nothing in between."""
+    """One second passes in each step, and 100 in each sample and checkpoint."""
 
     def __init__(self):
         self.now = 100.0
@@ -92,9 +92,19 @@ def start():
         return told.getvalue()
 
     fresh = {}
+
+    def slowly(real):
+        def call(*arguments, **options):
+            clock.now += 100.0
+            return real(*arguments, **options)
+
+        return call
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(loop, "Trainer", trainer_of)
-        patch.setattr(loop, "time", clock)
+        patch.setattr(loop.checkpoints, "save", slowly(checkpoints.save))
+        patch.setattr(loop.samples, "sheet", slowly(loop.samples.sheet))
+        patch.setattr(means, "time", clock)
         yield started
 
 
@@ -139,21 +149,23 @@ def interrupted(start, tmp_path_factory):
     root = runs.odd(tmp_path_factory.mktemp("interrupted"))
     runs.write_dataset(root / "dataset" / "tiny", ("trainA", "trainB"))
     config = runs.config_in(root, **PERIODS)
-    handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    ours = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # what ignores it would not stop
+    handlers = [signal.getsignal(number) for number in (signal.SIGHUP, signal.SIGTERM)]
 
     def ask(number, at):
         return lambda done: os.kill(os.getpid(), number) if done == at else None
 
     pieces = []
     for epoch, before_step in (
-        (1, ask(signal.SIGINT, 4)),
+        (1, ask(signal.SIGHUP, 4)),
         (1, lambda number: None),
         (2, ask(signal.SIGTERM, 8)),
         (2, lambda number: None),
     ):
         told = start(runs.config_in(root, **{**PERIODS, "epoch": epoch}), before_step)
         pieces.append((told, list(checkpoints.saved(config.run_folder))))
-    after = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    after = [signal.getsignal(number) for number in (signal.SIGHUP, signal.SIGTERM)]
+    signal.signal(signal.SIGHUP, ours)
     return types.SimpleNamespace(
         root=root, config=config, pieces=pieces, handlers=handlers, after=after
     )

@@ -1,10 +1,15 @@
 """The command line: wrong use is one line and the right exit code; right use does the work."""
 
+import fcntl
+import glob
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import termios
+import time
 
 import numpy as np
 import pytest
@@ -262,6 +267,87 @@ def test_a_picture_that_breaks_after_the_first_look_is_one_line(with_run, capsys
 
     monkeypatch.setattr(translate.pipeline, "load", broken)
     assert "testA/x.png: the picture is damaged" in refusal([*RUN, "test"], 1, capsys)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("phase", ["test", "translate", "pack", "export"])
+def test_what_a_signal_ends_leaves_nothing_half_written(
+    with_run, phase, number, capsys, monkeypatch
+):
+    from ugatit_tf import atomic, phases
+
+    def written(generator, config, folder):
+        os.makedirs(os.path.join(folder, "variables"))
+        return 0.0
+
+    sent = []
+
+    def ended(real):
+        def call(*paths):
+            if not sent:
+                sent.append(number)
+                os.kill(os.getpid(), number)
+            return real(*paths)
+
+        return call
+
+    handlers = [signal.getsignal(signal.SIGTERM), signal.signal(signal.SIGHUP, signal.SIG_DFL)]
+    monkeypatch.setattr(phases.saved_model, "export", written)
+    monkeypatch.setattr(atomic.os, "replace", ended(os.replace))
+    more = ["--input", "dataset/tiny/testA", "--output", "out", "--direction", "a2b"]
+    try:
+        line = refusal([*RUN, phase, *more * (phase == "translate")], 128 + number, capsys)
+    finally:
+        signal.signal(signal.SIGTERM, handlers[0])
+        signal.signal(signal.SIGHUP, handlers[1])
+    assert line == f"error: ended by {number.name}"
+    left = [name for _, folders, names in os.walk(".") for name in folders + names]
+    assert [name for name in left if "unfinished" in name or name.startswith(".export")] == []
+    assert not os.path.isdir("export/tiny") or os.listdir("export/tiny") == []
+
+
+def test_what_a_killed_process_left_is_removed_by_the_next(with_run, capsys, monkeypatch):
+    from ugatit_tf import phases
+
+    monkeypatch.setattr(phases.saved_model, "export", lambda *_: 0.0)
+    hidden = f".{'0' * 32}.unfinished"
+    places = ["results/tiny/step_0000002/a2b", "export/tiny", "out", "dataset/tiny_packed/trainA"]
+    for place in places:
+        os.makedirs(os.path.join(place, hidden) if place == "export/tiny" else place)
+        if place != "export/tiny":
+            open(os.path.join(place, hidden), "w").close()
+    more = ["--input", "dataset/tiny/testA", "--output", "out", "--direction", "a2b"]
+    for phase in ("test", "export", "pack", "translate"):
+        assert main.main([*RUN, phase, *more * (phase == "translate")]) == 0, phase
+    assert [path for path in runs.bytes_below(".") if "unfinished" in path] == []
+    assert os.listdir("export/tiny") == ["step_0000003"]
+
+
+def read_until(terminal, words):
+    told = b""
+    while words not in told:
+        told += os.read(terminal, 4096)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("prefix", [(), ("nohup",)], ids=["closed", "nohup"])
+def test_a_closed_terminal_saves_and_nohup_goes_on(with_data, prefix):
+    ours, theirs = os.openpty()
+    command = [*prefix, sys.executable, PROGRAM, "--phase", "train", *TINY, "--iteration", "150"]
+    with subprocess.Popen(
+        command, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    ) as process:  # fmt: skip
+        os.close(theirs)
+        if not prefix:
+            read_until(ours, b"step 1")
+        else:
+            while not os.path.exists("logs/tiny") or not glob.glob("samples/tiny/step*"):
+                time.sleep(0.1)
+        os.close(ours)  # the window is closed
+        assert process.wait(300) == 0
+    (step,) = (name for name in os.listdir("checkpoint/tiny") if name.startswith("step"))
+    assert (step == "step_0000150") == bool(prefix)
 
 
 def official_arrays():

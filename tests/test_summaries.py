@@ -52,6 +52,15 @@ def test_events_after_a_step_are_cut(tmp_path, step, kept):
     assert steps_in(path) == kept
 
 
+def test_a_run_that_starts_anew_shows_step_0_once(tmp_path):
+    path = write(str(tmp_path), [0, 1])
+    summaries.cut(str(tmp_path), -1)
+    assert steps_in(path) == []
+    assert os.path.getsize(path) > 0  # the version of the file, which its readers want first
+    again = write(str(tmp_path), [0, 1])
+    assert [steps_in(path), steps_in(again)] == [[], [0, 1]]
+
+
 def test_a_half_written_event_is_cut(tmp_path):
     path = write(str(tmp_path), [1, 3, 5])
     os.truncate(path, os.path.getsize(path) - 3)

@@ -7,6 +7,7 @@ import os
 import reprlib
 import sys
 
+from ugatit_tf import atomic
 from ugatit_tf.jsonfile import JSONFileError, read_json
 from ugatit_tf.limits import RANGES, broken_bound, smallest_image
 
@@ -208,12 +209,8 @@ class Config:
         options = {k: v for k, v in dataclasses.asdict(self).items() if k not in left_out}
         if about:
             options[ABOUT] = about
-        path = os.path.join(folder, CONFIG_FILE)
-        beside = f"{path}.{os.getpid()}.tmp"
-        with open(beside, "w", encoding="utf-8") as file:
-            json.dump(options, file, indent=2)
-            file.write("\n")
-        os.replace(beside, path)
+        with atomic.replacing(os.path.join(folder, CONFIG_FILE)) as file:
+            file.write((json.dumps(options, indent=2) + "\n").encode())
 
 
 def options(path) -> dict:

@@ -9,7 +9,7 @@ import shutil
 import numpy as np
 import tensorflow as tf
 
-from ugatit_tf import runtime
+from ugatit_tf import atomic, runtime
 from ugatit_tf.config import Config, check_architecture
 from ugatit_tf.data import demo, doctor, packing, places, presence
 from ugatit_tf.data.folders import shown, some
@@ -105,16 +105,17 @@ def measure(config, asked, which="latest"):
 
 def ablate(config):
     """`--phase ablate`: trains and measures the rows of the paper's ablation."""
-    runs, found, page = ablation.configs(config), {}, ""
+    runs, found, page, quiet = ablation.configs(config), {}, "", False
     with _together(config) as replicas:
         for number, (row, run) in enumerate(runs.items(), 1):
             print(f"\nRow {number} of {len(runs)}: {row.title}", flush=True)
             if not ablation.is_trained(run):
-                _train(run, replicas)
+                stopped = _train(run, replicas, quiet=quiet)
+                quiet = True  # the dataset of all rows is the same
                 replicas.any(False)  # the chief has saved what it will
-            if not ablation.is_trained(run):  # a stop was asked for
-                print("The same command goes on with this row.")
-                break
+                if stopped:  # even in the row's last step
+                    print("Stopped. The same command goes on.")
+                    break
             if replicas.is_chief:
                 found[row] = ablation.measured(run)
                 page = ablation.write(config, runs, found)
@@ -141,22 +142,21 @@ def study(asked):
 def export(config, which="latest"):
     """Writes a SavedModel and a generator file for each direction."""
     model, checkpoint = translate.load(config, which)
-    step = os.path.basename(checkpoint)
-    folder = translate.fresh_folder(os.path.join(config.export_dir, config.run_name, step))
-    try:
+    parent = os.path.join(config.export_dir, config.run_name)
+    atomic.remove_abandoned(parent)
+    folder = translate.free_name(os.path.join(parent, os.path.basename(checkpoint)))
+    with atomic.folder(folder) as unfinished:
         for direction, generator in (("a2b", model.a2b), ("b2a", model.b2a)):
-            path = os.path.join(folder, direction)
+            path = os.path.join(unfinished, direction)
             difference = saved_model.export(generator, config, path)
             generator_file.save(generator, config, direction, path + generator_file.SUFFIX)
+            path = os.path.join(folder, direction)
             print(f"{path}: largest difference from the original {difference:g} of 255 levels")
-        if not runtime.is_plain(folder):
-            print(
-                "Other programs load the SavedModels from a copy without "
-                f"{' '.join(runtime.MAGIC)} in its path: TensorFlow takes these for a pattern."
-            )
-    except BaseException:
-        shutil.rmtree(folder)
-        raise
+    if not runtime.is_plain(folder):
+        print(
+            "Other programs load the SavedModels from a copy without "
+            f"{' '.join(runtime.MAGIC)} in its path: TensorFlow takes these for a pattern."
+        )
 
 
 def pack(config, asked):
@@ -240,18 +240,20 @@ def _together(config):
         yield replicas
 
 
-def _train(config, replicas):
+def _train(config, replicas, *, quiet=False) -> bool:
+    """Trains a run; `quiet` does not tell what the dataset is like. Returns as `loop.train`."""
     # This rewriting of graphs gives up on ours with a line that looks like an error; without it
     # a step takes the same time.
     tf.config.optimizer.set_experimental_options({"remapping": False})
     report = doctor.check(config)
     _refuse(report)
-    if replicas.is_chief:
+    if replicas.is_chief and not quiet:
         print("\n".join(report.lines()), flush=True)
     if config.eval_freq and not config.best_by:
         config = dataclasses.replace(config, best_by=evaluate.MEAN)
     watches = config.eval_freq and replicas.is_chief
-    loop.train(config, report.parts, evaluate.Watching(config) if watches else None, replicas)
+    evaluation = evaluate.Watching(config, report.parts) if watches else None
+    return loop.train(config, report.parts, evaluation, replicas)
 
 
 def _draw_built_in(config):

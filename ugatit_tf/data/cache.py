@@ -28,7 +28,6 @@ import pathlib
 import platform
 import struct
 import threading
-import time
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 
@@ -36,7 +35,7 @@ import numpy as np
 import PIL
 import tensorflow as tf
 
-from ugatit_tf import runtime
+from ugatit_tf import atomic, runtime
 from ugatit_tf.data import places
 from ugatit_tf.data.folders import shown
 from ugatit_tf.jsonfile import JSONFileError, parse_json
@@ -48,7 +47,6 @@ FORMAT = 1  # to be raised whenever other bytes would be kept of the same pixels
 END = struct.Struct("<QI8s")
 MARK = b"ugatit\r\n"
 TOGETHER = 64  # pictures decoded before they are written: bounds the memory
-ABANDONED = 600  # seconds after which nobody is still writing an unfinished file
 SHARE = 4  # a domain may fill the memory that is free at the start divided by this
 
 
@@ -218,7 +216,7 @@ def _on_disk(paths, size, channels, make):
     path = folder.parent / FOLDER / f"{folder.name}_{size}x{channels}"
     try:
         key = _key(paths, size, channels)
-        _remove_abandoned(path.parent)
+        atomic.remove_abandoned(path.parent)
         try:
             return Disk(path, key, len(paths), make)
         except FileNotFoundError:
@@ -267,13 +265,3 @@ def _key(paths, size, channels):
         "channels": channels,
         "versions": [PIL.__version__, tf.__version__, platform.machine()],
     }
-
-
-def _remove_abandoned(folder):
-    """Removes what processes left that were killed while they wrote."""
-    for path in folder.glob(".*.unfinished"):
-        try:
-            if time.time() - path.stat().st_mtime > ABANDONED:
-                path.unlink()
-        except OSError:
-            pass  # another process was faster, or it is not ours to remove

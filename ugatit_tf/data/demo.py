@@ -7,13 +7,12 @@ else. `eye_area` and `shading` measure the two changes on any picture.
 """
 
 import json
-import os
 import pathlib
-import tempfile
 
 import numpy as np
 from PIL import Image
 
+from ugatit_tf import atomic
 from ugatit_tf.data.canvas import Canvas
 from ugatit_tf.data.faces import cartoon, noise, person, photograph
 from ugatit_tf.jsonfile import JSONFileError, read_json
@@ -59,9 +58,9 @@ def write_dataset(folder, *, size, train=300, test=30, seed=0):
     if folder.exists():
         check_same(folder, made_with)
         return
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as beside:
-        unfinished = pathlib.Path(beside) / folder.name
+    atomic.remove_abandoned(folder.parent)
+    with atomic.folder(folder) as beside:
+        unfinished = pathlib.Path(beside)
         for split, first, count in (("train", 0, train), ("test", FIRST_TEST_INDEX, test)):
             for domain in PAINTERS:
                 part = unfinished / f"{split}{domain}"
@@ -70,7 +69,6 @@ def write_dataset(folder, *, size, train=300, test=30, seed=0):
                     face = draw(domain, first + i, size=size, seed=seed)
                     Image.fromarray(face).save(part / f"face_{i + 1:05d}.png")
         (unfinished / "demo.json").write_text(json.dumps(made_with, indent=2) + "\n")
-        os.rename(unfinished, folder)
 
 
 def check_same(folder, made_with):

@@ -28,9 +28,11 @@ EXPECT = (  # below this many pictures in a domain
 )  # fmt: skip
 
 CHECKPOINTS = 6  # five are kept while the next one is written
+BEST_CHECKPOINTS = 2  # more where the best one is kept as well, the older until the newer is safe
 SAVED_PER_WEIGHT = 12  # bytes: the weight and its two moments in Adam, in float32
 MEMORY_PER_WEIGHT = 32  # bytes: these, the gradient, and as much again in passing
 SUMMED_PER_WEIGHT = 4  # bytes: the gradients' sum with --accumulate
+AVERAGED_PER_WEIGHT = 4  # bytes for each of the generators': the moving average of --ema
 MEMORY_PER_PIXEL = 480  # bytes for each channel of the first layer, for the backward pass
 RECOMPUTED = 0.43  # part of these with --recompute
 MEMORY_BASE = 1.1e9
@@ -79,8 +81,11 @@ def diagnose(parts, config) -> Report:
 
 
 def checkpoint_bytes(config) -> int:
-    """What one checkpoint takes on disk: every weight and its two moments, in float32."""
-    return SAVED_PER_WEIGHT * num_weights(config)
+    """What one checkpoint takes on disk: every weight and its two moments, in float32.
+
+    With `--ema` the moving average of the generators is there too.
+    """
+    return SAVED_PER_WEIGHT * num_weights(config) + _average_bytes(config)
 
 
 def free_bytes(path) -> int:
@@ -100,7 +105,12 @@ def memory_bytes(config) -> int:
     pixels = MEMORY_PER_PIXEL * config.batch_size * config.img_size**2 * config.ch
     pixels *= RECOMPUTED if config.recompute else 1
     per_weight = MEMORY_PER_WEIGHT + (SUMMED_PER_WEIGHT if config.accumulate > 1 else 0)
-    return int(MEMORY_BASE + per_weight * num_weights(config) + pixels)
+    weights = per_weight * num_weights(config) + _average_bytes(config)
+    return int(MEMORY_BASE + weights + pixels)
+
+
+def _average_bytes(config):
+    return AVERAGED_PER_WEIGHT * 2 * num_generator_weights(config) if config.ema else 0
 
 
 def num_weights(config) -> int:
@@ -204,7 +214,9 @@ def _quantity(counts):
 
 def _disk(config):
     one, free = checkpoint_bytes(config), free_bytes(config.run_folder)
-    more = max(1, CHECKPOINTS - len(list(pathlib.Path(config.run_folder).glob("step_*"))))
+    there, kept = pathlib.Path(config.run_folder), CHECKPOINTS
+    kept += BEST_CHECKPOINTS if config.best_by or config.eval_freq else 0
+    more = max(1, kept - sum(len(list(there.glob(name))) for name in ("step_*", "best/step_*")))
     told = f"A checkpoint takes {_amount(one)}; {more} more in {shown(config.run_folder)} take "
     told += f"{_amount(one * more)}, and {_amount(free)} are free."
     smaller = "a smaller --ch" if config.light else "--light True or a smaller --ch"

@@ -15,6 +15,7 @@ import stat
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 
+from ugatit_tf import atomic
 from ugatit_tf.lazy import tf
 from ugatit_tf.pictures import files
 from ugatit_tf.runtime import Failure
@@ -158,23 +159,19 @@ def read_bytes(path, start=0, length=-1) -> bytes:
 @contextlib.contextmanager
 def replacing(path):
     """The path of a file beside `path` that takes its place if all goes well."""
-    if is_remote(path):
-        folder, _, name = os.fspath(path).rpartition("/")
-        beside, remove = f"{folder}/.{uuid.uuid4().hex}.{name}.unfinished", tf.io.gfile.remove
-        tf.io.gfile.makedirs(folder)
-    else:
-        folder, name = os.path.split(path)
-        beside, remove = os.path.join(folder, f".{uuid.uuid4().hex}.unfinished"), os.remove
-        os.makedirs(folder, exist_ok=True)
+    if not is_remote(path):
+        with atomic.replacing(path) as file:
+            yield file.name
+        return
+    folder, _, name = os.fspath(path).rpartition("/")
+    beside = f"{folder}/.{uuid.uuid4().hex}.{name}.unfinished"
+    tf.io.gfile.makedirs(folder)
     try:
         yield beside
-        if is_remote(path):
-            tf.io.gfile.rename(beside, path, overwrite=True)
-        else:
-            os.replace(beside, path)
+        tf.io.gfile.rename(beside, path, overwrite=True)
     except BaseException:
-        with contextlib.suppress(OSError, tf.errors.OpError):
-            remove(beside)
+        with contextlib.suppress(tf.errors.OpError):
+            tf.io.gfile.remove(beside)
         raise
 
 

@@ -72,12 +72,18 @@ class Watching:
     """KID while a run trains, on the first `WATCHED` test pictures of each domain.
 
     Called with a `UGATIT`, it returns tag -> number: of each direction, and their mean `MEAN`.
+
+    Args:
+        parts: dict name -> `folders.Part` of the dataset, where it was examined already.
     """
 
-    def __init__(self, config):
+    def __init__(self, config, parts=None):
         self.config = config
         self.extractor = Extractor(protocol_of(config))
-        self.paths = {part: _paths(config, part)[:WATCHED] for part in folders.TEST}
+        self.paths = {}
+        for name in folders.TEST:
+            known = parts[name].paths if parts and parts[name].pictures else None
+            self.paths[name] = (known or _paths(config, name))[:WATCHED]
         cache = _cache(config)
         self.features = {
             part: kept(self.extractor, paths, cache, _bar(part))

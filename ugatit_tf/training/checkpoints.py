@@ -1,17 +1,22 @@
 """What is saved, where, and how it comes back: whole or not at all.
 
 A checkpoint is a folder `step_0001000` with one TensorFlow checkpoint of named tensors; the
-names are the same on both Keras generations. It is written under another name and renamed.
+names are the same on both Keras generations. It is written under another name and renamed, and
+removed in the same way.
+
+Beside those of a run, best/ holds the best one by some metric. A process can be killed anywhere,
+and the run then goes on from its newest checkpoint. So an older best one stays until the run
+cannot fall back behind the newer one any more, and what is newer than the checkpoint that a run
+goes on from is removed (`tidy`), since the run will make it again.
 """
 
 import contextlib
 import json
 import os
 import re
-import shutil
 
-from ugatit_tf import runtime
-from ugatit_tf.jsonfile import read_json
+from ugatit_tf import atomic, runtime
+from ugatit_tf.jsonfile import JSONFileError, read_json
 from ugatit_tf.lazy import tf
 from ugatit_tf.runtime import Failure
 
@@ -76,32 +81,67 @@ def chosen(run_folder, which) -> str:
 
 
 def best(run_folder):
-    """(path, {"tag": ..., "value": ...}) of the best checkpoint; (None, {}) if there is none."""
-    for path in saved(os.path.join(run_folder, BEST)).values():
-        return path, _metric(path)
+    """(path, {"tag": ..., "value": ...}) of the best checkpoint; (None, {}) if there is none.
+
+    That is the newest in best/, since each was better than those before it.
+    """
+    for path in reversed(saved(os.path.join(run_folder, BEST)).values()):
+        metric = _metric(path)
+        if metric:
+            return path, metric
     return None, {}
-
-
-def _metric(path):
-    file = os.path.join(path, METRIC)
-    try:
-        metric = read_json(file)
-        if not isinstance(metric["tag"], str) or not isinstance(metric["value"], (int, float)):
-            raise ValueError("a tag and its value were expected")
-    except (ValueError, KeyError) as error:
-        raise Failure(f"{file} does not say by which metric this is the best: {error}.") from None
-    return metric
 
 
 def save_if_best(run_folder, step, state, tag, value):
     """Keeps the checkpoint of `step` in best/ if its `value` of `tag` is the smallest so far."""
-    older, metric = best(run_folder)
+    _, metric = best(run_folder)
     if metric.get("tag") == tag and metric["value"] <= value:
         return
-    note = {METRIC: {"tag": tag, "value": value}}
-    path = save(os.path.join(run_folder, BEST), step, state, notes=note)
-    if older not in (None, path):
-        shutil.rmtree(older)
+    folder = os.path.join(run_folder, BEST)
+    save(folder, step, state, keep=None, notes={METRIC: {"tag": tag, "value": value}})
+    others = {s: path for s, path in saved(folder).items() if s != step}
+    reached = max(saved(run_folder), default=0)  # where the run goes on, were it killed now
+    still_needed = max((s for s in others if s <= reached), default=None)
+    for other, path in others.items():
+        if other != still_needed:
+            atomic.remove(path)
+
+
+def remove_older_best(run_folder):
+    """Leaves only the best checkpoint in best/, once the run's own of that step is saved."""
+    newest_best, _ = best(run_folder)
+    for path in saved(os.path.join(run_folder, BEST)).values():
+        if path != newest_best:
+            atomic.remove(path)
+
+
+def tidy(run_folder, step) -> list:
+    """Removes what a killed process left, before a run goes on from its checkpoint of `step`.
+
+    That is: what is incomplete, the best checkpoints of later steps, and older ones than are kept.
+
+    Returns:
+        The paths of complete best checkpoints that were removed as later ones.
+    """
+    folder = os.path.join(run_folder, BEST)
+    atomic.remove_abandoned(run_folder, folder)
+    complete = {number: path for number, path in saved(folder).items() if _metric(path)}
+    for number, path in saved(folder).items():
+        if number > step or number not in complete:
+            atomic.remove(path)
+    remove_older_best(run_folder)
+    _remove_oldest(run_folder, KEPT)
+    return [path for number, path in complete.items() if number > step]
+
+
+def _metric(path):
+    """What is noted of a checkpoint in best/; empty where it is incomplete."""
+    try:
+        metric = note(path, METRIC)
+        usable = isinstance(metric["tag"], str) and isinstance(metric["value"], (int, float))
+    except (OSError, Failure, TypeError, KeyError):
+        return {}
+    return metric if usable else {}
 
 
 def save(run_folder, step, state, *, keep=KEPT, notes=None) -> str:
@@ -109,6 +149,7 @@ def save(run_folder, step, state, *, keep=KEPT, notes=None) -> str:
 
     Args:
         state: dict group -> dict name -> tf.Variable.
+        keep: int, or None for all.
         notes: dict file name -> content, written beside it as JSON.
 
     Returns:
@@ -116,20 +157,16 @@ def save(run_folder, step, state, *, keep=KEPT, notes=None) -> str:
     """
     path = os.path.join(run_folder, folder_name(step))
     if not os.path.isdir(path):
-        os.makedirs(run_folder, exist_ok=True)
-        _remove_unfinished(run_folder)
-        beside = os.path.join(run_folder, f".{folder_name(step)}.unfinished")
         try:
-            _write(beside, _flat(state), notes or {})
-            os.rename(beside, path)
+            with atomic.folder(path) as beside:
+                _write(beside, _flat(state), notes or {})
         except (OSError, tf.errors.OpError) as error:
-            shutil.rmtree(beside, ignore_errors=True)
             raise Failure(
                 f"The checkpoint of step {step} could not be written: {str(error).splitlines()[0]}"
                 f". Those before it in {run_folder} are kept. Is the disk full?"
             ) from None
-    for old in list(saved(run_folder).values())[:-keep]:
-        shutil.rmtree(old)
+    if keep:
+        _remove_oldest(run_folder, keep)
     return path
 
 
@@ -185,6 +222,19 @@ def check_room(path, num_weights):
             )
 
 
+def note(path, name):
+    """The content of the note `name` that was saved with the checkpoint at `path`.
+
+    Raises:
+        FileNotFoundError: there is none.
+        Failure: it is damaged.
+    """
+    try:
+        return read_json(os.path.join(path, name), object)
+    except JSONFileError as error:
+        raise Failure(f"The checkpoint {path} cannot be read: {error}. {REMOVE}") from None
+
+
 @contextlib.contextmanager
 def _reading(path):
     """Opens the checkpoint at `path`; where it cannot be read, also later, a `Failure` says why."""
@@ -226,8 +276,12 @@ def _advice(path):
     return "A second attempt could read it: start again."
 
 
+def _remove_oldest(run_folder, keep):
+    for path in list(saved(run_folder).values())[:-keep]:
+        atomic.remove(path)
+
+
 def _write(folder, variables, notes):
-    os.makedirs(folder)
     for name, content in notes.items():
         with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
             json.dump(content, file)
@@ -237,7 +291,6 @@ def _write(folder, variables, notes):
         shape_and_slices=[""] * len(variables),
         tensors=[variable.read_value() for variable in variables.values()],
     )
-    _sync(folder)
 
 
 def _flat(state):
@@ -246,16 +299,3 @@ def _flat(state):
         for group, variables in state.items()
         for name, variable in variables.items()
     }
-
-
-def _remove_unfinished(run_folder):
-    for name in os.listdir(run_folder):
-        if name.startswith(".step_") and name.endswith(".unfinished"):
-            shutil.rmtree(os.path.join(run_folder, name))
-
-
-def _sync(folder):
-    """Lets the disk have the files before their folder gets its name."""
-    for name in os.listdir(folder):
-        with open(os.path.join(folder, name), "rb") as file:
-            os.fsync(file.fileno())

@@ -9,6 +9,7 @@ import subprocess
 
 import tensorflow as tf
 
+from ugatit_tf import atomic
 from ugatit_tf.config import OF_A_START, VERSION
 from ugatit_tf.jsonfile import JSONFileError, parse_json
 
@@ -89,10 +90,15 @@ def cut(run_folder, step):
         return
     with open(path, encoding="utf-8") as file:
         kept = [line for line in file if _step_of(line) <= step]
-    beside = f"{path}.{os.getpid()}.tmp"
-    with open(beside, "w", encoding="utf-8") as file:
-        file.writelines(kept)
-    os.replace(beside, path)
+    with atomic.replacing(path) as file:
+        file.write("".join(kept).encode())
+
+
+def sync(run_folder):
+    """Waits until the disk has all lines."""
+    path = os.path.join(run_folder, FILE)
+    if os.path.exists(path):
+        atomic.sync(path)
 
 
 def _step_of(line):

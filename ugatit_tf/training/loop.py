@@ -5,20 +5,19 @@ import dataclasses
 import logging
 import os
 import shlex
-import time
 import zlib
 from functools import partial
 
-from ugatit_tf import runtime
 from ugatit_tf.config import OF_A_START, Config
 from ugatit_tf.config import about as options_of
 from ugatit_tf.data import folders, pipeline
 from ugatit_tf.networks.model import build_model
 from ugatit_tf.pictures import files
 from ugatit_tf.runtime import Failure
-from ugatit_tf.training import checkpoints, guards, history, samples, summaries
-from ugatit_tf.training.optimizer import learning_rate
-from ugatit_tf.training.progress import progress, stop_asked
+from ugatit_tf.signals import stop_asked
+from ugatit_tf.training import checkpoints, guards, history, samples
+from ugatit_tf.training.progress import progress
+from ugatit_tf.training.record import Record
 from ugatit_tf.training.replicas import Replicas
 from ugatit_tf.training.step import Trainer
 
@@ -27,13 +26,16 @@ SAMPLE_ROWS = 3  # images of each domain on a sample sheet
 REALS = 8  # training images of each domain that are shown before step 1
 
 
-def train(config, parts, evaluation=None, replicas=None):
+def train(config, parts, evaluation=None, replicas=None) -> bool:
     """Trains the run that `config` describes, from its newest checkpoint if there is one.
 
     Args:
         parts: dict name -> `folders.Part`; of trainA and trainB at least.
         evaluation: function of the `UGATIT` to tag -> number, called every `eval_freq` steps.
         replicas: `Replicas`. Of several processes the chief alone writes.
+
+    Returns:
+        Whether a signal asked to stop, even if it was in the last step.
 
     Raises:
         Failure: the checkpoint cannot be used, another process trains the same
@@ -50,19 +52,24 @@ def train(config, parts, evaluation=None, replicas=None):
         with replicas.scope():
             trainer = Trainer(build_model(config), config, replicas)
         done = _resume(trainer, config)
+        if replicas.is_chief:
+            for path in checkpoints.tidy(config.run_folder, done):
+                print(f"Removed {path}, which is later than what this run goes on from")
         if done >= config.total_steps:
             print(f"All {done} steps are done. A larger --epoch or --iteration goes on.")
-            return
+            return False
         run = (Run if replicas.is_chief else Follower)(config, trainer, parts, done, evaluation)
         with contextlib.closing(run), stop_asked() as asked:
             done = run.steps(done, asked)
+            stopped = replicas.any(asked())
     if not replicas.is_chief:
-        return
+        return stopped
     if done < config.total_steps:
         print(f"Stopped and saved after step {done}. To go on:\n{command(config)}")
     best, metric = checkpoints.best(config.run_folder)
     if best:
         print(f"Best by {metric['tag']}: {metric['value']:.4g} at {best}")
+    return stopped
 
 
 def is_time(done, every, total) -> bool:
@@ -134,38 +141,39 @@ class Run(Follower):
         _tell_changes(self.about["changes"], done)
         self.samples = os.path.join(config.sample_dir, config.run_name)
         self.watch = guards.Watch(config.gan_type)
-        self.metric = []  # values of `best_by` since the last checkpoint
-        history.cut(config.run_folder, done)
-        logs = os.path.join(config.log_dir, config.run_name)
-        summaries.cut(logs, done)
-        self.summaries = summaries.Summaries(logs)
+        self.record = Record(config, trainer, done)
         if done == 0:
-            self.summaries.text(done)
             self._write_reals()
             self._write_sample(0)
-        self.began, self.timed_from = time.perf_counter(), done
         if count > 1:
             samples_per_step = count * config.samples_per_step
             print(f"{count} devices; a step takes {samples_per_step} pictures of each domain.")
         print("Building the training graph; the first step takes longer.", flush=True)
+        self.record.step_begins()
 
     def after(self, done, scalars, stopping):
-        config, total = self.config, self.config.total_steps
         self._check_metric(scalars)
+        self.record.step_ends(scalars)
+        self._write(done, stopping)
+        self.record.step_begins()
+
+    def _write(self, done, stopping):
+        """What is due after step `done`."""
+        config, total = self.config, self.config.total_steps
         if is_time(done, config.summary_freq, total):
-            seconds = (time.perf_counter() - self.began) / (done - self.timed_from)
-            self._write_scalars(done, scalars, seconds)
-            self.began, self.timed_from = time.perf_counter(), done
+            self.watch.losses(done, self.record.write(done))
         if is_time(done, config.print_freq, total):
             self._write_sample(done)
         if self.evaluation and is_time(done, config.eval_freq, total):
             self._evaluate(done)
-        epoch_ends = done % config.iteration == 0
-        if stopping or epoch_ends or is_time(done, config.save_freq, total):
+        in_turn = done % config.iteration == 0 or is_time(done, config.save_freq, total)
+        if in_turn:
+            self._rate(done)
+        if in_turn or stopping:
             self._save(done)
 
     def close(self):
-        self.summaries.close()
+        self.record.close()
 
     def _check_metric(self, scalars):
         name = self.config.best_by
@@ -175,27 +183,31 @@ class Run(Follower):
             tags = ", ".join(sorted(tag for tag in scalars if tag != "finite"))
             raise Failure(f"--best_by {name} is no number of this run. These are: {tags}")
 
+    def _rate(self, done):
+        """Keeps the best. A stop that was asked for is no time for it: a run that never stopped
+        has no checkpoint there to compare with."""
+        for tag, value in self.record.since_checkpoint().items():
+            self.config.save(self.config.run_folder, self.about)
+            state = self.trainer.state()
+            checkpoints.save_if_best(self.config.run_folder, done, state, tag, value)
+
     def _save(self, done):
         """The options go with each checkpoint: until there is one, a run can be any other.
 
         The best is kept, and all summaries are written, before the checkpoint is: a process
         that is killed in between does both again when it goes on from the checkpoint before.
         """
-        folder, state = self.config.run_folder, self.trainer.state()
+        folder = self.config.run_folder
         self.config.save(folder, self.about)
-        if self.metric:
-            value = sum(self.metric) / len(self.metric)
-            checkpoints.save_if_best(folder, done, state, self.config.best_by, value)
-            self.metric.clear()
-        self.summaries.flush()
-        checkpoints.save(folder, done, state)
+        self.record.sync()
+        checkpoints.save(folder, done, self.trainer.state(), notes=self.record.notes())
+        checkpoints.remove_older_best(folder)
 
     def _evaluate(self, done):
         """Measures the weights that a test would use, and keeps them if they are the best."""
         with self.trainer.averaged():
             values = self.evaluation(self.trainer.model)
-        self.summaries.scalars(done, values)
-        history.append(self.config.run_folder, done, values)
+        self.record.measured(done, values)
         name, folder = self.config.best_by, self.config.run_folder
         if name in values:
             self.config.save(folder, self.about)
@@ -217,26 +229,9 @@ class Run(Follower):
         image, translations = samples.sheet(self.trainer.model, *self.shown)
         for sources, fakes in zip(self.shown, translations):
             self.watch.translations(done, sources, fakes)
-        files.write(os.path.join(self.samples, f"{checkpoints.folder_name(done)}.png"), image)
-        self.summaries.picture(done, "samples", image)
-
-    def _write_scalars(self, done, scalars, seconds):
-        losses = {tag: float(value) for tag, value in scalars.items() if tag != "finite"}
-        self.watch.losses(done, losses)
-        if self.config.best_by in losses:
-            self.metric.append(losses[self.config.best_by])
-        replicas = self.trainer.replicas
-        numbers = {
-            **losses,
-            "learning_rate": learning_rate(done - 1, self.config),
-            "seconds_per_step": seconds,
-            "images_per_second": 2 * replicas.count * self.config.samples_per_step / seconds,
-            "memory_gb": runtime.peak_memory() / 1e9,
-        }
-        weighted = summaries.weighted(losses, self.config)
-        self.summaries.scalars(done, {**numbers, **weighted})
-        self.summaries.rho(done, self.trainer.model.generator_weights())
-        history.append(self.config.run_folder, done, numbers)
+        path = os.path.join(self.samples, f"{checkpoints.folder_name(done)}.png")
+        files.write(path, image, synced=True)
+        self.record.summaries.picture(done, "samples", image)
 
 
 def _tell_changes(changes, done):

@@ -5,6 +5,7 @@ import struct
 
 import tensorflow as tf
 
+from ugatit_tf import atomic
 from ugatit_tf.training.objective import TERMS
 
 FRAME = struct.Struct("<QI"), struct.Struct("<I")  # length and checksum before an event, after it
@@ -46,6 +47,7 @@ class Summaries:
 
     def __init__(self, folder):
         os.makedirs(folder, exist_ok=True)  # an OSError, where TensorFlow has errors of its own
+        self.folder, self.before = folder, set(_event_files(folder))
         self.writer = tf.summary.create_file_writer(os.fsencode(folder))
 
     def text(self, step):
@@ -75,26 +77,32 @@ class Summaries:
             tf.summary.image(tag, image[None])
         self.writer.flush()
 
-    def flush(self):
+    def sync(self):
+        """Waits until the disk has all that was written."""
         self.writer.flush()
+        for path in set(_event_files(self.folder)) - self.before:
+            atomic.sync(path)
 
     def close(self):
         self.writer.close()
 
 
 def cut(folder, step):
-    """Removes what a killed process wrote after its last checkpoint, of `step`.
+    """Removes what a killed process wrote after its last checkpoint, of `step`; -1 is none.
 
     The events of a file are in the order of their steps, so each file is cut off at one place;
     files from before the last start have been cut then.
     """
-    names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
-    for name in reversed([name for name in names if ".tfevents." in name]):
-        path = os.path.join(folder, name)
+    for path in reversed(_event_files(folder)):
         kept = _length_until(path, step)
         if kept == os.path.getsize(path):
             break
         os.truncate(path, kept)
+
+
+def _event_files(folder):
+    names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+    return [os.path.join(folder, name) for name in names if ".tfevents." in name]
 
 
 def _length_until(path, step):
@@ -107,7 +115,8 @@ def _length_until(path, step):
             event = file.read(size)
             if len(event) < size or len(file.read(after.size)) < after.size:
                 break  # it was being written when the process died
-            if tf.compat.v1.Event.FromString(event).step > step:
+            told = tf.compat.v1.Event.FromString(event)
+            if told.step > step and not told.file_version:  # that begins every file, as of step 0
                 break
             length += before.size + size + after.size
     return length

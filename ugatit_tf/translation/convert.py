@@ -16,6 +16,7 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
+from ugatit_tf import atomic
 from ugatit_tf.data import folders
 from ugatit_tf.pictures import files, panels, video
 from ugatit_tf.progress import Progress
@@ -95,6 +96,7 @@ def convert(model, request) -> Outcome:
     """
     request = dataclasses.replace(request, direction=model.known(request.direction))
     jobs = sources.jobs(request)
+    atomic.remove_abandoned(request.output, *{os.path.dirname(job.target) for job in jobs})
     outcome, began = Outcome(failed=sources.unreadable(request)), time.monotonic()
     label = DIRECTIONS[request.direction][1]
     with Progress(len(jobs), unit="picture", label=label) as bar:
@@ -244,7 +246,7 @@ def _write_heatmap(path, values):
     if values.dtype == np.uint8:
         files.write(path, values)
         return
-    with files.replacing(path) as file:
+    with files.replacing(path, synced=False) as file:
         if path.endswith(".npy"):
             np.save(file, values)
         else:  # from its least to its most

@@ -8,6 +8,7 @@ import time
 
 import numpy as np
 
+from ugatit_tf import atomic
 from ugatit_tf.pictures import video
 from ugatit_tf.progress import Progress
 from ugatit_tf.runtime import Failure
@@ -34,6 +35,7 @@ def convert_film(model, request):
     targets, began = targets_of(request), time.monotonic()
     if request.resume_output and all(map(os.path.lexists, targets.values())):
         return targets["film"], 0, 0.0
+    atomic.remove_abandoned(*map(os.path.dirname, targets.values()))
     film, count = video.opened(request.input), 0
     if film.width * film.height > request.max_pixels:
         raise Failure(

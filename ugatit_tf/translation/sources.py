@@ -85,8 +85,9 @@ def _written(jobs, request):
 
 
 def _is_done(job, request):
+    """An empty file is what a power failure can leave of a result, since none is synced."""
     first = list(extras(job, request).values())[:1]  # those of discriminators may be missing
-    return all(map(os.path.lexists, [job.target, *first]))
+    return all(os.path.isfile(path) and os.path.getsize(path) for path in [job.target, *first])
 
 
 def extras(job, request) -> dict:

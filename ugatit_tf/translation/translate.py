@@ -12,6 +12,7 @@ import os
 import numpy as np
 import tensorflow as tf
 
+from ugatit_tf import atomic
 from ugatit_tf.data import doctor, folders, pipeline, presence
 from ugatit_tf.networks.model import build_model
 from ugatit_tf.pictures import files, panels
@@ -65,8 +66,9 @@ def test(config, which="latest") -> str:
     present = presence.test_folders(config.dataset_folder, parts)
     model, checkpoint = load(config, which)
     sources = {direction: folders.pictures_in(folder) for direction, folder in present.items()}
-    step = os.path.basename(checkpoint)
-    folder = fresh_folder(os.path.join(config.result_dir, config.run_name, step))
+    step, parent = os.path.basename(checkpoint), os.path.join(config.result_dir, config.run_name)
+    atomic.remove_abandoned(*(folder for folder, _, _ in os.walk(parent)))
+    folder = fresh_folder(os.path.join(parent, step))
     report = os.path.join(folder, "index.html")
     facts = {
         "Checkpoint": checkpoint,
@@ -105,14 +107,17 @@ def translated(networks, config, sources, folder):
 
 def fresh_folder(path) -> str:
     """Makes and returns a folder that did not exist: `path`, else `path_2`, `path_3`, ..."""
-    number, folder = 1, path
     while True:
-        try:
+        folder = free_name(path)
+        with contextlib.suppress(FileExistsError):  # another process was faster
             os.makedirs(folder)
             return folder
-        except FileExistsError:
-            number += 1
-            folder = f"{path}_{number}"
+
+
+def free_name(path) -> str:
+    """Where there is nothing: `path`, else `path_2`, `path_3`, ..."""
+    names = itertools.chain([path], (f"{path}_{number}" for number in itertools.count(2)))
+    return next(name for name in names if not os.path.lexists(name))
 
 
 def output_names(paths) -> list:
