@@ -23,6 +23,21 @@ class Failure(RuntimeError):  # noqa: N818
     """Something that a person can set right. The message says what happened and what to do."""
 
 
+def refuse_not_finite(images, source):
+    """Raises `Failure` where images that a network made hold NaN, which a file would show as black.
+
+    Args:
+        images: float array.
+        source: str. What the message calls the network.
+    """
+    if not np.isfinite(images).all():
+        raise Failure(
+            f"{source} gives numbers that are not finite (NaN): its weights are damaged, or "
+            f"overflow in --precision float16. Use another checkpoint, e.g. --which best, or train "
+            f"again."
+        )
+
+
 def environment() -> list:
     """Lines that say what this computer has: versions, devices, and the precision fast here."""
     gpus = tf.config.list_physical_devices("GPU")

@@ -9,7 +9,8 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
-MULTIPLE, SMALLEST = 4, 8  # of a side; reflection in the bottleneck, at 1/4, needs 2 pixels
+from ugatit_tf.networks.generator import MULTIPLE, SMALLEST
+
 CPU = "CPU:0"  # threads scale there: on a GPU they would wait for the networks' batches
 
 
