@@ -8,7 +8,6 @@ import dataclasses
 import json
 import logging
 import os
-import re
 import sys
 import tempfile
 
@@ -52,7 +51,7 @@ def run(command, config) -> int:
 
         from ugatit_tf import phases
         from ugatit_tf.pictures.files import UnreadablePicture
-        from ugatit_tf.runtime import Failure
+        from ugatit_tf.runtime import Failure, reason
 
     programs = {
         "train": lambda: phases.train(config),
@@ -71,8 +70,7 @@ def run(command, config) -> int:
     except (Failure, OSError, UnreadablePicture) as error:
         return refuse(error, 1)
     except tf.errors.OpError as error:  # e.g. a picture that was removed while training
-        # It begins with the name of a node where a function of ours was called from a graph.
-        return refuse(re.sub(r"^\{\{.*?\}\} ", "", error.message.splitlines()[0]), 1)
+        return refuse(reason(error), 1)
     return 0
 
 

@@ -92,8 +92,7 @@ class Request:
         if size % 4:
             near = max(SMALLEST_SIDE, round(size / 4) * 4)
             raise ConfigError(
-                f"--size must be a multiple of 4. Received: {size}. "
-                f"The nearest that works: {near}"
+                f"--size must be a multiple of 4. Received: {size}. The nearest that works: {near}"
             )
 
     def _check_pairs(self):

@@ -71,6 +71,7 @@ class Translator(tf.Module):
         # second time, and loaders other than TensorFlow 2's would restore that set alone.
         self.weights = [raw(weight) for weight in generator.variables]
         self.trained_with = tf.Variable(config.img_size, trainable=False)
+        self.direction = generator.name
         self._size = config.img_size
         self._channels = config.img_ch
         self._any_size = config.any_size
@@ -185,7 +186,7 @@ def _outputs(translator, inputs) -> dict:
         signature = key.split("/")[0]
         outputs = translator.served[signature].python_function(tf.constant(value))
         found.update({f"{signature}/{name}": out.numpy() for name, out in outputs.items()})
-    refuse_not_finite(found["exact/images"], "The generator to export")
+    refuse_not_finite(found["exact/images"], f"The generator {translator.direction}")
     return found
 
 
