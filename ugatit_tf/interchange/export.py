@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from ugatit_tf.data.pipeline import resized
 from ugatit_tf.networks.generator import MULTIPLE, SMALLEST
+from ugatit_tf.networks.shapes import required
 from ugatit_tf.runtime import Failure, raw, refuse_not_finite
 
 LARGEST_DIFFERENCE = 1  # of 255 levels, between the Keras model and the loaded export
@@ -89,7 +90,7 @@ class Translator(tf.Module):
         }
 
     def translate(self, images):
-        _refuse_none(images, f"images, uint8 [N, height, width, {self._channels}]")
+        images = _checked(images, f"images, uint8 [N, height, width, {self._channels}]")
         height, width = tf.unstack(tf.shape(images)[1:3])
         if self._any_size:
             images = _reflected(_reflected(images, 1), 2)
@@ -110,13 +111,15 @@ class Translator(tf.Module):
         return {"translated": out.pop("images"), **out}
 
     def translate_exactly(self, images):
-        _refuse_none(images, f"images, float32 [N, height, width, {self._channels}] in [-1, 1]")
+        images = _checked(
+            images, f"images, float32 [N, height, width, {self._channels}] in [-1, 1]"
+        )
         out = self._generate(images)
         heat = {} if out.heatmap is None else {"heatmap": out.heatmap}
         return {"images": out.image, **heat}
 
     def translate_encoded(self, encoded):
-        _refuse_none(encoded, "encoded, the contents of N picture files")
+        encoded = _checked(encoded, "encoded, the contents of N picture files")
         shape = tf.TensorSpec([self._size, self._size, self._channels])
         images = tf.map_fn(self._decoded, encoded, fn_output_signature=shape)
         out = _to_uint8(self._generate(images).image)
@@ -226,10 +229,13 @@ def _levels(values):
     return (values + 1.0) * 127.5 if values.dtype == np.float32 else np.float32(values)
 
 
-def _refuse_none(values, what):
-    """Stops the graph where a batch is empty."""
-    count = tf.shape(values)[0]
-    tf.debugging.Assert(count > 0, [f"Expected at least one picture: {what}. Received: N =", count])
+def _checked(values, expected):
+    """`values` where they have the shape that they were declared with, and are not a batch of none.
+
+    Servers do not look at shapes.
+    """
+    values = tf.ensure_shape(values, values.shape)
+    return required(tf.shape(values)[0] > 0, values, f"Expected at least one picture: {expected}.")
 
 
 def _reflected(images, axis):

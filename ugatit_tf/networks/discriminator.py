@@ -115,7 +115,7 @@ class Discriminator(MixedLayer):
     def __call__(self, x, *args, **kwargs):
         # Not in `call`, where Keras would wrap the message.
         name = f"The discriminator with n_dis={self.n_dis}"
-        check_images(x, name, smallest=smallest_image(self.n_dis))
+        x = check_images(x, name, smallest=smallest_image(self.n_dis))
         return super().__call__(x, *args, **kwargs)
 
     def call(self, x, training=False):

@@ -103,7 +103,7 @@ class Generator(MixedLayer):
     def __call__(self, x, *args, **kwargs):
         # Not in `call`, where Keras would wrap the message.
         options = {"smallest": SMALLEST, "multiple": MULTIPLE, "channels": self.img_ch}
-        check_images(x, "The generator", **options)
+        x = check_images(x, "The generator", **options)
         if self.norm in ADAPTIVE and not self.light:
             self._check_size(x)
         return super().__call__(x, *args, **kwargs)

@@ -15,6 +15,9 @@ def check_images(x, name, *, smallest, multiple=1, channels=None):
         multiple: int. Both sides must be multiples of it.
         channels: int. None accepts any number.
 
+    Returns:
+        `x`, or what cannot be used in a graph before the check.
+
     Raises:
         ValueError: these are no such images.
         tf.errors.InvalidArgumentError: so they are, in a graph whose sizes were unknown.
@@ -26,16 +29,25 @@ def check_images(x, name, *, smallest, multiple=1, channels=None):
     )
     shape = tf.TensorShape(x.shape)
     if shape.rank is None and isinstance(x, tf.Tensor):
-        tf.debugging.Assert(tf.rank(x) == 4, [expected, "Received the shape", tf.shape(x)])
+        x = required(tf.rank(x) == 4, x, expected)
         shape = tf.TensorShape([None] * 4)
-    sides = shape[1:3] if shape.rank == 4 else ()
-    known = [side for side in sides if side is not None]
-    if (
-        not shape.is_compatible_with([None, None, None, channels])
-        or any(side < smallest or side % multiple for side in known)
-    ):  # fmt: skip
+    sides = [side for side in shape[1:3] if side is not None] if shape.rank == 4 else []
+    fit = all(side >= smallest and side % multiple == 0 for side in sides)
+    if not (fit and shape.is_compatible_with([None, None, None, channels])):
         raise ValueError(f"{expected} Received: {shape}")
-    if len(known) < 2 and isinstance(x, tf.Tensor):
+    if len(sides) < 2 and isinstance(x, tf.Tensor):
         sides = tf.shape(x)[1:3]
-        fits = tf.reduce_all((sides >= smallest) & (sides % multiple == 0))
-        tf.debugging.Assert(fits, [expected, "Received the shape", tf.shape(x)], summarize=4)
+        x = required(tf.reduce_all((sides >= smallest) & (sides % multiple == 0)), x, expected)
+    return x
+
+
+def required(condition, x, expected):
+    """`x`, which nothing can use before the condition is known to hold.
+
+    Raises:
+        tf.errors.InvalidArgumentError: it does not hold, which may be found when a graph runs. The
+            message is `expected` and the shape of `x`.
+    """
+    check = tf.debugging.Assert(condition, [expected, "Received the shape", tf.shape(x)], 4)
+    with tf.control_dependencies([check] if check is not None else []):
+        return tf.identity(x)
