@@ -9,7 +9,6 @@ import dataclasses
 import json
 import logging
 import os
-import re
 import sys
 import tempfile
 
@@ -64,7 +63,7 @@ def has_no_run(command) -> bool:
 
 def run(command, config) -> int:
     from ugatit_tf import preflight
-    from ugatit_tf.errors import Failure
+    from ugatit_tf.errors import Failure, reason
     from ugatit_tf.pictures.files import UnreadablePicture
 
     handler = logging.StreamHandler()
@@ -78,8 +77,7 @@ def run(command, config) -> int:
     except ConfigError:
         raise
     except tf.errors.OpError as error:  # e.g. a picture that was removed while training
-        # It begins with the name of a node where a function of ours was called from a graph.
-        return refuse(re.sub(r"^\{\{.*?\}\} ", "", error.message.splitlines()[0]), 1)
+        return refuse(reason(error), 1)
     return 0
 
 

@@ -51,6 +51,16 @@ def assert_equal(found, expected):
             )
 
 
+def test_a_picture_that_is_too_small_is_refused(run):
+    discriminator, _ = built(made.pictures(1, 12, 13, 3), n_dis=3)
+    for shape in ((1, 11, 12, 3), (12, 12, 3)):
+        with pytest.raises(ValueError, match="n_dis=3 takes images .* at least 12 pixels"):
+            run(discriminator, made.pictures(*shape))
+    traced = tf.function(discriminator, input_signature=[tf.TensorSpec([None, None, None, 3])])
+    with pytest.raises(tf.errors.InvalidArgumentError, match="at least 12 pixels"):
+        traced(tf.zeros([1, 8, 12, 3]))
+
+
 @pytest.mark.parametrize(
     ("n_dis", "local", "global_"), [(2, 1, 1), (3, 1, 2), (4, 1, 3), (5, 2, 4), (6, 3, 5)]
 )

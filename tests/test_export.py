@@ -1,6 +1,8 @@
 """An export computes what the model does, from and to bytes, with TensorFlow alone."""
 
 import os
+import subprocess
+import sys
 import types
 
 import numpy as np
@@ -14,6 +16,7 @@ from ugatit_tf.interchange import export
 from ugatit_tf.networks.model import build_model
 from ugatit_tf.pictures import files
 from ugatit_tf.runtime import Failure
+from ugatit_tf.translation import fit
 
 
 def levels(*shape, seed=0):
@@ -80,7 +83,11 @@ def test_the_folder_holds_the_export_and_no_scraps(either):
 def test_the_signatures_have_their_names_types_and_shapes(either):
     size, channels = either.config.img_size, either.config.img_ch
     side = None if either.config.light else size
-    assert set(either.loaded.signatures) == {"serving_default", "exact", "encoded"}
+    # The first is what converters take by default.
+    names = ["translate", "serving_default", "exact", "encoded"]
+    assert list(either.loaded.signatures) == names
+    translate = either.loaded.signatures["translate"]
+    assert set(translate.structured_outputs) == {"translated", "heatmap"}
 
     serving = either.loaded.signatures["serving_default"]
     (given,) = serving.structured_input_signature[1].values()
@@ -107,7 +114,7 @@ def test_any_number_of_images_becomes_what_the_model_makes_of_them(either, numbe
     assert_levels(serve(either, images)["images"], expected)
 
 
-@pytest.mark.parametrize(("height", "width"), [(8, 12), (12, 8), (16, 44), (64, 20)])
+@pytest.mark.parametrize(("height", "width"), [(8, 12), (12, 8), (64, 20)])
 def test_the_light_model_takes_any_size_in_multiples_of_4(light, height, width):
     images = levels(2, height, width, 3)
     expected, _ = translated(light, images)
@@ -116,9 +123,98 @@ def test_the_light_model_takes_any_size_in_multiples_of_4(light, height, width):
     assert out["heatmap"].shape == (2, height, width)
 
 
+@pytest.mark.parametrize(("height", "width"), [(61, 67), (9, 8), (1, 1), (2, 13)])
+def test_the_light_model_reflects_an_odd_size_as_the_program_does(light, height, width):
+    images = levels(2, height, width, 3)
+    how = fit.fit(height, width, "keep")
+    x = np.stack([how.apply(files.to_float(image)) for image in images])
+    out, found = light.generator(x), serve(light, images)
+    expected = np.stack([how.undo(image) for image in out.image.numpy()])
+    assert_levels(found["images"], files.to_uint8(expected))
+    assert found["heatmap"].shape == (2, height, width)
+    assert 0 <= found["heatmap"].min() <= found["heatmap"].max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "message"),
+    [
+        ("serving_default", (0, 8, 8, 3), "at least one picture: images, uint8 .N, height, width"),
+        ("serving_default", (8, 8, 3), r"\[8,8,3\] is not compatible with expected shape"),
+        ("serving_default", (1, 8, 8, 1), r"\[1,8,8,1\] is not compatible with expected shape"),
+        ("exact", (0, 8, 8, 3), "at least one picture: images, float32"),
+        ("exact", (1, 9, 8, 3), "multiples of 4 and at least 8 pixels.*1 9 8 3"),
+        ("exact", (1, 4, 4, 3), "multiples of 4 and at least 8 pixels"),
+        ("encoded", (0,), "at least one picture: encoded"),
+    ],
+)
+def test_images_that_do_not_fit_are_refused_with_what_is_expected(light, name, shape, message):
+    signature = light.loaded.signatures[name]
+    ((key, spec),) = signature.structured_input_signature[1].items()
+    images = tf.zeros(shape, spec.dtype) if spec.dtype != tf.string else tf.fill(shape, "")
+    with pytest.raises(tf.errors.InvalidArgumentError, match=f"(?s){message}"):
+        signature(**{key: images})
+
+
+def test_another_type_of_images_is_refused_with_what_is_expected(light):
+    with pytest.raises((TypeError, tf.errors.InvalidArgumentError), match="uint8"):
+        serve(light, np.zeros([1, 8, 8, 3], np.float32))
+
+
 def test_the_full_model_takes_its_own_size_only(full):
-    with pytest.raises((ValueError, TypeError, tf.errors.InvalidArgumentError)):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="(?s)1,12,12,1.*expected shape"):
         serve(full, levels(1, 12, 12, 1))
+
+
+# A process of its own, since the eager one keeps variables alive that this loader must restore.
+LOAD_AS_TENSORFLOW_1_DOES = """
+import sys
+import numpy as np
+import tensorflow as tf
+folder, result = sys.argv[1:]
+with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+    definitions = tf.compat.v1.saved_model.load(session, ["serve"], folder).signature_def
+    found = {}
+    for name in ("translate", "serving_default", "exact"):
+        (given,) = definitions[name].inputs.values()
+        images = np.full([1, 8, 8, 3], 77, tf.as_dtype(given.dtype).as_numpy_dtype) / 77
+        outputs = {key: info.name for key, info in definitions[name].outputs.items()}
+        for key, value in session.run(outputs, {given.name: images}).items():
+            found[f"{name}/{key}"] = value
+np.savez(result, **found)
+"""
+
+
+def test_the_loader_of_tensorflow_1_restores_every_weight(light, tmp_path):
+    result = tmp_path / "result.npz"
+    command = [sys.executable, "-c", LOAD_AS_TENSORFLOW_1_DOES, light.path, str(result)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    with np.load(result) as arrays:
+        found = dict(arrays)
+    ones = np.ones([1, 8, 8, 3], np.uint8)
+    expected, _ = translated(light, ones)
+    for name in ("translate/translated", "serving_default/images"):
+        assert_levels(found[name], expected)
+    exact = light.generator(np.ones([1, 8, 8, 3], np.float32))
+    np.testing.assert_allclose(found["exact/images"], exact.image, atol=1e-5)
+    np.testing.assert_allclose(found["exact/heatmap"], exact.heatmap, rtol=1e-4)
+
+
+def test_an_export_holds_each_weight_once_and_no_layer(either):
+    names = [name for name, _ in tf.train.list_variables(f"{either.path}/variables/variables")]
+    weights = [name for name in names if name.startswith("weights/")]
+    assert len(weights) == len(either.generator.weights)
+    others = {name.split("/")[0] for name in names} - {"weights"}
+    assert others == {"trained_with", "_CHECKPOINTABLE_OBJECT_GRAPH"}
+
+
+@pytest.mark.filterwarnings("ignore:.*tf.lite.Interpreter is deprecated")
+def test_tensorflow_lite_takes_an_export(light):
+    converter = tf.lite.TFLiteConverter.from_saved_model(light.path, signature_keys=["translate"])
+    content = converter.convert()
+    runner = tf.lite.Interpreter(model_content=content).get_signature_runner("translate")
+    images = levels(1, 9, 13, 3)
+    assert_levels(runner(images=images)["translated"], serve(light, images)["images"])
 
 
 def test_the_heatmap_is_that_of_the_model_between_0_and_1(either):
@@ -144,7 +240,7 @@ def test_a_heatmap_without_contrast_is_0_and_not_nan(light):
         heatmap = tf.fill([tf.shape(images)[0], 2, 2], 3.0)
         return types.SimpleNamespace(image=images, heatmap=heatmap)
 
-    out = export.Translator(constant, config).translate(tf.constant(levels(2, 8, 8, 3)))
+    out = export.Translator(Plain(constant), config).translate(tf.constant(levels(2, 8, 8, 3)))
     np.testing.assert_array_equal(out["heatmap"], np.zeros([2, 8, 8]))
 
 
@@ -153,7 +249,7 @@ def test_levels_are_kept_by_a_generator_that_changes_nothing(light):
         return types.SimpleNamespace(image=images, heatmap=images[..., 0])
 
     images = np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1).repeat(3, -1)
-    out = export.Translator(same, light.config).translate(tf.constant(images))
+    out = export.Translator(Plain(same), light.config).translate(tf.constant(images))
     np.testing.assert_array_equal(out["images"], images)
 
 
@@ -199,7 +295,11 @@ def open_bytes(path):
 
 
 def test_a_difference_over_a_level_fails_and_leaves_nothing(tmp_path, monkeypatch):
-    monkeypatch.setattr(export, "_difference", lambda *_: 2.0)
+    off = np.full([1, 7, 6, 3], 129, np.uint8)
+    monkeypatch.setattr(export, "_outputs_alone", lambda *_: {"translate/translated/1": off})
+    monkeypatch.setattr(
+        export, "_outputs", lambda *_: {"translate/translated": np.full_like(off, 127)}
+    )
     config = runs.config_in(tmp_path)
     folder = tmp_path / "export" / "tiny" / "a2b"
     with pytest.raises(Failure, match="differs from the original by 2 levels of 255"):
@@ -214,6 +314,15 @@ def test_an_export_that_cannot_be_loaded_fails_with_the_reason_and_leaves_nothin
     config = runs.config_in(tmp_path)
     with pytest.raises(Failure, match="TensorFlow alone: no kernel for this machine"):
         export.export(linear(), config, str(tmp_path / "export" / "a2b"))
+    assert os.listdir(tmp_path / "export") == []
+
+
+def test_a_generator_of_nan_is_not_exported(tmp_path):
+    generator = linear()
+    generator.weight.assign(np.nan)
+    config = runs.config_in(tmp_path)
+    with pytest.raises(Failure, match="The generator a2b gives numbers that are not finite"):
+        export.export(generator, config, str(tmp_path / "export" / "a2b"))
     assert os.listdir(tmp_path / "export") == []
 
 
@@ -268,15 +377,24 @@ def test_the_phase_leaves_nothing_where_one_direction_fails(tmp_path, monkeypatc
     assert os.listdir(os.path.join(config.export_dir, "tiny")) == []
 
 
+class Plain(tf.Module):
+    """A function as a generator, which is quick to export."""
+
+    def __init__(self, function):
+        super().__init__(name="a2b")
+        self.weight = tf.Variable(0.5)
+        self.function = function
+
+    def __call__(self, images):
+        return self.function(images)
+
+
 def linear():
-    """A generator of one weight, which is quick to export."""
+    """A generator of one weight."""
 
-    class Linear(tf.Module):
-        def __init__(self):
-            super().__init__()
-            self.weight = tf.Variable(0.5)
+    def scaled(images):
+        image = generator.weight * images
+        return types.SimpleNamespace(image=image, heatmap=images[..., 0])
 
-        def __call__(self, images):
-            return types.SimpleNamespace(image=self.weight * images, heatmap=images[..., 0])
-
-    return Linear()
+    generator = Plain(scaled)
+    return generator

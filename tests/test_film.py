@@ -37,7 +37,8 @@ def frames_of(path):
 
 
 def translated(model, original, tmp_path, output="out.mp4", **options):
-    request = Request(str(original), str(tmp_path / output), **options)
+    size = options.pop("size", 0 if "fit" in options or "face" in options else "native")
+    request = Request(str(original), str(tmp_path / output), size=size, **options)
     assert film.is_film(request)
     return film.convert_film(model, request)
 
@@ -45,7 +46,7 @@ def translated(model, original, tmp_path, output="out.mp4", **options):
 def test_a_film_of_fifty_frames_comes_back_with_its_length_rate_and_sound(
     model, original, tmp_path
 ):
-    path, count, _ = translated(model, original, tmp_path)
+    path, count, *_ = translated(model, original, tmp_path)
     found, before = video.opened(path), video.opened(original)
     assert count == found.num_frames == before.num_frames == 50
     assert (found.fps, found.width, found.height) == (before.fps, before.width, before.height)
@@ -56,9 +57,9 @@ def test_a_film_of_fifty_frames_comes_back_with_its_length_rate_and_sound(
 
 
 def test_every_frame_is_what_the_model_makes_of_it(model, original, tmp_path):
-    path, _, _ = translated(model, original, tmp_path)
+    path, *_ = translated(model, original, tmp_path)
     for frame, found in zip(frames_of(original)[::10], frames_of(path)[::10]):
-        expected = model.translate(frame)
+        expected = model.translate(frame, size="native")
         assert np.abs(found.astype(int) - expected).mean() < 12  # H.264 halves the colours' size
 
 
@@ -74,8 +75,8 @@ def test_two_devices_make_the_film_of_one(model, config, original, tmp_path, mon
 
 
 def test_smoothing_takes_from_the_last_frame(model, original, tmp_path):
-    plain, _, _ = translated(model, original, tmp_path)
-    smooth, _, _ = translated(model, original, tmp_path, "smooth.mp4", smooth=0.8)
+    plain, *_ = translated(model, original, tmp_path)
+    smooth, *_ = translated(model, original, tmp_path, "smooth.mp4", smooth=0.8)
 
     def flicker(path):
         return np.abs(np.diff(np.float32(frames_of(path)), axis=0)).mean()
@@ -88,10 +89,10 @@ def test_a_moving_gif_becomes_one_and_goes_into_a_folder_under_its_name(model, t
     with video.writing(path, width=64, height=48, fps=10) as append:
         for number in range(6):
             append(drawn(number))
-    target, count, _ = translated(model, path, tmp_path, "out")
+    target, count, *_ = translated(model, path, tmp_path, "out")
     assert (target, count) == (str(tmp_path / "out" / "moves.gif"), 6)
     assert len(frames_of(target)) == 6
-    target, _, _ = translated(model, path, tmp_path, "moves.mp4")
+    target, *_ = translated(model, path, tmp_path, "moves.mp4")
     assert video.opened(target).fps == 10
 
 
@@ -105,7 +106,7 @@ def test_a_moving_gif_that_is_to_be_a_picture_is_one(tmp_path):
 
 @pytest.mark.parametrize(("kind", "width"), [("side", 5 * 64), ("overlay", 64)])
 def test_attention_is_beside_or_a_film_of_its_own(model, original, tmp_path, kind, width):
-    path, _, _ = translated(model, original, tmp_path, heatmap=kind)
+    path, *_ = translated(model, original, tmp_path, heatmap=kind)
     assert (video.opened(path).width, video.opened(path).height) == (width, 48)
     attention = tmp_path / "out_attention.mp4"
     assert attention.exists() == (kind == "overlay")
@@ -116,7 +117,7 @@ def test_attention_is_beside_or_a_film_of_its_own(model, original, tmp_path, kin
 def test_a_grey_model_makes_a_grey_film(original, tmp_path):
     config = runs.config_in(tmp_path / "grey", img_ch=1)
     runs.make_run(config)
-    path, _, _ = translated(load.of_run(config), original, tmp_path, fit="crop", size=16)
+    path, *_ = translated(load.of_run(config), original, tmp_path, fit="crop", size=16)
     (first, *_) = frames_of(path)
     assert first.shape == (48, 48, 3)
     assert np.abs(np.diff(first.astype(int), axis=-1)).max() <= 6
@@ -156,7 +157,7 @@ def test_the_film_of_its_attention_replaces_nothing_either(model, original, tmp_
         translated(model, original, tmp_path, "me.mp4", heatmap="overlay")
     (tmp_path / "me.mp4").write_bytes(b"older")
     os.remove(source)
-    path, count, _ = translated(
+    path, count, *_ = translated(
         model, original, tmp_path, "me.mp4", heatmap="overlay", resume_output=True
     )
     assert count == video.opened(path).num_frames == 50
@@ -187,7 +188,7 @@ def test_a_face_that_is_lost_for_a_moment_stays_where_it_was(
 ):
     found = iter([None, (0, 0, 24)] + [(20, 30, 24), None] * 24)
     monkeypatch.setattr(film.face, "find", lambda pixels: next(found))
-    path, count, _ = translated(model, original, tmp_path, face=True, smooth=0.2)
+    path, count, *_ = translated(model, original, tmp_path, face=True, smooth=0.2)
     assert count == video.opened(path).num_frames == 50
     assert film._steady((0, 0, 24), (20, 30, 24)) == (6, 9, 24)
     assert film._steady((24, 0, 24), (23, 0, 25)) == (23, 0, 24)  # of a picture of 48 x 64
@@ -210,13 +211,23 @@ def test_an_error_in_the_middle_leaves_no_film(model, original, tmp_path, monkey
     assert os.listdir(tmp_path) == []
 
 
+def test_a_generator_of_nan_makes_no_film(model, original, tmp_path, monkeypatch):
+    nothing = np.full([4, 8, 12, 3], np.nan, np.float32)
+    monkeypatch.setattr(model, "_translated", lambda x, _: (nothing[: len(x)], [None] * len(x)))
+    with pytest.raises(Failure, match="the generator a2b gives numbers that are not finite"):
+        translated(model, original, tmp_path, size=0)
+    assert os.listdir(tmp_path) == []
+
+
 def test_the_command_translates_a_film_and_names_one_that_is_broken(
     config, original, tmp_path, capsys
 ):
     words = ["--phase=translate", "--dataset=tiny", f"--checkpoint_dir={config.checkpoint_dir}"]
     target = tmp_path / "out" / "me.mp4"
     assert main.main([*words, f"--input={original}", f"--output={tmp_path / 'out'}"]) == 0
-    assert f"{target}: 50 frames in" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert f"{target}: 50 frames in" in out
+    assert "at scale 0.168 (training size 8 px; --size native keeps" in out  # 48 to 8 pixels
     broken = tmp_path / "broken.mp4"
     broken.write_bytes(original.read_bytes()[:500])
     assert main.main([*words, f"--input={broken}", f"--output={tmp_path / 'b.mp4'}"]) == 1

@@ -74,6 +74,19 @@ def test_keep_scales_by_the_shorter_or_the_longer_side(options, inner):
     assert fit(40, 80, "keep", restore=False, **options).result == inner
 
 
+@pytest.mark.parametrize(
+    ("options", "scale"),
+    [
+        ({"mode": "keep", "size": 10}, 0.25),
+        ({"mode": "keep"}, 1),
+        ({"mode": "pad", "size": 40}, 0.5),
+        ({"mode": "stretch", "size": 20}, 0.5**1.5),
+    ],
+)
+def test_the_scale_is_that_of_what_the_networks_see(options, scale):
+    assert fit(40, 80, **options).scale == pytest.approx(scale)
+
+
 def test_scaling_down_takes_the_mean_of_what_a_pixel_covers():
     board = np.indices([32, 32]).sum(0, keepdims=True)[0] % 2 * 2.0 - 1
     small = scaled(np.float32(board)[..., None], (8, 8))

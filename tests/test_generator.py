@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tests import made, reference
 from tests.tolerances import TOLERANCE
@@ -69,10 +70,31 @@ def test_a_light_generator_takes_any_multiple_of_4(height, width, run):
     np.testing.assert_allclose(found.image, expected[0], **TOLERANCE["network"])
 
 
-def test_a_full_generator_belongs_to_one_size():
+def test_a_full_generator_belongs_to_one_size(run):
     generator, _ = built(made.pictures(1, 8, 8, 3), light=False)
-    with pytest.raises(Exception, match="(?i)incompatible|shape|Matrix size"):
-        generator(made.pictures(1, 12, 12, 3))
+    with pytest.raises(ValueError, match="images of 64 pixels only.*Received: 12 x 12"):
+        run(generator, made.pictures(1, 12, 12, 3))
+
+
+@pytest.mark.parametrize("shape", [(1, 66, 66, 3), (1, 4, 8, 3), (8, 8, 3), (1, 8, 8, 1)])
+def test_images_that_would_come_back_smaller_or_not_at_all_are_refused(shape, run):
+    generator, _ = built(made.pictures(1, 8, 8, 3), light=True)
+    message = r"images \[batch, height, width, 3\] whose sides are multiples of 4 and at least 8"
+    with pytest.raises(ValueError, match=message):
+        run(generator, made.pictures(*shape))
+
+
+def test_a_size_that_is_unknown_while_tracing_is_refused_when_it_comes():
+    generator, _ = built(made.pictures(1, 8, 8, 3), light=True)
+    for spec in (tf.TensorSpec([None, None, None, 3]), tf.TensorSpec(None)):
+        traced = tf.function(generator, input_signature=[spec])
+        assert traced(tf.zeros([1, 12, 8, 3])).image.shape == (1, 12, 8, 3)
+        with pytest.raises(tf.errors.InvalidArgumentError, match="multiples of 4.*[^0-9]66"):
+            traced(tf.zeros([1, 66, 8, 3]))
+    generator, _ = built(made.pictures(1, 8, 8, 3), light=False)
+    traced = tf.function(generator, input_signature=[tf.TensorSpec([None, None, None, 3])])
+    with pytest.raises(ValueError, match="must know the size"):
+        traced(tf.zeros([1, 8, 8, 3]))
 
 
 @pytest.mark.parametrize("n_res", [1, 2, 3])

@@ -25,6 +25,7 @@ from ugatit_tf.pictures import files
 from ugatit_tf.runtime import Failure
 from ugatit_tf.translation import devices
 from ugatit_tf.translation import load as module
+from ugatit_tf.translation.fit import scaled
 
 
 @pytest.fixture(scope="module")
@@ -72,10 +73,11 @@ def test_every_source_translates_alike(trained, place):
     assert model.directions == (("a2b", "b2a") if place in ("run", "export") else ("a2b",))
     assert model.judges == (place == "run")
     pixels = levels(12, 16, 3)
-    assert_levels(model.translate(pixels), expected_of(trained.networks.a2b, pixels)[0])
+    found = model.translate(pixels, size="native")
+    assert_levels(found, expected_of(trained.networks.a2b, pixels)[0])
     if "b2a" in model.directions:
         expected, _ = expected_of(trained.networks.b2a, pixels)
-        assert_levels(model.translate(pixels, direction="b2a"), expected)
+        assert_levels(model.translate(pixels, direction="b2a", size="native"), expected)
 
 
 def test_a_generator_file_of_b2a_knows_it_and_its_precision_may_be_chosen(trained):
@@ -140,7 +142,7 @@ def test_a_list_of_different_sizes_gives_a_list(model):
 
 def test_a_heatmap_lies_between_0_and_1_and_rises_with_the_generator_s(trained, model):
     pixels = levels(16, 16, 3)
-    _, heat = model.translate(pixels, heatmap=True)
+    _, heat = model.translate(pixels, heatmap=True, size="native")
     assert (heat.min(), heat.max()) == (0.0, 1.0)
     _, small = expected_of(trained.networks.a2b, pixels)
     middle = heat.reshape(4, 4, 4, 4).mean((1, 3))
@@ -153,7 +155,7 @@ def test_the_full_model_takes_its_own_size_alone(full):
     pixels = levels(8, 8, 1)
     assert_levels(model.translate(pixels), expected_of(full.networks.a2b, pixels)[0])
     assert model.translate(levels(9, 30, 1)).shape == (9, 30, 1)
-    for options in ({"mode": "keep"}, {"size": 16}):
+    for options in ({"mode": "keep"}, {"size": 16}, {"size": "native"}):
         with pytest.raises(ValueError, match="takes 8 x 8 pixels only.*--light True"):
             model.translate(pixels, **options)
 
@@ -185,10 +187,11 @@ def test_the_discriminators_look_at_the_result_in_the_size_of_training(trained, 
     ("images", "message"),
     [
         (levels(8, 8, 4), r"\[height, width, 3\].*Received: uint8 \[8, 8, 4\]"),
-        (levels(8, 8), r"Received: uint8 \[8, 8\]"),
+        (levels(8), r"Received: uint8 \[8\]"),
+        ("no such file.png", "no such file.png: no such file"),
         (np.zeros([8, 8, 3], int), "Received: int64"),
-        (np.full([8, 8, 3], 255.0), "floats between -1 and 1"),
-        (np.full([8, 8, 3], np.nan), "floats between -1 and 1"),
+        (np.full([8, 8, 3], 255.0), "between -1 and 1. Received: 255 to 255. .* / 127.5 - 1, or"),
+        (np.full([8, 8, 3], np.nan), "floats between -1 and 1. Received: nan"),
         (np.zeros([0, 8, 8, 3], np.uint8), "not empty"),
     ],
 )
@@ -197,7 +200,17 @@ def test_what_is_no_picture_is_refused(model, images, message):
         model.translate(images)
 
 
-@pytest.mark.parametrize("options", [{"mode": "squeeze"}, {"size": 10}, {"size": 4}, {"size": -8}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"mode": "squeeze"},
+        {"size": 10},
+        {"size": 4},
+        {"size": -8},
+        {"size": "large"},
+        {"size": "native", "mode": "crop"},
+    ],
+)
 def test_a_fit_that_cannot_be_is_refused(model, options):
     with pytest.raises(ValueError, match="Expected a mode of auto.*multiple of 4 from 8 on"):
         model.translate(levels(8, 8, 3), **options)
@@ -207,6 +220,124 @@ def test_a_direction_that_the_model_does_not_have_is_refused(trained):
     model = ugatit_tf.load(os.path.join(trained.exported, "a2b.npz"))
     with pytest.raises(ValueError, match="a2b.npz translates a2b only. Received: 'b2a'"):
         model.translate(levels(8, 8, 3), direction="b2a")
+
+
+@pytest.mark.parametrize(
+    ("shape", "options", "seen", "scale"),
+    [
+        ((10, 30), {}, (10, 30), 1),
+        ((11, 44), {}, (8, 32), 8 / 11),
+        ((7, 100), {}, (7, 100), 1),
+        ((512, 768), {}, (8, 12), 1 / 64),
+        ((512, 768), {"size": "native"}, (512, 768), 1),
+        ((512, 768), {"size": 16}, (16, 24), 1 / 32),
+        ((512, 768), {"max_side": 6}, (4, 6), 1 / 128),
+        ((16, 32), {"mode": "stretch"}, (8, 8), 8 / 512**0.5),
+    ],
+)
+def test_what_is_much_larger_than_the_training_pictures_is_scaled_down_to_them(
+    model, shape, options, seen, scale
+):
+    how = model.fit_of(shape, **options)
+    assert (how.inner, how.result) == (seen, shape)
+    assert how.scale == pytest.approx(scale)
+
+
+def test_a_large_picture_is_translated_at_the_training_size_and_scaled_back(trained, model):
+    large = np.kron(levels(8, 8, 3), np.ones([4, 4, 1], np.uint8))
+    small = model.fit_of(large.shape).apply(files.to_float(large))
+    expected = trained.networks.a2b(small[None]).image[0].numpy()
+    expected = files.to_uint8(np.clip(scaled(expected, (32, 32)), -1, 1))
+    assert_levels(model.translate(large), expected)
+
+
+def test_a_path_is_its_picture(model, tmp_path):
+    pixels = levels(9, 8, 3)
+    files.write(tmp_path / "me.png", pixels, alpha=levels(9, 8))
+    picture = model.translate(tmp_path / "me.png")
+    assert (picture.size, picture.mode) == ((8, 9), "RGBA")
+    with Image.open(tmp_path / "me.png") as opened:
+        np.testing.assert_array_equal(np.asarray(picture), np.asarray(model.translate(opened)))
+    (again,), (heat,) = model.translate([str(tmp_path / "me.png")], heatmap=True)
+    np.testing.assert_array_equal(np.asarray(again), np.asarray(picture))
+    assert heat.shape == (9, 8)
+
+
+def test_grey_arrays_are_pictures_for_a_model_of_colours(model):
+    pixels = levels(2, 9, 8)
+    expected = model.translate(np.repeat(pixels[..., None], 3, -1))
+    np.testing.assert_array_equal(model.translate(pixels[0]), expected[0])
+    np.testing.assert_array_equal(model.translate(pixels[0, ..., None]), expected[0])
+    np.testing.assert_array_equal(model.translate(pixels[..., None]), expected)
+    exact = model.translate(files.to_float(pixels[0]))
+    np.testing.assert_array_equal(files.to_uint8(exact), expected[0])
+
+
+def test_colours_are_pictures_for_a_grey_model(full):
+    model = ugatit_tf.load(full.config.run_folder)
+    pixels = levels(2, 8, 8, 3)
+    brightness = np.stack([np.asarray(Image.fromarray(one).convert("L")) for one in pixels])
+    expected = model.translate(brightness[..., None])
+    assert_levels(model.translate(pixels), expected)
+    assert_levels(model.translate(brightness[0]), expected[0, ..., 0])
+    exact = model.translate(files.to_float(pixels[0]))
+    assert exact.shape == (8, 8, 1)
+    assert_levels(files.to_uint8(exact), expected[0], most=2)
+
+
+def test_a_generator_of_nan_is_named(trained, monkeypatch):
+    model = ugatit_tf.load(os.path.join(trained.exported, "b2a.npz"))
+    nothing = np.full([1, 8, 8, 3], np.nan, np.float32)
+    monkeypatch.setattr(model, "_translated", lambda *_: (nothing, [None]))
+    with pytest.raises(Failure, match="b2a.npz: the generator b2a gives numbers that are not fini"):
+        model.translate(levels(8, 8, 3))
+
+
+def signature_of(shape=(None, None, None, 3), kind=tf.float32, name="images", function=None):
+    images = tf.TensorSpec(shape, kind, name)
+    function = function or (lambda x: {"images": x})
+    return tf.function(function, input_signature=[images])
+
+
+@pytest.mark.parametrize(
+    ("signatures", "size", "message"),
+    [
+        ({"other": signature_of()}, 8, "no signature exact"),
+        ({"exact": signature_of()}, None, "does not say which size"),
+        ({"exact": signature_of()}, [8, 8], "does not say which size"),
+        ({"exact": signature_of()}, -8, "does not say which size"),
+        ({"exact": signature_of(None)}, 8, "its exact takes"),
+        ({"exact": signature_of([None, 3])}, 8, "its exact takes"),
+        ({"exact": signature_of([None, 8, None, 3])}, 8, "its exact takes"),
+        ({"exact": signature_of([None, None, None, 2])}, 8, "its exact takes"),
+        ({"exact": signature_of(kind=tf.uint8)}, 8, "its exact takes"),
+        ({"exact": signature_of(name="x")}, 8, "its exact takes"),
+        ({"exact": signature_of(function=lambda x: {"y": x})}, 8, "its exact gives"),
+        ({"exact": signature_of(function=lambda x: {"images": x[0]})}, 8, "its exact gives"),
+        (
+            {"exact": signature_of(function=lambda x: {"images": x, "heatmap": x})},
+            8,
+            "its exact gives",
+        ),
+    ],
+)
+def test_a_strange_saved_model_is_refused_in_one_line(tmp_path, signatures, size, message):
+    strange = tf.Module()
+    if size is not None:
+        strange.trained_with = tf.Variable(size)
+    tf.saved_model.save(strange, str(tmp_path / "a2b"), signatures=signatures)
+    with pytest.raises(Failure, match=f"a2b cannot be used .*{message}") as caught:
+        ugatit_tf.load(tmp_path / "a2b")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_strange_saved_model_that_gives_another_size_is_refused(tmp_path):
+    strange = tf.Module()
+    strange.trained_with = tf.Variable(8)
+    halves = signature_of(function=lambda x: {"images": x[:, ::2]})
+    tf.saved_model.save(strange, str(tmp_path / "a2b"), signatures={"exact": halves})
+    with pytest.raises(Failure, match="cannot be used .its images .* become"):
+        ugatit_tf.load(tmp_path).translate(levels(8, 8, 3))
 
 
 def test_where_there_is_no_model_it_is_said_what_would_be_one(tmp_path):

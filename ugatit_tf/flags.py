@@ -28,6 +28,7 @@ from ugatit_tf.request import (
     FITS,
     FORMATS,
     HEATMAPS,
+    NATIVE,
     Evaluation,
     Packing,
     Request,
@@ -115,8 +116,9 @@ TRANSLATE_HELP = {  # the options of --phase translate
     "fit": "one of " + ", ".join(FITS) + "; keep: the picture's own shape (light models); "
     "stretch: the official square; crop: the square in the middle; pad: a square with reflected "
     "borders; auto: keep if the model can, else stretch",
-    "size": "side in pixels that the networks work with; 0: the training size, or with keep the "
-    "picture's own (else its shorter side)",
+    "size": "side in pixels that the networks work with, of keep the shorter one; 0: the training "
+    "size, to which keep only scales down what is more than 1.25 times as large; native: with "
+    "keep, the picture's own, which suits textures",
     "max_side": "with keep: a longer side is scaled down to this for the networks; 0: never",
     "restore_size": "give results the size of their source",
     "tile_pixels": "with keep: pictures with more pixels are translated in overlapping tiles",
@@ -284,6 +286,16 @@ class _Boolean(flags.BooleanParser):
             raise ValueError("expected True or False") from None
 
 
+class _Size(flags.ArgumentParser):
+    """A number of pixels, or NATIVE."""
+
+    def parse(self, argument):
+        try:
+            return argument if argument == NATIVE else int(argument)
+        except ValueError:
+            raise ValueError(f"expected a number of pixels or {NATIVE}") from None
+
+
 def _defined():
     values = flags.FlagValues()
     values.set_gnu_getopt(True)  # options may follow a stray word, which is then named
@@ -302,5 +314,6 @@ def _defined():
             float: flags.FloatParser,
             str: flags.ArgumentParser,
         }[type(field.default)]()
+        parser = _Size() if field.name == "size" else parser
         flags.DEFINE(parser, field.name, field.default, field.name, values, serializer=serializer)
     return values

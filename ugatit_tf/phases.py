@@ -20,11 +20,12 @@ from ugatit_tf.interchange import generator_file, official_tf
 from ugatit_tf.networks.model import build_model
 from ugatit_tf.pictures import files
 from ugatit_tf.pictures.study import write_study
-from ugatit_tf.runtime import Failure
+from ugatit_tf.runtime import Failure, counted
 from ugatit_tf.training import checkpoints, guards, loop
 from ugatit_tf.training.replicas import Replicas
 from ugatit_tf.training.step import Trainer
 from ugatit_tf.translation import convert, film, translate
+from ugatit_tf.translation import outcome as outcomes
 from ugatit_tf.translation.load import load, of_run
 
 
@@ -67,14 +68,13 @@ def translate_pictures(config, request, which="latest"):
     except ValueError as error:
         raise Failure(str(error)) from None
     if film.is_film(request):
-        path, count, seconds = film.convert_film(model, request)
-        done = f"{count} frames in {seconds:.1f} seconds" if count else "there already"
-        print(f"{path}: {done}")
+        _tell_of_film(model, request, film.convert_film(model, request))
         return
     outcome = convert.convert(model, request)
+    scale = ", " + outcomes.scale_text(model, request, outcome.scales) if outcome.scales else ""
     print(
-        f"Translated {outcome.translated} pictures in {outcome.seconds:.1f} seconds into "
-        f"{request.output}"
+        f"Translated {counted(outcome.translated, 'picture')} in {outcome.seconds:.1f} seconds "
+        f"into {request.output}{scale}"
     )
     if outcome.without_face:
         print(f"No face found, translated whole: {_named(outcome.without_face)}")
@@ -84,7 +84,16 @@ def translate_pictures(config, request, which="latest"):
         print(f"They move; first frame only: {_named(outcome.stilled)}")
     if outcome.report:
         print(f"Report: {outcome.report}")
-    convert.raise_failures(outcome)
+    outcomes.raise_failures(outcome)
+
+
+def _tell_of_film(model, request, outcome):
+    done = "there already"
+    if outcome.num_frames:
+        scale = outcomes.scale_text(model, request, outcome.scales)
+        frames = counted(outcome.num_frames, "frame")
+        done = f"{frames} in {outcome.seconds:.1f} seconds, {scale}"
+    print(f"{outcome.path}: {done}")
 
 
 def measure(config, asked, which="latest"):
@@ -136,7 +145,7 @@ def study(asked):
         raise Failure(f"{asked.page} is there already. Use another --page.")
     questions = votes.questions(asked.sources, asked.folders())
     count = write_study(asked.page, questions, question=asked.question)
-    print(f"{count} questions: {asked.page}")
+    print(f"{counted(count, 'question')}: {asked.page}")
 
 
 def export(config, which="latest"):
@@ -171,9 +180,8 @@ def pack(config, asked):
     parts, there = packing.pack(config.dataset_folder, target, **options)
     print(f"{target} is there already." if there else f"Packed into {target}")
     for name, part in parts.items():
-        counts = (len(part.pictures), "picture"), (len(part.pack.shards), "shard")
-        told = (f"{count} {what}{'s' * (count != 1)}" for count, what in counts)
-        print(f"{name}: {' in '.join(told)}")
+        pictures, shards = len(part.pictures), len(part.pack.shards)
+        print(f"{name}: {counted(pictures, 'picture')} in {counted(shards, 'shard')}")
     print(f"To use it: --dataset {os.path.basename(target)}")
 
 

@@ -4,6 +4,7 @@ import dataclasses
 import math
 import os
 import re
+from typing import Union
 
 from ugatit_tf.config import ConfigError
 
@@ -13,6 +14,7 @@ FORMATS = ("same", "png", "jpg", "webp")
 HEATMAPS = ("none", "overlay", "side", "raw", "npy")
 CHOICES = {"direction": DIRECTIONS, "fit": FITS, "format": FORMATS, "heatmap": HEATMAPS}
 SMALLEST_TILE, SMALLEST_SIDE = 64, 8  # pixels
+NATIVE = "native"  # the size of a picture itself
 MOST_PIXELS = 178_956_970  # Pillow opens no picture with more
 
 
@@ -34,7 +36,7 @@ class Request:
     shard: str = ""  # I/N: of the pictures only each N-th, from the I-th on; empty: all
 
     fit: str = "auto"  # one of FITS; auto is keep where the model takes any size, else stretch
-    size: int = 0  # side the networks work with; 0 is the training size, for keep the picture's own
+    size: Union[int, str] = 0  # side the networks work with; 0: see `Model.fit_of`; or NATIVE
     max_side: int = 0  # with keep: a longer side is scaled down to this; 0 never does
     restore_size: bool = True  # scale results to the size of their source
     tile_pixels: int = 2_000_000  # with keep: pictures with more are translated in tiles
@@ -69,30 +71,28 @@ class Request:
         return tuple(map(int, found.groups())) if found else (0, 0)
 
     def _check_numbers(self):
-        for name, smallest, largest in (
-            ("size", 0, math.inf),
-            ("max_side", 0, math.inf),
-            ("tile_pixels", SMALLEST_TILE**2, math.inf),
-            ("max_pixels", 1, MOST_PIXELS),
-            ("quality", 1, 100),
+        size = 0 if self.size == NATIVE else self.size
+        for name, value, smallest, largest in (
+            ("size", size, 0, math.inf),
+            ("max_side", self.max_side, 0, math.inf),
+            ("tile_pixels", self.tile_pixels, SMALLEST_TILE**2, math.inf),
+            ("max_pixels", self.max_pixels, 1, MOST_PIXELS),
+            ("quality", self.quality, 1, 100),
         ):
-            value = getattr(self, name)
             if not smallest <= value <= largest:
                 most = f" and at most {largest}" if largest < math.inf else ""
                 raise ConfigError(f"--{name} must be at least {smallest}{most}. Received: {value}")
         if not 0 <= self.smooth < 1:
             raise ConfigError(f"--smooth must be at least 0 and below 1. Received: {self.smooth}")
-        for name in ("size", "max_side"):
-            if 0 < getattr(self, name) < SMALLEST_SIDE:
+        for name, value in (("size", size), ("max_side", self.max_side)):
+            if 0 < value < SMALLEST_SIDE:
                 raise ConfigError(
-                    f"--{name} must be 0 or at least {SMALLEST_SIDE}. "
-                    f"Received: {getattr(self, name)}"
+                    f"--{name} must be 0 or at least {SMALLEST_SIDE}. Received: {value}"
                 )
-        if self.size % 4:
-            near = max(SMALLEST_SIDE, round(self.size / 4) * 4)
+        if size % 4:
+            near = max(SMALLEST_SIDE, round(size / 4) * 4)
             raise ConfigError(
-                f"--size must be a multiple of 4. Received: {self.size}. "
-                f"The nearest that works: {near}"
+                f"--size must be a multiple of 4. Received: {size}. The nearest that works: {near}"
             )
 
     def _check_pairs(self):
@@ -107,6 +107,10 @@ class Request:
             )
         if self.max_side and self.fit not in ("auto", "keep"):
             raise ConfigError(f"--max_side belongs to --fit keep, not to --fit {self.fit}.")
+        if self.size == NATIVE and self.fit not in ("auto", "keep"):
+            raise ConfigError(f"--size native belongs to --fit keep, not to --fit {self.fit}.")
+        if self.size == NATIVE and self.face:
+            raise ConfigError("--face translates a square of --size. Leave out --size native.")
 
 
 @dataclasses.dataclass(frozen=True)

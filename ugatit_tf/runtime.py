@@ -14,7 +14,7 @@ import tempfile
 import numpy as np
 
 from ugatit_tf import cluster
-from ugatit_tf.errors import Failure
+from ugatit_tf.errors import Failure, counted, reason  # noqa: F401  others know them by this module
 from ugatit_tf.lazy import tf
 
 try:
@@ -69,6 +69,21 @@ def _set_keras(policy, floatx, image_data_format):
     tf.keras.backend.set_floatx(floatx)
     tf.keras.backend.set_image_data_format(image_data_format)
     tf.keras.mixed_precision.set_global_policy(policy)
+
+
+def refuse_not_finite(images, source):
+    """Raises `Failure` where images that a network made hold NaN, which a file would show as black.
+
+    Args:
+        images: float array.
+        source: str. What the message calls the network.
+    """
+    if not np.isfinite(images).all():
+        raise Failure(
+            f"{source} gives numbers that are not finite (NaN): its weights are damaged, or "
+            f"overflow in --precision float16. Use another checkpoint, e.g. --which best, or train "
+            f"again."
+        )
 
 
 def environment() -> list:

@@ -13,7 +13,7 @@ from ugatit_tf.evaluation.fakes import DOMAINS, fakes_in
 from ugatit_tf.evaluation.inception import Extractor, Protocol, features_of, kept
 from ugatit_tf.pictures import files
 from ugatit_tf.progress import track
-from ugatit_tf.runtime import Failure
+from ugatit_tf.runtime import Failure, counted
 from ugatit_tf.translation import devices, flow, load, sources
 from ugatit_tf.translation.model import BATCH
 
@@ -114,7 +114,8 @@ def measures(fake, target, source, *, seed=0) -> dict:
     sets = {"fake": fake, "target": target, "source": source}
     for name, features in sets.items():
         if len(features) < SMALLEST:
-            raise Failure(f"{len(features)} {name} pictures; at least {SMALLEST} are needed.")
+            pictures = counted(len(features), f"{name} picture")
+            raise Failure(f"{pictures}; at least {SMALLEST} are needed.")
     to_target, to_source = kid.block_kid(target, fake), kid.block_kid(source, fake)
     return {
         "pictures": {name: len(features) for name, features in sets.items()},

@@ -10,20 +10,38 @@ import numpy as np
 import tensorflow as tf
 
 from ugatit_tf.data.pipeline import resized
-from ugatit_tf.runtime import Failure, plain_path
+from ugatit_tf.networks.generator import MULTIPLE, SMALLEST
+from ugatit_tf.networks.shapes import required
+from ugatit_tf.runtime import Failure, plain_path, raw, refuse_not_finite
 
 LARGEST_DIFFERENCE = 1  # of 255 levels, between the Keras model and the loaded export
 
-# Runs in isolated mode, where the project's folder is not importable.
+# Runs in isolated mode, where the project's folder is not importable. The second loader, that of
+# TensorFlow 1 and of TensorFlow Serving, restores variables in a way of its own.
 USE_ALONE = """
 import sys
 import numpy as np
 import tensorflow as tf
-folder, given, result = sys.argv[1:]
-serve = tf.saved_model.load(folder).signatures["serving_default"]
-out = serve(images=tf.constant(np.load(given)))
+folder, inputs, results = sys.argv[1:]
+inputs, outputs = dict(np.load(inputs)), {}
+def use(function, loader):
+    for key, value in inputs.items():
+        signature, name = key.split("/")
+        for output, values in function(signature, name, value).items():
+            values = np.asarray(values)
+            files = values.dtype == object  # bytes, which savez would pickle
+            outputs[f"{signature}/{output}/{loader}"] = values.astype("S") if files else values
+signatures = tf.saved_model.load(folder).signatures
+use(lambda signature, name, value: signatures[signature](**{name: tf.constant(value)}), 2)
+with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+    definitions = tf.compat.v1.saved_model.load(session, ["serve"], folder).signature_def
+    def run(signature, name, value):
+        definition = definitions[signature]
+        tensors = {output: info.name for output, info in definition.outputs.items()}
+        return session.run(tensors, {definition.inputs[name].name: value})
+    use(run, 1)
 assert "ugatit_tf" not in sys.modules
-np.savez(result, **{name: value.numpy() for name, value in out.items()})
+np.savez(results, **outputs)
 """
 
 
@@ -32,64 +50,93 @@ class Translator(tf.Module):
 
     Signatures:
         serving_default: `images` uint8 [N, H, W, img_ch] to `images` uint8, the same shape,
-            and `heatmap` float32 [N, H, W] in [0, 1]. The light model takes any H and W that
-            are multiples of 4, the full one only its own size.
+            and `heatmap` float32 [N, H, W] in [0, 1]. The light model takes any H and W, and
+            reflects them to multiples of 4 as `translation.fit` does; the full one takes only
+            its own size.
+        translate: the same, but that the result is called `translated`: converters want different
+            names for what goes in and what comes out. It is the first, which they take by default.
         exact: `images` float32 [N, H, W, img_ch] in [-1, 1] to `images` of the same shape and
-            range, and `heatmap` float32 [N, H / 4, W / 4], not scaled.
+            range, and `heatmap` float32 [N, H / 4, W / 4], not scaled. H and W are multiples of
+            4, and at least 8.
         encoded: `encoded` string [N], files as JPEG, PNG, BMP or GIF, resized to the training
             size as the test phase does, to `encoded` string [N], PNG files. TensorFlow's decoders
             do not turn pictures by EXIF, convert colour profiles or scale 16-bit greys.
+
+    A batch of none, and sizes that do not fit, are an InvalidArgumentError that says what is
+    expected.
     """
 
     def __init__(self, generator, config):
         super().__init__()
-        self.generator = generator
-        self.size = config.img_size
+        # Only the variables are tracked. A Keras 3 layer would be saved with its variables a
+        # second time, and loaders other than TensorFlow 2's would restore that set alone.
+        self.weights = [raw(weight) for weight in generator.variables]
         self.trained_with = tf.Variable(config.img_size, trainable=False)
-        self.channels = config.img_ch
+        self.direction = generator.name
+        self._size = config.img_size
+        self._channels = config.img_ch
+        self._any_size = config.any_size
         side = None if config.any_size else config.img_size
         shape = [None, side, side, config.img_ch]
+        self._generate = lambda images: generator(images)  # a function is not tracked
         images, exact = (tf.TensorSpec(shape, kind, "images") for kind in (tf.uint8, tf.float32))
         encoded = tf.TensorSpec([None], tf.string, "encoded")
+        self._serve = tf.function(self.translate, input_signature=[images])
         self.served = {
-            "serving_default": tf.function(self.translate, input_signature=[images]),
+            "translate": tf.function(self.translate_under_other_names, input_signature=[images]),
+            "serving_default": self._serve,
             "exact": tf.function(self.translate_exactly, input_signature=[exact]),
             "encoded": tf.function(self.translate_encoded, input_signature=[encoded]),
         }
 
     def translate(self, images):
-        out = self.generator(tf.cast(images, tf.float32) / 127.5 - 1.0)
+        images = _checked(images, f"images, uint8 [N, height, width, {self._channels}]")
+        height, width = tf.unstack(tf.shape(images)[1:3])
+        if self._any_size:
+            images = _reflected(_reflected(images, 1), 2)
+        out = self._generate(tf.cast(images, tf.float32) / 127.5 - 1.0)
+        image = _to_uint8(out.image)[:, :height, :width]
         if out.heatmap is None:
-            return {"images": _to_uint8(out.image)}
-        heatmap = tf.image.resize(out.heatmap[..., None], tf.shape(images)[1:3])[..., 0]
+            return {"images": image}
+        # No `[..., None]`, which is an operation that converters do not know.
+        heatmap = tf.image.resize(tf.expand_dims(out.heatmap, -1), tf.shape(images)[1:3])
+        heatmap = tf.squeeze(heatmap, -1)[:, :height, :width]
         lowest = tf.reduce_min(heatmap, [1, 2], keepdims=True)
         highest = tf.reduce_max(heatmap, [1, 2], keepdims=True)
         heatmap = tf.math.divide_no_nan(heatmap - lowest, highest - lowest)
-        return {"images": _to_uint8(out.image), "heatmap": heatmap}
+        return {"images": image, "heatmap": heatmap}
+
+    def translate_under_other_names(self, images):
+        out = self._serve(images)
+        return {"translated": out.pop("images"), **out}
 
     def translate_exactly(self, images):
-        out = self.generator(images)
+        images = _checked(
+            images, f"images, float32 [N, height, width, {self._channels}] in [-1, 1]"
+        )
+        out = self._generate(images)
         heat = {} if out.heatmap is None else {"heatmap": out.heatmap}
         return {"images": out.image, **heat}
 
     def translate_encoded(self, encoded):
-        shape = tf.TensorSpec([self.size, self.size, self.channels])
+        encoded = _checked(encoded, "encoded, the contents of N picture files")
+        shape = tf.TensorSpec([self._size, self._size, self._channels])
         images = tf.map_fn(self._decoded, encoded, fn_output_signature=shape)
-        out = _to_uint8(self.generator(images).image)
+        out = _to_uint8(self._generate(images).image)
         return {"encoded": tf.map_fn(tf.io.encode_png, out, fn_output_signature=tf.string)}
 
     def _decoded(self, file):
         image = tf.io.decode_image(file, expand_animations=False)
-        image = resized(_on_white(image, self.channels), self.size)
-        return tf.ensure_shape(image, [self.size, self.size, self.channels])
+        image = resized(_on_white(image, self._channels), self._size)
+        return tf.ensure_shape(image, [self._size, self._size, self._channels])
 
 
 def export(generator, config, folder) -> float:
     """Writes `generator` as a SavedModel into `folder`, which must not exist, and checks it.
 
     Returns:
-        The largest difference in levels of 255 between the loaded SavedModel, in a process
-        without this package, and `generator`, on a fixed picture.
+        The largest difference in levels of 255 between `generator` and the SavedModel in a process
+        without this package: all signatures, with TensorFlow 2's loader and with TensorFlow 1's.
 
     Raises:
         Failure: the difference is above one level, or the process failed. Nothing is left.
@@ -104,8 +151,10 @@ def export(generator, config, folder) -> float:
     ):
         written = os.path.join(beside, "model")
         translator = Translator(generator, config)
+        inputs = _inputs(config)
+        expected = _outputs(translator, inputs)  # first: it refuses what is not finite
         tf.saved_model.save(translator, written, signatures=translator.served)
-        difference = _difference(translator, written, config, beside)
+        difference = _difference(expected, _outputs_alone(written, inputs, beside))
         if difference > LARGEST_DIFFERENCE:
             raise Failure(
                 f"The exported model differs from the original by {difference:g} levels of 255; "
@@ -124,23 +173,84 @@ def fixed_picture(size, channels):
     return np.uint8(np.clip(picture, 0, 255))[None]
 
 
-def _difference(translator, written, config, scratch):
-    given, result = os.path.join(scratch, "given.npy"), os.path.join(scratch, "result.npz")
+def _inputs(config) -> dict:
+    """signature/input -> value: what the check gives to each signature."""
     picture = fixed_picture(config.img_size, config.img_ch)
-    np.save(given, picture)
-    command = [sys.executable, "-I", "-c", USE_ALONE, written, given, result]
+    odd = picture[:, 1:, 2:] if config.any_size else picture
+    return {
+        "translate/images": odd,
+        "serving_default/images": odd,
+        "exact/images": np.float32(picture / 127.5 - 1.0),
+        "encoded/encoded": np.array([tf.io.encode_png(picture[0]).numpy()]),
+    }
+
+
+def _outputs(translator, inputs) -> dict:
+    """signature/output -> what the model itself computes."""
+    found = {}
+    for key, value in inputs.items():
+        signature = key.split("/")[0]
+        outputs = translator.served[signature].python_function(tf.constant(value))
+        found.update({f"{signature}/{name}": out.numpy() for name, out in outputs.items()})
+    refuse_not_finite(found["exact/images"], f"The generator {translator.direction}")
+    return found
+
+
+def _outputs_alone(folder, inputs, scratch) -> dict:
+    """signature/output/loader -> what a process with TensorFlow alone computes."""
+    given, results = (os.path.join(scratch, name) for name in ("inputs.npz", "results.npz"))
+    np.savez(given, **inputs)
+    command = [sys.executable, "-I", "-c", USE_ALONE, folder, given, results]
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
         raise Failure(f"The exported model cannot be used by TensorFlow alone: {last}")
-    with np.load(result) as archive:
-        loaded = dict(archive)
-    heatmap = loaded.get("heatmap", np.zeros(1))
-    if not (np.min(heatmap) >= 0.0 and np.max(heatmap) <= 1.0):
-        raise Failure("The exported model's heatmap leaves [0, 1].")
-    expected = translator.translate(tf.constant(picture))["images"].numpy()
-    return float(np.max(np.abs(np.float32(loaded["images"]) - np.float32(expected))))
+    with np.load(results) as loaded:
+        return dict(loaded)
+
+
+def _difference(expected, found) -> float:
+    """The largest difference of any image in levels of 255; heatmaps must lie in [0, 1]."""
+    largest = 0.0
+    for key, values in found.items():
+        signature, name, _ = key.split("/")
+        wanted = expected[f"{signature}/{name}"]
+        if name == "heatmap" and signature != "exact":
+            if not (np.min(values) >= 0.0 and np.max(values) <= 1.0):
+                raise Failure("The exported model's heatmap leaves [0, 1].")
+        elif name != "heatmap":
+            difference = np.abs(_levels(values) - _levels(wanted))
+            largest = max(largest, float(np.max(difference)))
+    return largest
+
+
+def _levels(values):
+    """Images of any signature as float32 from 0 to 255."""
+    if values.dtype.kind in "SO":  # bytes
+        return np.stack([np.float32(tf.io.decode_png(file)) for file in values])
+    return (values + 1.0) * 127.5 if values.dtype == np.float32 else np.float32(values)
+
+
+def _checked(values, expected):
+    """`values` where they have the shape that they were declared with, and are not a batch of none.
+
+    Servers do not look at shapes.
+    """
+    values = tf.ensure_shape(values, values.shape)
+    return required(tf.shape(values)[0] > 0, values, f"Expected at least one picture: {expected}.")
+
+
+def _reflected(images, axis):
+    """Images whose side along `axis` is a multiple of 4, as `np.pad` reflects them.
+
+    Chosen by numbers, since `tf.pad` cannot reflect more than there is.
+    """
+    length = tf.shape(images)[axis]
+    whole = tf.maximum(SMALLEST, (length + MULTIPLE - 1) // MULTIPLE * MULTIPLE)
+    period = tf.maximum(2 * (length - 1), 1)
+    place = tf.range(whole) % period
+    return tf.gather(images, tf.minimum(place, period - place), axis=axis)
 
 
 def _on_white(image, channels):

@@ -7,9 +7,11 @@ from typing import NamedTuple, Optional
 
 import tensorflow as tf
 
+from ugatit_tf.config import smallest_image
 from ugatit_tf.layers.cam import CAM
 from ugatit_tf.layers.convolution import Convolution
 from ugatit_tf.layers.precision import MixedLayer, float32
+from ugatit_tf.networks.shapes import check_images
 
 
 class Judgement(NamedTuple):
@@ -91,6 +93,9 @@ class Discriminator(MixedLayer):
 
     Returns:
         (local, global), a `Judgement` each.
+
+    Raises:
+        ValueError: `x` has another shape, or a side below `config.smallest_image(n_dis)`.
     """
 
     def __init__(self, *, ch=64, n_dis=6, sn=True, cam=True, precision="float32", **kwargs):
@@ -106,6 +111,12 @@ class Discriminator(MixedLayer):
 
     def build(self, *_):
         self.built = True
+
+    def __call__(self, x, *args, **kwargs):
+        # Not in `call`, where Keras would wrap the message.
+        name = f"The discriminator with n_dis={self.n_dis}"
+        x = check_images(x, name, smallest=smallest_image(self.n_dis))
+        return super().__call__(x, *args, **kwargs)
 
     def call(self, x, training=False):
         return self.local_network(x, training=training), self.global_network(x, training=training)

@@ -18,6 +18,9 @@ from ugatit_tf.layers.cam import CAM, Attended
 from ugatit_tf.layers.convolution import Convolution, kernel_initializer
 from ugatit_tf.layers.normalization import ADAPTIVE
 from ugatit_tf.layers.precision import MixedLayer, float32
+from ugatit_tf.networks.shapes import check_images
+
+MULTIPLE, SMALLEST = 4, 8  # of a side; reflection in the bottleneck, at 1/4, needs 2 pixels
 
 
 class Translation(NamedTuple):
@@ -47,6 +50,9 @@ class Generator(MixedLayer):
 
     Call arguments:
         x: [batch, height, width, img_ch] in [-1, 1].
+
+    Raises:
+        ValueError: `x` has another shape, or sides that do not fit.
     """
 
     def __init__(
@@ -94,6 +100,14 @@ class Generator(MixedLayer):
     def build(self, *_):
         self.built = True
 
+    def __call__(self, x, *args, **kwargs):
+        # Not in `call`, where Keras would wrap the message.
+        options = {"smallest": SMALLEST, "multiple": MULTIPLE, "channels": self.img_ch}
+        x = check_images(x, "The generator", **options)
+        if self.norm in ADAPTIVE and not self.light:
+            self._check_size(x)
+        return super().__call__(x, *args, **kwargs)
+
     def call(self, x):
         features, cam_logit = self._encode(x)
         h = tf.nn.relu(features)
@@ -130,6 +144,20 @@ class Generator(MixedLayer):
         for dense in self.mlp:
             h = dense(h)
         return self.gamma_head(h), self.beta_head(h)  # [B, 4 ch] each
+
+    def _check_size(self, x):
+        """Raises ValueError where a full generator has no weights for images of this size."""
+        height, width = x.shape[1:3]
+        if None in (height, width):
+            raise ValueError("A full generator must know the size of its images when it is traced.")
+        if self.mlp[0].built:
+            pixels = self.mlp[0].kernel.shape[0] * MULTIPLE**2 // (4 * self.ch)
+            if height * width != pixels:
+                raise ValueError(
+                    f"This full generator takes images of {pixels} pixels only, the size that it "
+                    f"was built with: its first dense layer has a weight for each. "
+                    f"Received: {height} x {width}"
+                )
 
     def get_config(self):
         return {

@@ -6,10 +6,9 @@ import tensorflow as tf
 
 from ugatit_tf.config import smallest_image
 from ugatit_tf.networks.discriminator import Discriminator
-from ugatit_tf.networks.generator import Generator
+from ugatit_tf.networks.generator import SMALLEST, Generator
 from ugatit_tf.runtime import raw, seed_of
 
-SMALLEST_GENERATOR_INPUT = 8  # reflection in the bottleneck needs 2 pixels, and it is at 1/4
 WEIGHT_NAMES = ("kernel", "bias", "u", "gamma", "beta", "rho")
 
 
@@ -78,7 +77,7 @@ def build_generator(config, name) -> Generator:
         recompute=config.recompute,
         name=name,
     )
-    size = SMALLEST_GENERATOR_INPUT if config.any_size else config.img_size
+    size = SMALLEST if config.any_size else config.img_size
     generator(tf.zeros([1, size, size, config.img_ch]))
     return generator
 

@@ -17,30 +17,17 @@ import tensorflow as tf
 from PIL import Image
 
 from ugatit_tf import atomic
-from ugatit_tf.data import folders
 from ugatit_tf.pictures import files, panels, video
 from ugatit_tf.progress import Progress
-from ugatit_tf.runtime import Failure
+from ugatit_tf.runtime import Failure, reason
 from ugatit_tf.translation import face, flow, pages, sources
 from ugatit_tf.translation.model import BATCH, Looked, finished
+from ugatit_tf.translation.outcome import Outcome, keeps, note_removed, widened
 from ugatit_tf.translation.translate import DIRECTIONS
 
 LARGE = 2**19  # pixels: what is larger fills the cores by itself, and goes alone
 OUT_OF_MEMORY = "out of memory; use --max_side or a smaller --tile_pixels"
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)  # every next file would fail too
-
-
-@dataclasses.dataclass
-class Outcome:
-    """What became of the pictures of a request."""
-
-    translated: int = 0
-    failed: list = dataclasses.field(default_factory=list)  # of (name, reason)
-    without_face: list = dataclasses.field(default_factory=list)  # names
-    tiled: list = dataclasses.field(default_factory=list)  # names
-    stilled: list = dataclasses.field(default_factory=list)  # names of those that move
-    seconds: float = 0.0
-    report: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,6 +72,7 @@ class Done:
     lacks_face: bool  # where one was asked for
     tiled: bool
     stilled: bool
+    scale: float
 
 
 def convert(model, request) -> Outcome:
@@ -106,6 +94,7 @@ def convert(model, request) -> Outcome:
         else:
             for _ in results:
                 pass
+    note_removed(outcome, jobs)
     outcome.seconds = time.monotonic() - began
     return outcome
 
@@ -132,7 +121,7 @@ def prepared(model, request, job, pixels, alpha=None, region=None) -> Prepared:
 
 def tile_pixels(model, request):
     """Above how many pixels pictures are done in tiles: only those that keep their shape."""
-    return request.tile_pixels if _keeps(model, request) else sys.maxsize
+    return request.tile_pixels if keeps(model, request) else sys.maxsize
 
 
 def images_of(picture, image, looked):
@@ -206,6 +195,10 @@ def _results(model, request, jobs):
             outputs = model.outputs(x, request.direction, **options)
         except (MemoryError, tf.errors.ResourceExhaustedError):
             return [Failed(item.job, OUT_OF_MEMORY) for item in batch]
+        except Failure as error:  # NaN, of one of them or of all
+            if len(batch) == 1:
+                return [Failed(batch[0].job, reason(error))]
+            return [result for item in batch for result in translate([item])]
         return [(item.without_x(), *output) for item, output in zip(batch, outputs)]
 
     def finish(item):
@@ -239,7 +232,7 @@ def _written(request, picture, tiled, shown, output, looked):
         images["Attention"] = panels.overlay(shown, looked.generator)
     images["Output"] = output
     lacks_face = request.face and picture.region is None
-    return Done(job, images, lacks_face, tiled, picture.stilled)
+    return Done(job, images, lacks_face, tiled, picture.stilled, picture.how.scale)
 
 
 def _write_heatmap(path, values):
@@ -258,13 +251,9 @@ def _is_lossless(path):
     return os.path.splitext(path)[1].lower() not in (".jpg", ".jpeg", ".webp")
 
 
-def _keeps(model, request):
-    return request.fit == "keep" or (request.fit == "auto" and model.any_size)
-
-
 def _options_of(model, request):
     options = {"restore": request.restore_size}
-    return {**options, "max_side": request.max_side} if _keeps(model, request) else options
+    return {**options, "max_side": request.max_side} if keeps(model, request) else options
 
 
 def _told(error):
@@ -273,6 +262,8 @@ def _told(error):
         return OUT_OF_MEMORY
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
+    if isinstance(error, tf.errors.OpError):
+        return reason(error)
     return " ".join(str(error).split()) or type(error).__name__
 
 
@@ -284,6 +275,7 @@ def _counted(results, outcome, bar):
             outcome.failed.append((result.job.name, result.reason))
             continue
         outcome.translated += 1
+        outcome.scales = widened(outcome.scales, result.scale)
         if result.lacks_face:
             outcome.without_face.append(result.job.name)
         if result.tiled:
@@ -291,10 +283,3 @@ def _counted(results, outcome, bar):
         if result.stilled:
             outcome.stilled.append(result.job.name)
         yield result
-
-
-def raise_failures(outcome):
-    """A `Failure` that names what failed, if anything did."""
-    if outcome.failed:
-        named = "\n".join(f"  {folders.shown(name)}: {reason}" for name, reason in outcome.failed)
-        raise Failure(f"{len(outcome.failed)} could not be translated:\n{named}")

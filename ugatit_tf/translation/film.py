@@ -5,6 +5,7 @@ import dataclasses
 import math
 import os
 import time
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,29 +15,39 @@ from ugatit_tf.progress import Progress
 from ugatit_tf.runtime import Failure
 from ugatit_tf.translation import convert, face, flow
 from ugatit_tf.translation.film_targets import is_film, targets_of  # noqa: F401
+from ugatit_tf.translation.inputs import grey
 from ugatit_tf.translation.model import BATCH
+from ugatit_tf.translation.outcome import widened
 from ugatit_tf.translation.translate import DIRECTIONS
 
 STEADY = 0.7  # part of a face's last place in its next: found boxes jitter from frame to frame
+
+
+class Outcome(NamedTuple):
+    """What became of a film."""
+
+    path: str
+    num_frames: int = 0  # none where it was there already and `resume_output` left it
+    seconds: float = 0.0
+    scales: tuple = ()  # as in `outcome.Outcome`
 
 
 def convert_film(model, request):
     """Translates a film. With --heatmap overlay its attention is a film of its own beside it.
 
     Returns:
-        (path of the film, number of frames, seconds); no frames where all was there already and
-        `resume_output` left it.
+        `Outcome`.
 
     Raises:
-        Failure: the result exists, or an option does not fit films.
+        Failure: the result exists, an option does not fit films, or the generator gives NaN.
         UnreadablePicture: the film cannot be read.
     """
     request = dataclasses.replace(request, direction=model.known(request.direction))
     targets, began = targets_of(request), time.monotonic()
     if request.resume_output and all(map(os.path.lexists, targets.values())):
-        return targets["film"], 0, 0.0
+        return Outcome(targets["film"])
     atomic.remove_abandoned(*map(os.path.dirname, targets.values()))
-    film, count = video.opened(request.input), 0
+    film, count, scales = video.opened(request.input), 0, ()
     if film.width * film.height > request.max_pixels:
         raise Failure(
             f"{film.path}: {film.width} x {film.height} pixels; --max_pixels is "
@@ -44,7 +55,8 @@ def convert_film(model, request):
         )
     with contextlib.ExitStack() as stack:
         writers = None
-        for pictures in _translated(model, request, film, stack):
+        for pictures, scale in _translated(model, request, film, stack):
+            scales = widened(scales, scale)
             if writers is None:
                 writers = _writers(stack, targets, film, pictures)
             for kind, picture in pictures.items():
@@ -52,17 +64,20 @@ def convert_film(model, request):
             count += 1
     if not count:
         raise Failure(f"{request.input} has no frames.")
-    return targets["film"], count, time.monotonic() - began
+    return Outcome(targets["film"], count, time.monotonic() - began, scales)
 
 
 def _translated(model, request, film, stack):
-    """Yields kind -> uint8 picture of each frame: "film", and "attention" with --heatmap."""
+    """Yields (kind -> uint8 picture, scale) of each frame.
+
+    The kinds are "film" and, with --heatmap, "attention".
+    """
     judged = request.heatmap == "side" and model.judges
     previous, region = None, None
 
     def look(frame):  # one after the other: a face's place depends on its last one
         nonlocal region
-        pixels = frame if model.channels == 3 else _grey(frame)
+        pixels = frame if model.channels == 3 else grey(frame)
         if request.face:
             region = _steady(region, face.find(pixels))
         return pixels, region
@@ -81,7 +96,7 @@ def _translated(model, request, film, stack):
         return [(item.without_x(), *output) for item, output in zip(batch, outputs)]
 
     def finish(item):
-        return convert.images_of(*item)
+        return convert.images_of(*item), item[0].how.scale
 
     frames = stack.enter_context(contextlib.closing(video.frames(film)))
     seen = flow.ahead(stack.enter_context(flow.threads(1)), look, frames, BATCH + 1)
@@ -90,13 +105,13 @@ def _translated(model, request, film, stack):
     stack.enter_context(contextlib.closing(results))
     label = DIRECTIONS[request.direction][1]
     with Progress(film.num_frames, unit="frame", label=label) as bar:
-        for shown, output, looked in results:
+        for (shown, output, looked), scale in results:
             if previous is not None and request.smooth:
                 blend = request.smooth * previous + (1 - request.smooth) * output
                 previous, output = blend, np.rint(blend).astype(np.uint8)
             else:
                 previous = np.float32(output)
-            yield _shown(request, shown, output, looked)
+            yield _shown(request, shown, output, looked), scale
             bar.update()
 
 
@@ -131,9 +146,3 @@ def _writers(stack, targets, film, pictures):
         )
         found[kind] = stack.enter_context(writing)
     return found
-
-
-def _grey(frame):
-    """uint8 [height, width, 3] to [height, width, 1], as Pillow converts to L."""
-    weighed = np.float32(frame) @ np.float32([0.299, 0.587, 0.114])
-    return np.rint(weighed).astype(np.uint8)[..., None]

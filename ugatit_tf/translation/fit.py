@@ -5,11 +5,13 @@ for `stretch`, which is the official program's: bilinear to a square without ant
 """
 
 import dataclasses
+import math
 
 import numpy as np
 import tensorflow as tf
 
-MULTIPLE, SMALLEST = 4, 8  # of a side; reflection in the bottleneck, at 1/4, needs 2 pixels
+from ugatit_tf.networks.generator import MULTIPLE, SMALLEST
+
 CPU = "CPU:0"  # threads scale there: on a GPU they would wait for the networks' batches
 
 
@@ -27,6 +29,11 @@ class Fit:
     shape: tuple  # what the networks see
     result: tuple
     official: bool  # scale as the official program does
+
+    @property
+    def scale(self) -> float:
+        """Sides that the networks see to those of the picture; their mean where these differ."""
+        return math.sqrt(math.prod(self.inner) / math.prod(self.box[2:]))
 
     def apply(self, image):
         """float32 [height, width, channels] to float32 [*shape, channels]."""

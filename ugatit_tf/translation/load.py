@@ -12,13 +12,17 @@ import tensorflow as tf
 from ugatit_tf import runtime
 from ugatit_tf.config import CONFIG_FILE, Config, options
 from ugatit_tf.interchange import generator_file
-from ugatit_tf.runtime import Failure
+from ugatit_tf.runtime import Failure, reason
 from ugatit_tf.translation import devices, model_files, translate
+from ugatit_tf.translation.fit import SMALLEST
 from ugatit_tf.translation.model import Model
 
 
 def load(path, which="latest") -> Model:
     """Loads a trained model.
+
+    A SavedModel is a program: load only those of people whom you trust. A generator file is
+    numbers alone.
 
     Args:
         path: a run folder (`checkpoint/NAME`), an exported folder (`export/NAME/step_...`, or a
@@ -97,19 +101,48 @@ class _Serving:
         try:
             with runtime.plain_path(folder) as plain:
                 self.loaded = tf.saved_model.load(plain)  # its variables live as long as it does
-            self.served = self.loaded.signatures["exact"]
-            self.shape = self.served.structured_input_signature[1]["images"].shape
+            self.served = _exact(self.loaded)
             self.size = int(self.loaded.trained_with)
-        except (OSError, LookupError, AttributeError, ValueError, tf.errors.OpError) as error:
-            reason = (str(error).splitlines() or ["damaged"])[0]
-            raise Failure(
-                f"{folder} cannot be used ({reason}). Expected what --phase export wrote; "
-                f"export again."
-            ) from None
+        except Exception as error:  # whatever a strange program raises
+            raise _unfit(folder, reason(error)) from None
+        self.folder = folder
+        self.shape = self.served.structured_input_signature[1]["images"].shape
+        self.attention = "heatmap" in self.served.structured_outputs
 
     def __call__(self, images):
         out = self.served(images=images)
+        if out["images"].shape != images.shape:
+            raise _unfit(self.folder, f"its images {images.shape} become {out['images'].shape}")
         return _Served(out["images"], out.get("heatmap"))
+
+
+def _exact(loaded):
+    """The signature `exact` of a SavedModel; a ValueError where it is not as export writes it."""
+    signatures = getattr(loaded, "signatures", {})
+    if "exact" not in signatures:
+        raise ValueError("it has no signature exact")
+    served = signatures["exact"]
+    taken, given = served.structured_input_signature[1], served.structured_outputs
+    images, sides = taken.get("images"), ()
+    if list(taken) == ["images"] and images.dtype == tf.float32 and images.shape.rank == 4:
+        sides = images.shape[1:3]
+    if not sides or sides[0] != sides[1] or images.shape[3] not in (1, 3):
+        raise ValueError(f"its exact takes {taken}")
+    result, heatmap = given.get("images"), given.get("heatmap", tf.TensorSpec([None] * 3))
+    if result is None or not result.shape.is_compatible_with(images.shape):
+        raise ValueError(f"its exact gives {given}")
+    if heatmap.shape.rank not in (None, 3):
+        raise ValueError(f"its exact gives {given}")
+    trained_with = getattr(loaded, "trained_with", None)
+    if trained_with is None or tf.rank(trained_with) != 0 or int(trained_with) < SMALLEST:
+        raise ValueError("it does not say which size it was trained with")
+    return served
+
+
+def _unfit(folder, why):
+    return Failure(
+        f"{folder} cannot be used ({why}). Expected what --phase export wrote; export again."
+    )
 
 
 def _exported(folders, source):
@@ -117,13 +150,16 @@ def _exported(folders, source):
         return {direction: _Serving(folder) for direction, folder in folders.items()}
 
     first = opened()
-    one = list(first.values())[-1]
+    one, *others = first.values()
+    for other in others:
+        if (other.shape.as_list(), other.size) != (one.shape.as_list(), one.size):
+            raise _unfit(source, "its a2b and b2a take different images")
     _, height, _, channels = one.shape
     return Model(
         devices.Copies(first, opened, devices.names()),
         size=one.size,
         channels=channels,
         any_size=height is None,
-        attention="heatmap" in one.served.structured_outputs,
+        attention=all(served.attention for served in first.values()),
         source=source,
     )

@@ -4,15 +4,15 @@ from typing import NamedTuple, Optional
 
 import numpy as np
 import tensorflow as tf
-from PIL import Image
 
-from ugatit_tf.pictures import files
-from ugatit_tf.request import FITS
+from ugatit_tf.request import FITS, NATIVE
+from ugatit_tf.runtime import refuse_not_finite
 from ugatit_tf.translation import devices, tiles
 from ugatit_tf.translation.fit import CPU, MULTIPLE, SMALLEST, fit, scaled
+from ugatit_tf.translation.inputs import as_floats
 
 TILE_PIXELS = 2_000_000
-SLACK = 1e-3  # rounding of floats that should lie between -1 and 1
+LARGER = 1.25  # times the training size: what is larger is scaled down to it
 BATCH = 4  # pictures in one call of the networks; on two cores 15% faster than one by one
 
 
@@ -54,28 +54,31 @@ class Model:
         """Translates one picture or several.
 
         Args:
-            images: a `PIL.Image.Image`, which is turned upright and converted to sRGB, an array
-                [height, width, channels] or [batch, height, width, channels], or a list of these.
-                Arrays are uint8, or float in [-1, 1].
+            images: the path of a picture or a `PIL.Image.Image`, which are turned upright and
+                converted to sRGB; an array [height, width], [height, width, 1 or 3] or
+                [batch, height, width, 1 or 3]; or a list of these. Arrays are uint8, or float in
+                [-1, 1]; floats in [0, 1] would be taken for pale pictures: give 2 * images - 1.
+                Grey becomes RGB for a model of RGB, and the reverse.
             direction: "a2b" or "b2a"; None is the only one, or "a2b".
             heatmap: bool. Return (images, heatmaps): float32 [height, width] in [0, 1] for each,
                 1 where the generator looked most.
-            mode, size: as in `translation.fit.fit`; "auto" is "keep", or "stretch" for a model of
-                one size.
+            mode, size: as in `fit_of`.
 
         Returns:
-            The same kind as `images`, as large as these were; with "crop" as the square was.
+            The same kind as `images`, as large as these were; with "crop" as the square was. Of a
+            path a `PIL.Image.Image`. The channels are the model's.
 
         Raises:
             ValueError: not such images, or the model does not know the direction or the size,
                 or has no attention.
+            Failure: the generator gives NaN.
         """
         if isinstance(images, (list, tuple)):
             options = {"direction": direction, "heatmap": heatmap, "mode": mode, "size": size}
             found = [self.translate(image, **options) for image in images]
             return tuple(map(list, zip(*found))) or ([], []) if heatmap else found
         self.check(direction, mode, size, heatmap)
-        arrays, like = _as_floats(images, self.channels)
+        arrays, is_batch, like = as_floats(images, self.channels)
         how, found = self.fit_of(arrays[0].shape, mode, size), []
         for start in range(0, len(arrays), BATCH):
             x = np.stack([how.apply(array) for array in arrays[start : start + BATCH]])
@@ -84,15 +87,15 @@ class Model:
         if not heatmap:
             return out
         heat = [_unit(looked.generator) for _, looked in found]
-        single = isinstance(images, Image.Image) or np.ndim(images) == 3
-        return out, heat[0] if single else np.stack(heat)
+        return out, np.stack(heat) if is_batch else heat[0]
 
     def check(self, direction=None, mode="auto", size=0, heatmap=False):
         """Raises ValueError if the model does not know the direction, or not such a size."""
-        if mode not in FITS or size % MULTIPLE or not (size == 0 or size >= SMALLEST):
+        if mode not in FITS or not _is_size(size, mode):
             raise ValueError(
                 f"Expected a mode of {', '.join(FITS)}, and a size of 0 or a multiple of "
-                f"{MULTIPLE} from {SMALLEST} on. Received: {mode!r}, {size}"
+                f"{MULTIPLE} from {SMALLEST} on, or {NATIVE!r} with keep. "
+                f"Received: {mode!r}, {size!r}"
             )
         if direction not in (None, *self.directions):
             raise ValueError(
@@ -117,10 +120,21 @@ class Model:
         return direction or ("a2b" if "a2b" in self.directions else self.directions[0])
 
     def fit_of(self, shape, mode="auto", size=0, **options):
-        """The `Fit` of a picture of this shape, [height, width, ...]; see `fit.fit`."""
+        """The `Fit` of a picture of this shape, [height, width, ...].
+
+        Args:
+            mode: as in `fit.fit`; "auto" is "keep", or "stretch" for a model of one size.
+            size: the side in pixels that the networks work with, of "keep" the shorter one. 0 is
+                the training size; "keep" scales only what is more than `LARGER` times as large,
+                and only down, since networks draw best at the scale they were trained with.
+                "native" is, with "keep", the picture's own.
+            **options: of `fit.fit`.
+        """
         if mode == "auto":
             mode = "keep" if self.any_size else "stretch"
-        if mode != "keep":
+        if size == NATIVE:
+            size = 0
+        elif mode != "keep" or min(shape[:2]) > LARGER * self.size:
             size = size or self.size
         return fit(*shape[:2], mode, size=size, **options)
 
@@ -134,6 +148,9 @@ class Model:
 
         Returns:
             List of (float32 [height, width, channels], `Looked` [height, width]).
+
+        Raises:
+            Failure: the generator gives NaN.
         """
         size = x.shape[1:3]
         if size[0] * size[1] > tile_pixels:
@@ -145,6 +162,8 @@ class Model:
             images, heat = zip(*found)
         else:
             images, heat = self._translated(x, direction)
+        for image in images:
+            refuse_not_finite(image, f"{self.source}: the generator {self.known(direction)}")
         seen = self._judged(images, direction) if judged else [[None] * len(x)] * 2
         return list(zip(images, map(Looked, heat, *seen)))
 
@@ -182,6 +201,12 @@ def finished(how, image, looked):
     return np.clip(how.undo(image), -1, 1), Looked(*heat)
 
 
+def _is_size(size, mode):
+    if size == NATIVE:
+        return mode in ("auto", "keep")
+    return not isinstance(size, str) and size % MULTIPLE == 0 and (size == 0 or size >= SMALLEST)
+
+
 def _as_large(heatmaps, size):
     """float32 [batch, h, w] to [batch, *size]."""
     with tf.device(CPU):
@@ -191,36 +216,3 @@ def _as_large(heatmaps, size):
 def _unit(heatmap):
     low, high = heatmap.min(), heatmap.max()
     return (heatmap - low) / (high - low) if high > low else np.zeros_like(heatmap)
-
-
-def _as_floats(images, channels):
-    """(list of float32 [height, width, channels], function that makes these what `images` is)."""
-    if isinstance(images, Image.Image):
-        pixels, alpha = files.seen(images, channels)
-
-        def picture(out):
-            result = files.as_pillow(files.to_uint8(out[0]))
-            transparent = alpha is not None and alpha.min() < 255
-            if transparent and alpha.shape == result.size[::-1]:
-                result.putalpha(Image.fromarray(alpha))
-            return result
-
-        return [files.to_float(pixels)], picture
-    images = np.asarray(images)
-    floating = np.issubdtype(images.dtype, np.floating)
-    if images.ndim not in (3, 4) or images.shape[-1] != channels or not (
-        floating or images.dtype == np.uint8
-    ):  # fmt: skip
-        raise ValueError(
-            f"Expected a picture [height, width, {channels}] or a batch of them, uint8 or float "
-            f"in [-1, 1]. Received: {images.dtype} {list(images.shape)}"
-        )
-    if not images.size or (floating and not np.abs(images).max() <= 1 + SLACK):
-        raise ValueError("Expected pictures that are not empty, floats between -1 and 1.")
-    batch = images if images.ndim == 4 else images[None]
-
-    def like(out):
-        out = np.stack(out).astype(images.dtype) if floating else files.to_uint8(np.stack(out))
-        return out if images.ndim == 4 else out[0]
-
-    return list(batch.astype(np.float32) if floating else files.to_float(batch)), like

@@ -8,6 +8,7 @@ import numpy as np
 from ugatit_tf.pictures import files, panels
 from ugatit_tf.pictures.report import Row, write_report
 from ugatit_tf.translation import sources
+from ugatit_tf.translation.outcome import scale_text
 from ugatit_tf.translation.translate import DIRECTIONS
 
 NAMES = "report.html", "contact_sheet.png"
@@ -31,9 +32,9 @@ def write(model, request, results, outcome) -> str:
     def closing():
         seconds = time.monotonic() - began
         failed = "".join(f" {name}: {reason}." for name, reason in outcome.failed)
-        return (
-            f"{seconds:.1f} seconds, {outcome.translated / seconds:.1f} pictures a second.{failed}"
-        )
+        rate = f"{outcome.translated / seconds:.1f} pictures a second"
+        scale = f", {scale_text(model, request, outcome.scales)}" if outcome.scales else ""
+        return f"{seconds:.1f} seconds, {rate}{scale}.{failed}"
 
     facts = {"Model": model.source, "Trained with": f"{model.size} x {model.size} pixels"}
     if request.shard:

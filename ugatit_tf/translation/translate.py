@@ -18,7 +18,7 @@ from ugatit_tf.networks.model import build_model
 from ugatit_tf.pictures import files, panels
 from ugatit_tf.pictures.report import Row, write_report
 from ugatit_tf.progress import track
-from ugatit_tf.runtime import Failure
+from ugatit_tf.runtime import Failure, counted, reason, refuse_not_finite
 from ugatit_tf.training import checkpoints
 from ugatit_tf.translation import devices, flow
 from ugatit_tf.translation.fit import CPU
@@ -60,7 +60,8 @@ def test(config, which="latest") -> str:
         none).
 
     Raises:
-        Failure: no checkpoint, or neither test folder is there.
+        Failure: no checkpoint, neither test folder is there, a generator gives NaN, or results
+            were removed meanwhile.
     """
     parts = {direction: part for direction, (part, _) in DIRECTIONS.items()}
     present = presence.test_folders(config.dataset_folder, parts)
@@ -79,6 +80,7 @@ def test(config, which="latest") -> str:
     copies = devices.of_generators(generators, config, lambda made: _graphs(made, config))
     with contextlib.closing(translated(copies, config, sources, folder)) as rows:
         write_report(report, rows, title=f"{config.run_name}, {step}", facts=facts)
+    _refuse_removed(sources, folder)
     return report
 
 
@@ -118,6 +120,21 @@ def free_name(path) -> str:
     """Where there is nothing: `path`, else `path_2`, `path_3`, ..."""
     names = itertools.chain([path], (f"{path}_{number}" for number in itertools.count(2)))
     return next(name for name in names if not os.path.lexists(name))
+
+
+def _refuse_removed(sources, folder):
+    """Raises `Failure` where results are not there any more."""
+    paths = [
+        os.path.join(folder, direction, name)
+        for direction, pictures in sources.items()
+        for name in output_names(pictures)
+    ]
+    removed = [path for path in paths if not os.path.lexists(path)]
+    if removed:
+        raise Failure(
+            f"{len(removed)} of {counted(len(paths), 'result')} were removed meanwhile, e.g. "
+            f"{removed[0]}. Start again."
+        )
 
 
 def output_names(paths) -> list:
@@ -164,7 +181,10 @@ def _translated(copies, config, direction, paths, folder):
                 forth = networks[direction](x)
                 cycled = networks[other](forth.image).image
             heat = forth.heatmap.numpy() if config.generator_cam else [None] * len(images)
-            return heat, forth.image.numpy(), cycled.numpy()
+            made = {direction: forth.image.numpy(), other: cycled.numpy()}
+            for name, numbers in made.items():
+                refuse_not_finite(numbers, f"{config.run_folder}: the generator {name}")
+            return heat, *made.values()
 
         return list(zip(jobs, images, *copies.use(run)))
 
@@ -200,5 +220,6 @@ def _refusal_of_xla(config):
     except NOT_COMPILED as error:
         if not config.xla:
             raise
-        reason = error.message.splitlines()[0]
-        raise Failure(f"XLA cannot compile the networks: {reason}. Use --xla False.") from error
+        raise Failure(
+            f"XLA cannot compile the networks: {reason(error)}. Use --xla False."
+        ) from error
