@@ -239,6 +239,7 @@ def test_flops_shows_both_structures_and_hours(capsys):
     assert "A100" in told
 
 
+@made.needs_half
 def test_the_train_step_benchmark_runs_and_shows_a_ratio(untraced, capsys):
     argv = [*TINY, "--rounds", "2", "--memory", "False", "--ema", "0.9"]
     assert train_step.main(argv) == 0

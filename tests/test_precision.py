@@ -55,6 +55,7 @@ def without_kinks():
         yield
 
 
+@made.needs_half
 @HALVES
 @pytest.mark.parametrize("name", PLAIN)
 def test_a_layer_computes_in_the_type_of_its_input(name, precision):
@@ -101,6 +102,7 @@ def test_sums_over_half_maps_count_every_pixel(function, shape):
     assert (gradient.dtype, float(tf.squeeze(gradient))) == (tf.float32, 64 * 64)
 
 
+@made.needs_half
 @HALVES
 def test_networks_take_and_return_float32_and_keep_float32_weights(precision):
     generator = Generator(ch=2, n_res=1, light=True, precision=precision)
@@ -127,6 +129,7 @@ def pictures():
     return [tf.constant(made.pictures(2, 16, 16, 1, seed=seed)) for seed in (1, 2)]
 
 
+@made.needs_half
 @HALVES
 @pytest.mark.parametrize("gan_type", ["lsgan", "wgan-gp"])
 def test_losses_and_gradients_are_those_of_float32_up_to_rounding(precision, gan_type):
@@ -226,6 +229,7 @@ def overflowing():
     return trainer, before, everything(trainer), scalars
 
 
+@made.needs_half
 def test_an_overflow_skips_the_update_and_is_counted_and_saved(overflowing):
     _, before, after, scalars = overflowing
     moved = {name for name in before if (before[name] != after[name]).any()}
@@ -243,6 +247,7 @@ def test_an_overflow_skips_the_update_and_is_counted_and_saved(overflowing):
         assert after[f"loss_scale/{kind}/scale"] == pytest.approx(5e29)
 
 
+@made.needs_half
 def test_a_loss_that_is_not_finite_stops_a_float16_run_too():
     trainer = trainer_of(precision="float16")
     bias = trainer.model.weights()["a2b/to_image/bias"]
@@ -250,6 +255,7 @@ def test_a_loss_that_is_not_finite_stops_a_float16_run_too():
     assert not bool(trainer.step(*BATCH)["finite"])
 
 
+@made.needs_half
 def test_a_float16_step_equals_a_float32_step_up_to_rounding():
     half, full = trainer_of(precision="float16"), trainer_of()
     for _ in range(2):
@@ -261,6 +267,7 @@ def test_a_float16_step_equals_a_float32_step_up_to_rounding():
         np.testing.assert_allclose(found[tag], value, err_msg=tag, **tolerance)
 
 
+@made.needs_half
 @pytest.mark.slow
 def test_bfloat16_learns_the_built_in_faces_as_float32_does(tmp_path):
     """Three hundred steps: the curves of all terms lie together, and fall alike."""
