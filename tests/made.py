@@ -1,6 +1,11 @@
 """What tests are made of: seeded numbers, small configurations, weights that matter."""
 
+import os
+import re
+from pathlib import Path
+
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from ugatit_tf.config import Config
@@ -18,6 +23,26 @@ TINY = {
     "iteration": 11,
     "decay_epoch": 3,
 }
+
+
+def _half_kernels_are_cut_off():
+    """Whether oneDNN is held below a processor that TensorFlow still asks for half kernels.
+
+    It then fails or crashes in each of them. TF_ENABLE_ONEDNN_OPTS=0 is what a processor without
+    AVX-512 does with half numbers.
+    """
+    processor = Path("/proc/cpuinfo")
+    return (
+        not os.environ.get("ONEDNN_MAX_CPU_ISA", "AVX512").startswith("AVX512")
+        and os.environ.get("TF_ENABLE_ONEDNN_OPTS") != "0"
+        and processor.exists()
+        and bool(re.search(r"^flags.* avx512", processor.read_text(), re.MULTILINE))
+    )
+
+
+needs_half = pytest.mark.skipif(
+    _half_kernels_are_cut_off(), reason="ONEDNN_MAX_CPU_ISA cuts off TensorFlow's half kernels."
+)
 
 
 def tiny_config(**options):

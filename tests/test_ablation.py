@@ -12,7 +12,7 @@ import tensorflow as tf
 import main
 from tests import made, reference, runs
 from tests.test_evaluate import Small
-from tests.tolerances import TOLERANCE
+from tests.tolerances import TOLERANCE, of_loss
 from ugatit_tf import phases
 from ugatit_tf.config import Config, ConfigError
 from ugatit_tf.data import doctor
@@ -49,7 +49,7 @@ def test_losses_match_the_twin_and_every_weight_has_a_gradient(name):
     has_cam = config.generator_cam, config.discriminator_cam
     assert ("a2b/cam" in found, "discriminator_a/local_cam" in found) == has_cam
     for tag, value in expected.items():
-        np.testing.assert_allclose(found[tag], value, err_msg=tag, **TOLERANCE["network"])
+        np.testing.assert_allclose(found[tag], value, err_msg=tag, **of_loss(tag))
     assert set(gradients) == {path for path in weights if not path.endswith("/u")}
     assert all(np.isfinite(gradient).all() for gradient in gradients.values())
 

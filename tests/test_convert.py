@@ -14,6 +14,7 @@ from PIL import Image
 
 import main
 from tests import runs
+from tests.tolerances import TOLERANCE
 from ugatit_tf.pictures import files
 from ugatit_tf.request import Request
 from ugatit_tf.translation import convert, face, load, sources
@@ -172,7 +173,7 @@ def test_a_heatmap_is_the_generator_s(model, pictures):
     image = files.to_float(files.read(pictures / "d.png"))  # 12 x 20, as the networks take it
     ((_, looked),) = model.outputs(image[None])
     found = np.load(pictures.parent / "out" / "d_attention.npy")
-    np.testing.assert_allclose(found, looked.generator, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(found, looked.generator, **TOLERANCE["network"])
 
 
 def test_the_report_shows_every_picture_and_names_the_failures(model, pictures):

@@ -10,6 +10,7 @@ import pytest
 import tensorflow as tf
 
 from tests import made, runs
+from tests.tolerances import TOLERANCE
 from ugatit_tf import phases
 from ugatit_tf.data import pipeline
 from ugatit_tf.interchange import export
@@ -224,13 +225,13 @@ def test_the_heatmap_is_that_of_the_model_between_0_and_1(either):
     assert heatmap.dtype == np.float32
     assert heatmap.shape == (3, size, size)
     np.testing.assert_array_equal(heatmap.min((1, 2)), [0, 0, 0])
-    np.testing.assert_allclose(heatmap.max((1, 2)), [1, 1, 1], rtol=1e-6)
+    np.testing.assert_allclose(heatmap.max((1, 2)), [1, 1, 1], **TOLERANCE["exact"])
     assert heatmap.max() <= 1
     _, expected = translated(either, images)
     for ours, theirs in zip(heatmap, expected):
         enlarged = tf.image.resize(theirs[..., None], [size, size]).numpy()[..., 0]
         scaled = (enlarged - enlarged.min()) / (enlarged.max() - enlarged.min())
-        np.testing.assert_allclose(ours, scaled, atol=1e-4)
+        np.testing.assert_allclose(ours, scaled, **TOLERANCE["network"])
 
 
 def test_a_heatmap_without_contrast_is_0_and_not_nan(light):

@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 from tests import made
+from tests.tolerances import TOLERANCE
 from ugatit_tf.data import pipeline
 from ugatit_tf.translation.fit import fit, scaled
 
@@ -34,7 +35,7 @@ def test_stretch_is_the_official_resizing(restore):
     how = fit(30, 50, "stretch", size=16, restore=restore)
     expected = pipeline.resized(tf.constant(pixels), 16)
     x = how.apply(pixels.astype(np.float32) / 127.5 - 1)
-    np.testing.assert_allclose(x, expected, atol=1e-6)
+    np.testing.assert_allclose(x, expected, **TOLERANCE["float32"])
     assert how.undo(x).shape == ((30, 50, 3) if restore else (16, 16, 3))
 
 

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from tests import made, reference
-from tests.tolerances import TOLERANCE
+from tests.tolerances import LAYER, NETWORK, TOLERANCE, rounding
 from ugatit_tf import layers
 from ugatit_tf.layers.normalization import UnitInterval
 
@@ -56,7 +56,9 @@ def test_instance_normalization_matches_the_formula(shape, run):
 def test_lin_matches_the_formula(shape, run):
     layer, weights = built(layers.LIN(), made.counting(shape))
     expected = reference.lin(np.float64(made.counting(shape)), **weights)
-    np.testing.assert_allclose(run(layer, made.counting(shape)), expected, **TOLERANCE["float32"])
+    # A map of one pixel is divided by the root of epsilon alone: up to 3 * 316, less as much.
+    atol = 3 * 316 * rounding(8) if shape[1:3] == (1, 1) else LAYER
+    np.testing.assert_allclose(run(layer, made.counting(shape)), expected, rtol=LAYER, atol=atol)
 
 
 @pytest.mark.parametrize("smoothing", [True, False])
@@ -81,15 +83,16 @@ def test_a_large_mean_does_not_drown_the_variance(run):
     x = made.numbers(1, 8, 8, 2, seed=6) + 1000
     found = run(layers.InstanceNormalization(), x)
     expected = reference.standardize(np.float64(x), (1, 2))
-    np.testing.assert_allclose(found, expected, atol=1e-3)  # 1000 has 6e-5 of rounding
+    # The mean is a sum of 64 numbers.
+    np.testing.assert_allclose(found, expected, atol=1000 * rounding(64))
 
 
 def test_a_constant_map_becomes_the_shift(run):
     x = np.full([1, 2, 2, 3], 7, np.float32)
     layer, weights = built(layers.InstanceNormalization(), x)
     expected = np.broadcast_to(weights["beta"], x.shape)
-    # x * scale - mean * scale, with a scale of 1 / sqrt(0.00001): 7 * 316 has 1e-4 of rounding.
-    np.testing.assert_allclose(run(layer, x), expected, atol=1e-3)
+    # x * scale - mean * scale, with a scale of 1 / sqrt(0.00001).
+    np.testing.assert_allclose(run(layer, x), expected, atol=7 * 316 * rounding(8))
 
 
 @pytest.mark.parametrize(
@@ -199,7 +202,7 @@ def test_the_moments_are_part_of_the_gradient(run):
 
     layer = layers.InstanceNormalization()
     layer(x)
-    np.testing.assert_allclose(run(gradient, x), np.zeros(x.shape), atol=1e-5)
+    np.testing.assert_allclose(run(gradient, x), np.zeros(x.shape), atol=LAYER)
 
 
 def test_the_gradient_of_a_clipped_rho_is_zero():
@@ -210,7 +213,7 @@ def test_the_gradient_of_a_clipped_rho_is_zero():
         value = tf.reduce_sum(layer(X, GAMMA, BETA) * UPSTREAM)
     gradient = tape.gradient(value, made.raw(layer.rho)).numpy()
     np.testing.assert_array_equal(gradient[:2], [0, 0])
-    assert (np.abs(gradient[2:]) > 1e-3).all()
+    assert (np.abs(gradient[2:]) > 10 * NETWORK).all()
 
 
 @pytest.mark.parametrize(

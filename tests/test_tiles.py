@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tests import made
+from tests.tolerances import TOLERANCE
 from ugatit_tf.translation import tiles
 
 
@@ -17,8 +18,8 @@ def test_what_is_the_same_in_every_tile_is_the_same_in_the_whole(size):
         return 2 * tile, tile[..., 0]
 
     doubled, flat = tiles.in_tiles(function, image, 64)
-    np.testing.assert_allclose(doubled, 2 * image, atol=1e-6)
-    np.testing.assert_allclose(flat, image[..., 0], atol=1e-6)
+    np.testing.assert_allclose(doubled, 2 * image, **TOLERANCE["float32"])
+    np.testing.assert_allclose(flat, image[..., 0], **TOLERANCE["float32"])
     assert len(set(seen)) == 1
     assert all(tile <= min(64, side) for tile, side in zip(seen[0], size))
 
