@@ -240,6 +240,8 @@ def _together(config):
 
 
 def _train(config, replicas):
+    with runtime.plain_path(config.run_folder):
+        pass  # a name below which no checkpoint could be read is refused now
     # This rewriting of graphs gives up on ours with a line that looks like an error; without it
     # a step takes the same time.
     tf.config.optimizer.set_experimental_options({"remapping": False})

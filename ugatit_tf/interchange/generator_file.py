@@ -119,7 +119,7 @@ def _array(content):
 
 def _config(known):
     """A Config of these options; the discriminators' depth is what the size allows."""
-    names = {field.name for field in dataclasses.fields(Config)}
+    names = {field.name for field in dataclasses.fields(Config)} - set(OF_DISCRIMINATORS)
     unknown = sorted(set(known) - names)
     if unknown:
         raise ValueError(f"options that do not exist: {', '.join(unknown)}")
