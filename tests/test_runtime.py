@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests import runs
-from ugatit_tf import runtime
+from ugatit_tf import phases, runtime
 
 
 @pytest.fixture
@@ -110,3 +110,7 @@ def test_where_there_can_be_no_link_it_is_said_what_to_do(tmp_path, monkeypatch)
     monkeypatch.setattr(os, "symlink", refused)
     with pytest.raises(runtime.Failure, match="a name there has one of .* Rename it"):
         runtime.plain_path(tmp_path / "fotos [2020]").__enter__()
+    config = runs.config_in(tmp_path, run="fotos [2020]")
+    with pytest.raises(runtime.Failure, match="Rename it"):
+        phases._train(config, None)  # before anything is looked at
+    assert list(tmp_path.iterdir()) == []

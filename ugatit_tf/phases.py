@@ -250,6 +250,8 @@ def _together(config):
 
 def _train(config, replicas, *, quiet=False) -> bool:
     """Trains a run; `quiet` does not tell what the dataset is like. Returns as `loop.train`."""
+    with runtime.plain_path(config.run_folder):
+        pass  # a name below which no checkpoint could be read is refused now
     # This rewriting of graphs gives up on ours with a line that looks like an error; without it
     # a step takes the same time.
     tf.config.optimizer.set_experimental_options({"remapping": False})

@@ -108,11 +108,10 @@ def _read(path) -> dict:
 def _array(content):
     """The array in the bytes of an .npy file, over these bytes."""
     file = io.BytesIO(content)
-    version = np.lib.format.read_magic(file)
-    read = {(1, 0): np.lib.format.read_array_header_1_0}.get(
-        version, np.lib.format.read_array_header_2_0
-    )
-    shape, fortran_order, kind = read(file)
+    layout = np.lib.format
+    first = layout.read_magic(file) == (1, 0)
+    read_header = layout.read_array_header_1_0 if first else layout.read_array_header_2_0
+    shape, fortran_order, kind = read_header(file)
     if math.prod(shape) * kind.itemsize != len(content) - file.tell():
         raise ValueError(f"an array of shape {shape} in {len(content)} bytes")
     array = np.frombuffer(content, kind, offset=file.tell())
@@ -121,7 +120,7 @@ def _array(content):
 
 def _config(known):
     """A Config of these options; the discriminators' depth is what the size allows."""
-    names = {field.name for field in dataclasses.fields(Config)}
+    names = {field.name for field in dataclasses.fields(Config)} - set(OF_DISCRIMINATORS)
     unknown = sorted(set(known) - names)
     if unknown:
         raise ValueError(f"options that do not exist: {', '.join(unknown)}")
