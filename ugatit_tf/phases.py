@@ -6,7 +6,6 @@ import gc
 import os
 import shutil
 
-import numpy as np
 import tensorflow as tf
 
 from ugatit_tf import atomic, runtime
@@ -18,7 +17,6 @@ from ugatit_tf.evaluation import ablation, evaluate, votes
 from ugatit_tf.interchange import export as saved_model
 from ugatit_tf.interchange import generator_file, official_tf
 from ugatit_tf.networks.model import build_model
-from ugatit_tf.pictures import files
 from ugatit_tf.pictures.study import write_study
 from ugatit_tf.runtime import Failure, counted
 from ugatit_tf.training import checkpoints, guards, loop
@@ -51,7 +49,7 @@ def test(config, which="latest"):
     report = translate.test(config, which)
     print(f"Report: {report}")
     if config.dataset == BUILT_IN:
-        _tell_how_far(config, os.path.dirname(report))
+        print(*demo.how_far(config.dataset_folder, os.path.dirname(report)), sep="\n")
 
 
 def translate_pictures(config, request, which="latest"):
@@ -272,33 +270,3 @@ def _draw_built_in(config):
             raise Failure(f"{BUILT_IN} is drawn on this computer; copy it to {config.dataset_dir}.")
         print(f"Drawing the built-in faces into {config.dataset_folder}", flush=True)
         demo.write_dataset(config.dataset_folder, size=config.img_size, seed=config.seed)
-
-
-def _tell_how_far(config, results):
-    """Measures on the drawn faces what a translation must change: eyes and shading.
-
-    Shading is how much brightness changes from one pixel to the next away from edges: A is drawn
-    as a photograph, with light and grain, and B as a cartoon, flat.
-    """
-    for source, target, direction in (("A", "B", "a2b"), ("B", "A", "b2a")):
-        folders = (
-            os.path.join(config.dataset_folder, f"test{source}"),
-            os.path.join(results, direction),
-            os.path.join(config.dataset_folder, f"test{target}"),
-        )
-        if all(map(os.path.isdir, folders)):
-            before, after, aim = map(_pictures, folders)
-            eyes, shading = (
-                demo.moved(measure(before), measure(after), measure(aim))
-                for measure in (demo.eye_area, demo.shading)
-            )
-            print(
-                f"{source} to {target}: eye area went {eyes:.0f}% of the way to {target}'s mean, "
-                f"shading {shading:.0f}%"
-            )
-    print("Shading is light and grain away from edges, which A has and B has not.")
-
-
-def _pictures(folder):
-    names = sorted(os.listdir(folder))
-    return np.stack([files.read(os.path.join(folder, name)) for name in names])

@@ -7,6 +7,7 @@ else. `eye_area` and `shading` measure the two changes on any picture.
 """
 
 import json
+import os
 import pathlib
 
 import numpy as np
@@ -16,6 +17,7 @@ from ugatit_tf import atomic
 from ugatit_tf.data.canvas import Canvas
 from ugatit_tf.data.faces import cartoon, noise, person, photograph
 from ugatit_tf.jsonfile import JSONFileError, read_json
+from ugatit_tf.pictures import files
 
 PAINTERS = {"A": photograph, "B": cartoon}
 VERSION = 1  # raise it when the same arguments draw another picture
@@ -116,3 +118,37 @@ def moved(before, after, target):
     """Returns how far the mean went from `before` to `target`, in percent."""
     start, end = np.mean(before), np.mean(target)
     return float(100 * (np.mean(after) - start) / (end - start))
+
+
+def how_far(dataset_folder, results) -> list:
+    """Lines on how far a test moved what a translation must change: eyes and shading.
+
+    Shading is how much brightness changes from one pixel to the next away from edges: A is drawn
+    as a photograph, with light and grain, and B as a cartoon, flat.
+
+    Args:
+        dataset_folder: the drawn dataset, with testA and testB.
+        results: the folder of the test, with a2b and b2a or one of them.
+    """
+    lines = []
+    for source, target in ("AB", "BA"):
+        folders = (
+            os.path.join(dataset_folder, f"test{source}"),
+            os.path.join(results, f"{source}2{target}".lower()),
+            os.path.join(dataset_folder, f"test{target}"),
+        )
+        if all(map(os.path.isdir, folders)):
+            before, after, aim = map(_images_in, folders)
+            of_eyes, of_shading = (
+                moved(measure(before), measure(after), measure(aim))
+                for measure in (eye_area, shading)
+            )
+            lines.append(
+                f"{source} to {target}: eye area went {of_eyes:.0f}% of the way to {target}'s "
+                f"mean, shading {of_shading:.0f}%"
+            )
+    return [*lines, "Shading is light and grain away from edges, which A has and B has not."]
+
+
+def _images_in(folder):
+    return np.stack([files.read(os.path.join(folder, name)) for name in sorted(os.listdir(folder))])

@@ -1,8 +1,7 @@
 """What is saved, where, and how it comes back: whole or not at all.
 
-A checkpoint is a folder `step_0001000` with one TensorFlow checkpoint of named tensors; the
-names are the same on both Keras generations. It is written under another name and renamed, and
-removed in the same way.
+A checkpoint is a folder `step_0001000` with one TensorFlow checkpoint of named tensors, the same
+on both Keras generations. It is written under another name and renamed, and removed likewise.
 
 Beside those of a run, best/ holds the best one by some metric. A process can be killed anywhere,
 and the run then goes on from its newest checkpoint. So an older best one stays until the run
