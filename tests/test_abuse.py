@@ -27,15 +27,16 @@ TINY = (
 ).split()
 UNREPEATABLE = ("seconds_per_step", "images_per_second", "memory_gb")
 QUIET = ("--print_freq", "1000", "--summary_freq", "1000")  # so that only checkpoints are large
-LIMITED = (
-    "import resource, sys, runpy; resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000)); "
-    "sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__')"
-)
+UNTRACED = "import runpy, sys; import tensorflow as tf; tf.config.run_functions_eagerly(True)\n"
+GO_ON = "\nsys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__')"
+LIMITED = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({0}, {0}))"
 
 
 @pytest.fixture
-def place(tmp_path):
+def begun(tmp_path):
+    """A folder with a run that has a checkpoint of step 3, made without training."""
     runs.write_dataset(tmp_path / "dataset" / "tiny", ("trainA", "trainB"))
+    runs.make_run(runs.config_in(tmp_path, img_size=SIZE, epoch=1, iteration=40))
     return tmp_path
 
 
@@ -46,6 +47,11 @@ def started(place, *more, before=()):
         command, cwd=place, env=environment, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
+
+
+def went_on(place, *more, before=""):
+    """(exit code, output) of a process that goes on for a few steps, which are not traced."""
+    return finished(started(place, *more, before=("-c", UNTRACED + before + GO_ON)))
 
 
 def finished(process):
@@ -123,63 +129,17 @@ def test_killing_loses_nothing_and_a_second_process_is_refused(straight):
     assert_same_run(straight, "straight", "killed")
 
 
-# Each is run in the process that trains and ends it with SIGKILL at its second checkpoint. The
-# run goes on four times, so it dies in every one of these moments and then comes to its end.
-MOMENTS = {
-    "before anything of it is written": "checkpoints._write = dying(checkpoints._write)",
-    "with half of its numbers on disk": (
-        "real = checkpoints._sync\n"
-        "def half(folder):\n"
-        "    path = os.path.join(folder, 'state.data-00000-of-00001')\n"
-        "    os.truncate(path, os.path.getsize(path) // 2)\n"
-        "    real(folder)\n"
-        "checkpoints._sync = dying(real, half)"
-    ),
-    "before it gets its name": "checkpoints.os.rename = dying(os.rename)",
-    "before older ones are removed": "checkpoints.shutil.rmtree = dying(shutil.rmtree)",
-}
-DYING = """
-import os, runpy, shutil, signal, sys
-from ugatit_tf.training import checkpoints
-calls = []
-def dying(real, last=lambda *_: None):
-    def call(*arguments, **options):
-        calls.append(arguments)
-        if len(calls) == 2:
-            last(*arguments)
-            os.kill(os.getpid(), signal.SIGKILL)
-        return real(*arguments, **options)
-    return call
-"""
-GO_ON = "\nsys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__')"
-
-
-def test_a_run_that_is_killed_while_it_writes_checkpoints_loses_nothing(straight):
-    steps = []
-    for moment in MOMENTS.values():
-        killed = started(straight, "--run", "dying", before=("-c", DYING + moment + GO_ON))
-        code, told = finished(killed)
-        assert code == -signal.SIGKILL, told
-        steps.append(max(saved(straight, "dying")))
-    # 7 was whole, then 14 died; then from 7 on 14 was whole and 21 died; and so on. The last had
-    # its name already, and only the removal of older ones was missing.
-    assert steps == [7, 14, 21, 40]
-    assert finished(started(straight, "--run", "dying"))[0] == 0
-    assert_same_run(straight, "straight", "dying")
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_with_code_0_and_the_command_that_goes_on(straight, number):
-    run = f"asked_{number}"
+def test_a_signal_ends_with_code_0_and_the_command_that_goes_on(straight):
+    run = "asked"
     process = started(straight, "--run", run)
     wait_for(lambda: saved(straight, run))
-    process.send_signal(number)
+    process.send_signal(signal.SIGTERM)
     code, told = finished(process)
     assert code == 0
     step = max(saved(straight, run))
     assert step < 40
-    assert f"Stopped and saved after step {step}. To go on: python main.py --phase train" in told
-    words = shlex.split(told.split("To go on: ")[1].splitlines()[0])[2:]
+    assert f"Stopped and saved after step {step}. To go on:\npython main.py --phase train" in told
+    words = shlex.split(told.split("To go on:\n")[1].splitlines()[0])[2:]
     done = subprocess.run(
         [sys.executable, str(ROOT / "main.py"), *words], cwd=straight, check=False
     )
@@ -187,40 +147,36 @@ def test_a_signal_ends_with_code_0_and_the_command_that_goes_on(straight, number
     assert_same_run(straight, "straight", run)
 
 
-def test_a_disk_that_is_full_keeps_the_old_checkpoints_and_says_so(place):
-    assert finished(started(place, "--iteration", "7"))[0] == 0
-    code, told = finished(started(place, *QUIET, before=("-c", LIMITED)))
+def test_a_disk_that_is_full_keeps_the_old_checkpoints_and_says_so(begun):
+    code, told = went_on(begun, *QUIET, before=LIMITED.format(20_000))
     assert code == 1
     assert "could not be written" in told
     assert "Traceback" not in told
-    assert list(saved(place, "tiny")) == [7]
-    assert finished(started(place, "--iteration", "9"))[0] == 0
+    assert list(saved(begun, "tiny")) == [runs.STEP]
 
 
-def test_a_disk_that_is_full_while_summaries_are_written_is_said_too(place):
+def test_a_disk_that_is_full_while_summaries_are_written_is_said_too(begun):
     often = ("--save_freq", "30", "--print_freq", "1000", "--summary_freq", "1")
-    code, told = finished(started(place, *often, before=("-c", LIMITED.replace("20000", "99000"))))
+    code, told = went_on(begun, *often, before=LIMITED.format(99_000))
     assert code == 1
     assert "The disk is full" in told
     assert "Traceback" not in told
-    assert finished(started(place, *often))[0] == 0
-    assert max(saved(place, "tiny")) == 40
+    assert list(saved(begun, "tiny")) == [runs.STEP]
 
 
-def test_a_learning_rate_that_explodes_stops_the_run_and_keeps_the_good_checkpoint(place):
-    assert finished(started(place, "--iteration", "7"))[0] == 0
-    code, told = finished(started(place, "--lr", "1e30"))
+def test_a_learning_rate_that_explodes_stops_the_run_and_keeps_the_good_checkpoint(begun):
+    code, told = went_on(begun, "--lr", "1e30")
     assert code == 1
     assert "not a finite number" in told
     assert "trainA/" in told
     assert "Traceback" not in told
-    assert all(np.isfinite(array).all() for array in arrays(saved(place, "tiny")[7]).values())
-    assert list(saved(place, "tiny")) == [7]
+    ((step, path),) = saved(begun, "tiny").items()
+    assert step == runs.STEP
+    assert all(np.isfinite(array).all() for array in arrays(path).values())
 
 
-def test_a_weight_that_is_not_a_number_stops_the_run_and_names_the_term(place):
-    assert finished(started(place, "--iteration", "7"))[0] == 0
-    (path,) = saved(place, "tiny").values()
+def test_a_weight_that_is_not_a_number_stops_the_run_and_names_the_term(begun):
+    (path,) = saved(begun, "tiny").values()
     poisoned = arrays(path)
     poisoned["weights/discriminator_b/local_network/last/bias"][0] = np.nan
     tf.raw_ops.SaveV2(
@@ -229,22 +185,21 @@ def test_a_weight_that_is_not_a_number_stops_the_run_and_names_the_term(place):
         shape_and_slices=[""] * len(poisoned),
         tensors=list(poisoned.values()),
     )
-    code, told = finished(started(place))
+    code, told = went_on(begun)
     assert code == 1
     error = told.splitlines()[-1]
-    assert "Step 8: not a finite number: " in error
+    assert "Step 4: not a finite number: " in error
     assert "discriminator_b/local, discriminator_b/local_cam. " in error
     assert "discriminator_a" not in error
     assert "trainB/" in error
-    assert "step_0000007 is from before it" in error
-    assert list(saved(place, "tiny")) == [7]
+    assert "step_0000003 is from before it" in error
+    assert list(saved(begun, "tiny")) == [runs.STEP]
 
 
 # After the first step, 256 MB are left to the process, and 4 GB are asked for: tracing with too
 # little memory would end in Python or in a library, at a place that nobody can foresee.
 MEMORY = """
-import resource, runpy, sys
-import tensorflow as tf
+import resource
 from ugatit_tf.training import step
 start = step.Trainer.step
 def limited(self, *batches):
@@ -257,8 +212,8 @@ step.Trainer.step = limited
 """
 
 
-def test_too_little_memory_is_one_line_with_the_options_that_help(place):
-    code, told = finished(started(place, before=("-c", MEMORY + GO_ON)))
+def test_too_little_memory_is_one_line_with_the_options_that_help(begun):
+    code, told = went_on(begun, before=MEMORY)
     assert code == 1, told
     assert "The memory is not enough" in told
     assert "--light True" in told
