@@ -5,10 +5,10 @@ import json
 import math
 import os
 import reprlib
-import sys
+import shlex
 
 from ugatit_tf.jsonfile import JSONFileError, read_json
-from ugatit_tf.limits import RANGES, broken_bound, smallest_image
+from ugatit_tf.limits import RANGES, ConfigError, broken_bound, smallest_image, typed
 
 VERSION = "0.1.0"
 PRECISIONS = ("float32", "bfloat16", "float16")
@@ -45,10 +45,6 @@ PRESETS = {  # loss weights for a kind of task; docs/training.md has the reasons
 ABLATED = ("decoder_norm", "generator_cam", "discriminator_cam")  # the paper's ablation
 CONFIG_FILE = "config.json"
 ABOUT = "about"  # the key of what is no option: versions, dataset, changes
-
-
-class ConfigError(ValueError):
-    """An option, or a pair of options, that cannot work. The message says what would."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,7 +113,7 @@ class Config:
 
     def __post_init__(self):
         for field in dataclasses.fields(self):
-            object.__setattr__(self, field.name, _typed(field, getattr(self, field.name)))
+            object.__setattr__(self, field.name, typed(field, getattr(self, field.name)))
         self._check_ranges()
         self._check_size()
         for name, value in (("dataset", self.dataset), ("run", self.run)):
@@ -232,6 +228,26 @@ def options(path) -> dict:
     return found
 
 
+def template(path, named) -> dict:
+    """The options in the file of --config: how a run trains, never which one it is, or where.
+
+    Args:
+        named: the names of the options on the command line.
+
+    Raises:
+        ConfigError: as `options`, or a place is in the file alone.
+    """
+    found = options(path)
+    for name in ("dataset", *LOCATIONS):
+        value = found.pop(name, None)
+        if name not in named and value not in (None, getattr(Config, name)):
+            raise ConfigError(
+                f"{path} says --{name} {value}, which --config takes from no file: it belongs to "
+                f"one run. Add --{name} {shlex.quote(str(value))}, or what is right for this run."
+            )
+    return found
+
+
 def about(run_folder) -> tuple:
     """(options, what else is known) of the run in `run_folder`; both empty if there is none."""
     path = os.path.join(run_folder, CONFIG_FILE)
@@ -286,15 +302,3 @@ def check_architecture(given, recorded, where):
             f"{where} is of another architecture: {'; '.join(differing)}. "
             f"Leave these options out, or start another run with --run NAME."
         )
-
-
-def _typed(field, value):
-    """`value` as the field's type; an int is a float too, nothing else is converted."""
-    kind = {"str": str, "int": int, "bool": bool, "float": float}.get(field.type, field.type)
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value) if abs(value) <= sys.float_info.max else math.inf
-    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-        raise ConfigError(
-            f"--{field.name} must be a {kind.__name__}. Received: {reprlib.repr(value)}"
-        )
-    return value
