@@ -8,7 +8,14 @@ import reprlib
 import shlex
 
 from ugatit_tf.jsonfile import JSONFileError, read_json
-from ugatit_tf.limits import RANGES, ConfigError, broken_bound, smallest_image, typed
+from ugatit_tf.limits import (
+    RANGES,
+    ConfigError,
+    broken_bound,
+    check_architecture,
+    smallest_image,
+    typed,
+)
 
 VERSION = "0.1.0"
 PRECISIONS = ("float32", "bfloat16", "float16")
@@ -288,17 +295,3 @@ def resolve(given) -> Config:
     if found.run_name != named.run_name:  # named as the default dataset, and of another
         found = dataclasses.replace(found, run=named.run_name)
     return found
-
-
-def check_architecture(given, recorded, where):
-    """Raises ConfigError, with a list, if `given` options differ from those `recorded`."""
-    differing = [
-        f"--{name} is {value} there, {given[name]} on the command line"
-        for name, value in recorded.items()
-        if given.get(name, value) != value
-    ]
-    if differing:
-        raise ConfigError(
-            f"{where} is of another architecture: {'; '.join(differing)}. "
-            f"Leave these options out, or start another run with --run NAME."
-        )

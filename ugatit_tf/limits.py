@@ -1,4 +1,4 @@
-"""What the values of options may be: their types, and how small and how large numbers are.
+"""What the values of options may be: their types, bounds, and those that a run keeps.
 
 The largest are beyond every use. They keep a file of options that somebody else made from deciding
 over hours of work before anything is looked at.
@@ -58,3 +58,17 @@ def smallest_image(n_dis) -> int:
     It halves the picture n_dis - 1 times; then k4 s1 layers reflect 2 pixels, which takes 3.
     """
     return 3 * 2 ** (n_dis - 1)
+
+
+def check_architecture(given, recorded, where):
+    """Raises ConfigError, with a list, if `given` options differ from those `recorded`."""
+    differing = [
+        f"--{name} is {value} there, {given[name]} on the command line"
+        for name, value in recorded.items()
+        if given.get(name, value) != value
+    ]
+    if differing:
+        raise ConfigError(
+            f"{where} is of another architecture: {'; '.join(differing)}. "
+            f"Leave these options out, or start another run with --run NAME."
+        )
