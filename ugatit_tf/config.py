@@ -207,8 +207,7 @@ class Config:
         Args:
             about: dict. What else is known of the run; see `training.history`.
         """
-        left_out = (RUN, *OF_A_START)
-        options = {k: v for k, v in dataclasses.asdict(self).items() if k not in left_out}
+        options = {k: v for k, v in vars(self).items() if k not in (RUN, *OF_A_START)}
         if about:
             options[ABOUT] = about
         path = os.path.join(folder, CONFIG_FILE)
@@ -238,11 +237,8 @@ def options(path) -> dict:
 def template(path, named) -> dict:
     """The options in the file of --config: how a run trains, never which one it is, or where.
 
-    Args:
-        named: the names of the options on the command line.
-
     Raises:
-        ConfigError: as `options`, or a place is in the file alone.
+        ConfigError: as `options`, or a place is in the file and not in `named` options.
     """
     found = options(path)
     for name in ("dataset", *LOCATIONS):
