@@ -241,12 +241,12 @@ def test_a_file_of_options_says_neither_which_run_nor_where(tmp_path, more):
     given = flags.parse([*words, "--dataset=cats"]).given
     assert (given["dataset"], given["ch"], given["result_dir"]) == ("cats", 8, "here")
     assert "run" not in given
-    with pytest.raises(flags.UsageError, match="says --dataset dogs.*Add --dataset dogs, or"):
+    with pytest.raises(ConfigError, match="says --dataset dogs.*Add --dataset dogs, or"):
         flags.parse([*words, "--run=new"])
 
 
 @pytest.mark.parametrize("name", LOCATIONS)
 def test_a_folder_in_a_file_of_options_is_asked_for_on_the_command_line(tmp_path, name):
     words = ["--config", other_run(tmp_path, **{name: "my place"}), "--dataset=cats"]
-    with pytest.raises(flags.UsageError, match=f"Add --{name} 'my place', or"):
+    with pytest.raises(ConfigError, match=f"Add --{name} 'my place', or"):
         flags.parse(words)

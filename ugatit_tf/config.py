@@ -5,11 +5,18 @@ import json
 import math
 import os
 import reprlib
-import sys
+import shlex
 
 from ugatit_tf import atomic
 from ugatit_tf.jsonfile import JSONFileError, read_json
-from ugatit_tf.limits import RANGES, broken_bound, smallest_image
+from ugatit_tf.limits import (
+    RANGES,
+    ConfigError,
+    broken_bound,
+    check_architecture,
+    smallest_image,
+    typed,
+)
 
 VERSION = "0.1.0"
 PRECISIONS = ("float32", "bfloat16", "float16")
@@ -46,10 +53,6 @@ PRESETS = {  # loss weights for a kind of task; docs/training.md has the reasons
 ABLATED = ("decoder_norm", "generator_cam", "discriminator_cam")  # the paper's ablation
 CONFIG_FILE = "config.json"
 ABOUT = "about"  # the key of what is no option: versions, dataset, changes
-
-
-class ConfigError(ValueError):
-    """An option, or a pair of options, that cannot work. The message says what would."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,7 +121,7 @@ class Config:
 
     def __post_init__(self):
         for field in dataclasses.fields(self):
-            object.__setattr__(self, field.name, _typed(field, getattr(self, field.name)))
+            object.__setattr__(self, field.name, typed(field, getattr(self, field.name)))
         self._check_ranges()
         self._check_size()
         for name, value in (("dataset", self.dataset), ("run", self.run)):
@@ -205,8 +208,7 @@ class Config:
         Args:
             about: dict. What else is known of the run; see `training.history`.
         """
-        left_out = (RUN, *OF_A_START)
-        options = {k: v for k, v in dataclasses.asdict(self).items() if k not in left_out}
+        options = {k: v for k, v in vars(self).items() if k not in (RUN, *OF_A_START)}
         if about:
             options[ABOUT] = about
         with atomic.replacing(os.path.join(folder, CONFIG_FILE)) as file:
@@ -226,6 +228,23 @@ def options(path) -> dict:
     unknown = sorted(set(found) - known)
     if unknown:
         raise ConfigError(f"{path} holds options that do not exist: {', '.join(unknown)}")
+    return found
+
+
+def template(path, named) -> dict:
+    """The options in the file of --config: how a run trains, never which one it is, or where.
+
+    Raises:
+        ConfigError: as `options`, or a place is in the file and not in `named` options.
+    """
+    found = options(path)
+    for name in ("dataset", *LOCATIONS):
+        value = found.pop(name, None)
+        if name not in named and value not in (None, getattr(Config, name)):
+            raise ConfigError(
+                f"{path} says --{name} {value}, which --config takes from no file: it belongs to "
+                f"one run. Add --{name} {shlex.quote(str(value))}, or what is right for this run."
+            )
     return found
 
 
@@ -269,29 +288,3 @@ def resolve(given) -> Config:
     if found.run_name != named.run_name:  # named as the default dataset, and of another
         found = dataclasses.replace(found, run=named.run_name)
     return found
-
-
-def check_architecture(given, recorded, where):
-    """Raises ConfigError, with a list, if `given` options differ from those `recorded`."""
-    differing = [
-        f"--{name} is {value} there, {given[name]} on the command line"
-        for name, value in recorded.items()
-        if given.get(name, value) != value
-    ]
-    if differing:
-        raise ConfigError(
-            f"{where} is of another architecture: {'; '.join(differing)}. "
-            f"Leave these options out, or start another run with --run NAME."
-        )
-
-
-def _typed(field, value):
-    """`value` as the field's type; an int is a float too, nothing else is converted."""
-    kind = {"str": str, "int": int, "bool": bool, "float": float}.get(field.type, field.type)
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value) if abs(value) <= sys.float_info.max else math.inf
-    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-        raise ConfigError(
-            f"--{field.name} must be a {kind.__name__}. Received: {reprlib.repr(value)}"
-        )
-    return value

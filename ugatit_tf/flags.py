@@ -5,13 +5,12 @@ would read `--decay_flag False` as True and leave a stray word, so they are valu
 """
 
 import dataclasses
-import shlex
 from typing import Union
 
 from absl import flags
 
 from ugatit_tf import streams
-from ugatit_tf.config import ABLATED, LOCATIONS, PRESETS, Config, options
+from ugatit_tf.config import ABLATED, PRESETS, Config, template
 from ugatit_tf.help import (
     EVALUATE_HELP,
     HELP,
@@ -83,23 +82,10 @@ def parse(argv) -> Command:
     if values.phase == "ablate" and fixed:
         raise UsageError(f"--phase ablate sets --{fixed[0]} itself: each of its rows has its own.")
     preset = PRESETS[values.preset] if values.preset else {}
-    in_file = _of_file(values.config, named) if values.config else {}
+    in_file = template(values.config, named) if values.config else {}
     given = {**preset, **in_file, **named}  # the command line wins
     official = values.official_checkpoint or ""
     return Command(values.phase, given, official, values.which, values.dry_run, request)
-
-
-def _of_file(path, named):
-    """The options in the file of --config: how a run trains, never which one it is, or where."""
-    found = options(path)
-    for name in ("dataset", *LOCATIONS):
-        value = found.pop(name, None)
-        if name not in named and value not in (None, getattr(Config, name)):
-            raise UsageError(
-                f"{path} says --{name} {value}, which --config takes from no file: it belongs to "
-                f"one run. Add --{name} {shlex.quote(str(value))}, or what is right for this run."
-            )
-    return found
 
 
 def _request(values):

@@ -1,9 +1,11 @@
-"""How small and how large the numbers of a run may be.
+"""What the values of options may be: their types, bounds, and those that a run keeps.
 
 The largest are beyond every use. They keep a file of options that somebody else made from deciding
 over hours of work before anything is looked at.
 """
 
+import math
+import reprlib
 import sys
 
 LARGEST = sys.float_info.max
@@ -20,6 +22,22 @@ RANGES = {
     **dict.fromkeys(("GP_ld", "adv_weight", "cycle_weight"), (0, LARGEST)),
     **dict.fromkeys(("identity_weight", "cam_weight"), (0, LARGEST)),
 }
+
+
+class ConfigError(ValueError):
+    """An option, or a pair of options, that cannot work. The message says what would."""
+
+
+def typed(field, value):
+    """`value` as the field's type; an int is a float too, nothing else is converted."""
+    kind = {"str": str, "int": int, "bool": bool, "float": float}.get(field.type, field.type)
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value) if abs(value) <= sys.float_info.max else math.inf
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        raise ConfigError(
+            f"--{field.name} must be a {kind.__name__}. Received: {reprlib.repr(value)}"
+        )
+    return value
 
 
 def broken_bound(name, value) -> str:
@@ -40,3 +58,17 @@ def smallest_image(n_dis) -> int:
     It halves the picture n_dis - 1 times; then k4 s1 layers reflect 2 pixels, which takes 3.
     """
     return 3 * 2 ** (n_dis - 1)
+
+
+def check_architecture(given, recorded, where):
+    """Raises ConfigError, with a list, if `given` options differ from those `recorded`."""
+    differing = [
+        f"--{name} is {value} there, {given[name]} on the command line"
+        for name, value in recorded.items()
+        if given.get(name, value) != value
+    ]
+    if differing:
+        raise ConfigError(
+            f"{where} is of another architecture: {'; '.join(differing)}. "
+            f"Leave these options out, or start another run with --run NAME."
+        )

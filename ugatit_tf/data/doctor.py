@@ -115,11 +115,11 @@ def _average_bytes(config):
 
 def num_weights(config) -> int:
     """How many numbers the four networks hold, the spectral states included."""
-    return 2 * (num_generator_weights(config) + _num_discriminator_weights(config))
+    return num_generator_weights(config) + num_discriminator_weights(config)
 
 
 def num_generator_weights(config) -> int:
-    """How many numbers one generator holds."""
+    """How many numbers both generators hold."""
     ch, wide, img_ch = config.ch, 4 * config.ch, config.img_ch
     layers = [(7, img_ch, ch), (3, ch, 2 * ch), (3, 2 * ch, wide)]  # side, before, after
     layers += 4 * config.n_res * [(3, wide, wide)]
@@ -133,10 +133,11 @@ def num_generator_weights(config) -> int:
         others += 2 * config.n_res * wide if config.decoder_norm == "adalin" else 0  # rho
     else:
         others += 4 * config.n_res * wide + 2 * 3 * ch  # gamma, beta
-    return others + _num_numbers(layers)
+    return _of_two_networks(layers, others)
 
 
-def _num_discriminator_weights(config):
+def num_discriminator_weights(config) -> int:
+    """How many numbers both discriminators hold."""
     layers, others = [], 0
     for depth in (max(0, config.n_dis - 4), config.n_dis - 2):
         *_, last = channels = [config.img_ch, *(config.ch * 2**i for i in range(depth + 2))]
@@ -144,12 +145,12 @@ def _num_discriminator_weights(config):
         layers += [(4, last, 1), *(_attention(last) if config.discriminator_cam else [])]
         states = sum(channels[1:]) + 1 + config.discriminator_cam  # u, one for each output
         others += states if config.sn else 0
-    return others + _num_numbers(layers)
+    return _of_two_networks(layers, others)
 
 
-def _num_numbers(layers):
-    """Of the kernels and biases of layers: (side, channels before, after)."""
-    return sum(side**2 * before * after + after for side, before, after in layers)
+def _of_two_networks(layers, others):
+    """Kernels and biases of convolutions (side, channels before, after), and `others`, twice."""
+    return 2 * (others + sum(side**2 * before * after + after for side, before, after in layers))
 
 
 def _attention(channels):

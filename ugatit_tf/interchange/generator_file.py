@@ -75,7 +75,7 @@ def load(path, **options):
         ) from None
     wrong = Failure(f"{path} does not fit its own description. Export it again.")
     size = sum(array.size for array in arrays.values())
-    if direction not in DIRECTIONS or size != num_generator_weights(config):
+    if direction not in DIRECTIONS or 2 * size != num_generator_weights(config):
         raise wrong  # before networks of any size are built
     generator = build_generator(config, direction)
     weights = named_weights(generator, "")
