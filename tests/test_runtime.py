@@ -65,3 +65,31 @@ def test_a_container_s_limit_counts_where_it_leaves_less(tmp_path):
     assert runtime.available_bytes(tmp_path) == 1_500_000
     write_system(tmp_path, **{"sys__fs__cgroup__memory.max": "max"})
     assert runtime.available_bytes(tmp_path) == 8000 * 1024
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("{{function_node __wrapped__X}} no such op [Op:X]", "no such op"),
+        (
+            "UnreadablePicture: a.png: cut off\nTraceback (most recent call last):\n",
+            "a.png: cut off",
+        ),
+        ("MemoryError: too large\n\t [[{{node PyFunc}}]]", "too large"),
+        (
+            "Graph execution error:\n\nDetected at node Assert/Assert defined at (most recent call "
+            'last):\n  File "x.py", line 1\n\nassertion failed: [no]\n\t [[{{node Assert}}]] [Op:x]',
+            "assertion failed: [no]",
+        ),
+    ],
+)
+def test_the_reason_of_an_error_has_no_node_and_no_class(message, expected):
+    error = tf.errors.InvalidArgumentError(None, None, message)
+    assert runtime.reason(error) == expected
+    assert runtime.reason(ValueError("")) == "ValueError"
+
+
+def test_a_count_has_its_plural():
+    assert [runtime.counted(n, "picture") for n in (0, 1, 60)] == [
+        "0 pictures", "1 picture", "60 pictures",
+    ]  # fmt: skip
