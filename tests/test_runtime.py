@@ -78,7 +78,7 @@ def test_a_container_s_limit_counts_where_it_leaves_less(tmp_path):
         ),
         ("MemoryError: too large\n\t [[{{node PyFunc}}]]", "too large"),
         (
-            "Graph execution error:\n\nDetected at node Assert/Assert defined at\n  File x, line 1\n"
+            "Graph execution error:\n\nDetected at node Assert defined at\n  File x, line 1\n"
             "\nassertion failed: [no]\n\t [[{{node Assert}}]] [Op:x]",
             "assertion failed: [no]",
         ),
