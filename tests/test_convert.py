@@ -138,7 +138,7 @@ def test_large_pictures_are_done_in_tiles(model, tmp_path):
 
     try:
         model._translated = spied
-        _, found = converted(model, tmp_path / "in", tile_pixels=4096)
+        _, found = converted(model, tmp_path / "in", tile_pixels=4096, size="native")
     finally:
         del model._translated
     assert found["a.png"].shape == (70, 150, 3)
@@ -169,7 +169,7 @@ def test_heatmaps_lie_beside_the_results_at_their_size(model, pictures, kind):
 
 
 def test_a_heatmap_is_the_generator_s(model, pictures):
-    converted(model, pictures, heatmap="npy")
+    converted(model, pictures, heatmap="npy", size="native")
     image = files.to_float(files.read(pictures / "d.png"))  # 12 x 20, as the networks take it
     ((_, looked),) = model.outputs(image[None])
     found = np.load(pictures.parent / "out" / "d_attention.npy")
@@ -218,6 +218,70 @@ def test_a_film_in_a_folder_is_named_and_a_picture_that_would_grow_beyond_bounds
         "thin.png": "it would be scaled to 19200 x 64 pixels; --max_pixels is 10000. Use a "
         "smaller --size, or a larger --max_pixels.",
     }
+
+
+def test_a_large_picture_is_scaled_to_the_training_size_and_the_scale_is_said(
+    config, model, tmp_path, capsys
+):
+    runs.write_pictures(tmp_path / "in", ["a.png"], height=16, width=40)
+    runs.write_pictures(tmp_path / "in", ["b.png"])
+    told = []
+    for size in (0, "native", 16):
+        words = arguments(config, tmp_path / "in", size=size, report=True, overwrite=True)
+        assert main.main(words) == 0
+        out = capsys.readouterr().out
+        told.append(out[out.index("at scale") : out.index("\nReport")])
+        assert told[-1] in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+        expected = model.translate(files.read(tmp_path / "in" / "a.png"), size=size)
+        assert_near(files.read(tmp_path / "out" / "a.png"), expected)
+    hint = " (training size 8 px; --size native keeps the source's own scale)"
+    assert told == [f"at scales from 0.5 to 1{hint}", "at scale 1", "at scales from 1 to 1.6"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--size=native", "--fit=crop"], "--size native belongs to --fit keep"),
+        (["--size=native", "--face=True"], "Leave out --size native"),
+        (["--size=big"], "expected a number of pixels or native"),
+    ],
+)
+def test_a_size_that_does_not_go_with_the_rest_is_refused(config, pictures, capsys, words, message):
+    assert main.main([*arguments(config, pictures), *words]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_picture_of_which_nan_is_made_is_named_and_the_others_are_translated(
+    model, pictures, monkeypatch
+):
+    made = model._translated
+
+    def broken(x, direction):
+        images, heat = made(x, direction)
+        images = np.where(x.mean((1, 2, 3), keepdims=True) > 0.9, np.nan, images)
+        return images, heat
+
+    files.write(pictures / "a2.png", np.full([10, 14, 3], 255, np.uint8))
+    monkeypatch.setattr(model, "_translated", broken)
+    outcome, found = converted(model, pictures)
+    reasons = dict(outcome.failed)
+    assert "the generator a2b gives numbers that are not finite" in reasons["a2.png"]
+    assert outcome.translated == 5 and len(found) == 5 and "a2.png" not in found
+
+
+def test_results_that_are_removed_meanwhile_are_failures(model, pictures, monkeypatch):
+    write = files.write
+
+    def removing(path, image, **options):
+        if os.path.basename(path) == "c.webp":
+            os.remove(pictures.parent / "out" / "a.png")
+        write(path, image, **options)
+
+    monkeypatch.setattr(files, "write", removing)
+    monkeypatch.setattr(convert.flow, "workers", lambda *_: 1)  # in their order
+    outcome, _ = converted(model, pictures)
+    assert outcome.translated == 4
+    assert "its result was removed meanwhile" in dict(outcome.failed)["a.png"]
 
 
 @pytest.mark.parametrize("fit", ["stretch", "pad"])
@@ -371,7 +435,8 @@ def test_the_command_says_what_it_did_and_fails_if_a_picture_did(config, picture
     assert main.main(arguments(config, pictures)) == 1
     assert "there already" in capsys.readouterr().err
     runs.write_pictures(pictures, ["large.png"], height=70, width=70)
-    assert main.main(arguments(config, pictures, overwrite=True, tile_pixels=4096)) == 0
+    tiled = {"tile_pixels": 4096, "size": "native"}
+    assert main.main(arguments(config, pictures, overwrite=True, **tiled)) == 0
     out = capsys.readouterr().out
     assert "In tiles, whose tones may differ (--max_side has none): large.png" in out
 
@@ -424,6 +489,7 @@ def test_the_command_takes_one_picture_and_a_generator_file(config, model, tmp_p
     assert main.main(["--phase", "translate", *words, "--direction", "a2b"]) == 1
     assert "translates b2a only. Received: 'a2b'" in capsys.readouterr().err
     assert main.main(["--phase", "translate", *words]) == 0  # the only one
+    assert "Translated 1 picture in " in capsys.readouterr().out
     expected = model.translate(files.read(path), direction="b2a")
     assert_near(files.read(tmp_path / "anime.png"), expected)
 

@@ -4,6 +4,7 @@ import os
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tests import runs
 from ugatit_tf import phases, runtime
@@ -114,3 +115,31 @@ def test_where_there_can_be_no_link_it_is_said_what_to_do(tmp_path, monkeypatch)
     with pytest.raises(runtime.Failure, match="Rename it"):
         phases._train(config, None)  # before anything is looked at
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("{{function_node __wrapped__X}} no such op [Op:X]", "no such op"),
+        (
+            "UnreadablePicture: a.png: cut off\nTraceback (most recent call last):\n",
+            "a.png: cut off",
+        ),
+        ("MemoryError: too large\n\t [[{{node PyFunc}}]]", "too large"),
+        (
+            "Graph execution error:\n\nDetected at node Assert defined at\n  File x, line 1\n"
+            "\nassertion failed: [no]\n\t [[{{node Assert}}]] [Op:x]",
+            "assertion failed: [no]",
+        ),
+    ],
+)
+def test_the_reason_of_an_error_has_no_node_and_no_class(message, expected):
+    error = tf.errors.InvalidArgumentError(None, None, message)
+    assert runtime.reason(error) == expected
+    assert runtime.reason(ValueError("")) == "ValueError"
+
+
+def test_a_count_has_its_plural():
+    assert [runtime.counted(n, "picture") for n in (0, 1, 60)] == [
+        "0 pictures", "1 picture", "60 pictures",
+    ]  # fmt: skip

@@ -115,6 +115,27 @@ def test_no_two_translations_have_one_name(names):
     assert all(name.endswith(".png") for name in given)
 
 
+def test_a_generator_of_nan_stops_the_test_with_its_name(tested, monkeypatch):
+    def blind(generators, config):
+        def made(x):
+            nan = tf.fill(tf.shape(x), np.nan)
+            return types.SimpleNamespace(image=nan, heatmap=x[..., 0])
+
+        return dict.fromkeys(generators, made)
+
+    monkeypatch.setattr(translate, "_graphs", blind)
+    message = "checkpoint.tiny: the generator a2b gives numbers that are not finite"
+    with pytest.raises(Failure, match=message):
+        translate.test(tested.config)
+
+
+def test_results_that_are_removed_meanwhile_are_a_failure(tmp_path):
+    runs.write_pictures(tmp_path / "a2b", ["x.png"])
+    translate._refuse_removed({"a2b": ["in/x.jpg"]}, str(tmp_path))
+    with pytest.raises(Failure, match="1 of 2 results were removed meanwhile, e.g. .*y.png"):
+        translate._refuse_removed({"a2b": ["in/x.jpg", "in/y.jpg"]}, str(tmp_path))
+
+
 def test_the_page_shows_every_picture_with_its_four_images(tested):
     with open(tested.report, encoding="utf-8") as file:
         page = file.read()
