@@ -1,11 +1,13 @@
 """Compares this program with numbers that the official TensorFlow graph computed.
 
-    python -m tests.fidelity FOLDER...
+    python -m tests.fidelity [--plant ERROR] FOLDER...
 
 Each folder holds config.json, an official checkpoint and expected.npz. Prints the error of
 every group against its tolerance; exits 1 if one is over, 2 if a folder cannot be used.
+`--plant` puts an error of one part in a thousand into this program, which must then be over.
 """
 
+import dataclasses
 import json
 import os
 import sys
@@ -14,6 +16,8 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from tests import trajectory
+from tests.tolerances import OF_A_STEP, rounding
 from ugatit_tf.config import Config
 from ugatit_tf.interchange import official_tf
 from ugatit_tf.networks.model import build_model
@@ -27,9 +31,11 @@ TOLERANCES = {
     "generator gradients": 1e-4,  # norm of the difference / norm of all gradients of the set
     "discriminator gradients": 1e-4,
     "after one step": 0.005,  # part of the weights that differ by more than 2e-5
-    "trajectory": 2e-4,  # relative
+    "length of a step": OF_A_STEP,  # relative, of the first one: the median over the weights
+    "rho at its edges": rounding(16),  # how far a step takes it over 0, 1 or the length of a step
+    "trajectory": trajectory.TOLERANCE,
+    "ensemble": trajectory.FACTOR,
 }
-FIXED = 0.5  # alpha and eps of the penalties
 ONE_STEP = 2e-5
 
 
@@ -38,36 +44,34 @@ def errors(folder, load=None) -> dict:
     folder = Path(folder)
     config, prefix, steps = read_setting(folder)
     expected = dict(np.load(folder / "expected.npz"))
-    real_a, real_b = tf.constant(expected["real_A"]), tf.constant(expected["real_B"])
+    reals = tf.constant(expected["real_A"]), tf.constant(expected["real_B"])
 
     trainer = (load or loaded)(config, prefix)
     found = {
-        "generator": _worst_map(
-            expected, "generator", generator_outputs(trainer.model, real_a, real_b)
-        ),
+        "generator": _worst_map(expected, "generator", generator_outputs(trainer.model, *reals)),
         "discriminator": _worst_map(
-            expected,
-            "discriminator",
-            discriminator_outputs(trainer.model, expected, real_a, real_b),
+            expected, "discriminator", discriminator_outputs(trainer.model, expected, *reals)
         ),
     }
-    losses, gradients = trainer.losses_and_gradients(real_a, real_b, alpha=FIXED, eps=FIXED)
+    losses, gradients = trainer.losses_and_gradients(
+        *reals, alpha=trajectory.FIXED, eps=trajectory.FIXED
+    )
     wanted = _group(expected, "loss")
     found["losses"] = max(_relative(float(losses[tag]), value) for tag, value in wanted.items())
     found.update(_gradient_errors(_group(expected, "gradient"), gradients, config.sn))
 
-    trajectory = []
-    for index in range(steps):
-        scalars = trainer.step(real_a, real_b, alpha=FIXED, eps=FIXED)
-        trajectory.append(
-            [float(scalars[f"{kind}_loss"]) for kind in ("Discriminator", "Generator")]
-        )
-        if index == 0:
-            weights = trainer.model.weights()
-            found["after one step"] = _moved_apart(
-                _group(expected, "after_one_step"), weights, config.sn
-            )
-    found["trajectory"] = _relative(np.array(trajectory), expected["trajectory"]).max()
+    reals = expected["real_A"], expected["real_B"]
+    start = trajectory.Start(trainer)
+    first = trajectory.run(trainer, reals, 1)
+    wanted = _group(expected, "after_one_step")
+    after = {path: weight.numpy() for path, weight in trainer.model.weights().items()}
+    found["after one step"] = _moved_apart(wanted, after, config.sn)
+    found["length of a step"] = _length_error(wanted, start.weights, after, config)
+    losses = np.concatenate([first, trajectory.run(trainer, reals, steps - 1)])
+    found["rho at its edges"] = start.beyond_edges(reals, config.lr)
+    found.update(
+        trajectory.judge(losses, expected["trajectory"], lambda: start.ensemble(reals, steps))
+    )
     return found
 
 
@@ -150,10 +154,22 @@ def _gradient_errors(wanted, gradients, sn):
 def _moved_apart(wanted, weights, sn):
     ours = {official_tf.official_name(path, sn=sn): w for path, w in weights.items()}
     apart = [
-        np.abs(ours[name].numpy().reshape(value.shape) - value) > ONE_STEP
-        for name, value in wanted.items()
+        np.abs(ours[name].reshape(value.shape) - value) > ONE_STEP for name, value in wanted.items()
     ]
     return sum(map(np.sum, apart)) / sum(map(np.size, apart))
+
+
+def _length_error(wanted, before, after, config):
+    """Adam's first step is as long as the rate, wherever the gradient is far above epsilon."""
+    ratios = {True: [], False: []}
+    for path, weight in before.items():
+        official = wanted.get(official_tf.official_name(path, sn=config.sn))
+        if official is not None and not path.endswith("/u"):
+            moved = np.abs(official.reshape(weight.shape) - weight)
+            clear = moved > 0.99 * config.lr
+            of_discriminator = path.startswith("discriminator")
+            ratios[of_discriminator].append(np.abs(after[path] - weight)[clear] / moved[clear])
+    return max(abs(np.median(np.concatenate(values)) - 1) for values in ratios.values())
 
 
 def _norm(arrays):
@@ -164,9 +180,43 @@ def _relative(found, wanted):
     return np.abs(found - wanted) / np.abs(wanted)
 
 
+def _planted(change):
+    """A `load` whose trainer is `loaded` with another configuration."""
+    return lambda config, prefix: loaded(dataclasses.replace(config, **change(config)), prefix)
+
+
+def _with_narrow_rho(config, prefix):
+    """Clips rho to [0, 0.999]."""
+    trainer = loaded(config, prefix)
+    optimizer = trainer.generator_optimizer
+    apply = optimizer.apply
+
+    def planted(gradients, rate):
+        apply(gradients, rate)
+        for path, weight in optimizer.weights.items():
+            if path.endswith("/rho"):
+                weight.assign(tf.minimum(weight, 1 / PLANTED))
+
+    optimizer.apply = planted
+    return trainer
+
+
+PLANTED = 1.001
+PLANTS = {  # name -> a `load` that puts an error of a thousandth into the trainer
+    "lr": _planted(lambda config: {"lr": PLANTED * config.lr}),
+    "cycle_weight": _planted(lambda config: {"cycle_weight": PLANTED * config.cycle_weight}),
+    "rho": _with_narrow_rho,
+}
+
+
 def main(folders, load=None) -> int:
-    if not folders:
-        print("Usage: python -m tests.fidelity FOLDER...", file=sys.stderr)
+    if folders[:1] == ["--plant"] and folders[1:2] and folders[1] in PLANTS:
+        return main(folders[2:], PLANTS[folders[1]])
+    if not folders or folders[0].startswith("--"):
+        print(
+            f"Usage: python -m tests.fidelity [--plant {'|'.join(PLANTS)}] FOLDER...",
+            file=sys.stderr,
+        )
         return 2
     over = 0
     for folder in folders:

@@ -1,12 +1,14 @@
 """The official graph's numbers, in the small form that tests/trim_golden.py makes."""
 
 import shutil
+import types
 from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
-from tests import fidelity
+from tests import fidelity, trajectory
 from ugatit_tf.interchange import official_tf
 from ugatit_tf.networks.generator import Generator
 from ugatit_tf.networks.model import named_weights
@@ -20,6 +22,83 @@ def test_every_group_is_within_its_tolerance_of_the_official_graph(name):
     assert set(errors) == set(fidelity.TOLERANCES)
     over = {k: v for k, v in errors.items() if not v <= fidelity.TOLERANCES[k]}
     assert not over
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("planted", fidelity.PLANTS)
+def test_a_planted_error_of_a_thousandth_is_over(planted, capsys):
+    assert fidelity.main(["--plant", planted, str(GOLDEN / "light_lsgan")]) == 1
+    over = [line[2:26].strip() for line in capsys.readouterr().out.splitlines() if "OVER" in line]
+    expected = {"lr": "length of a step", "cycle_weight": "losses", "rho": "rho at its edges"}
+    assert expected[planted] in over
+
+
+OFFICIAL = np.array([[0.4, 8000.0], [0.3, 7000.0], [0.2, 6000.0]])
+WIDE = np.linspace(-1, 1, trajectory.MEMBERS)[:, None, None]  # of the members around a number
+
+
+def judged(found, official=OFFICIAL, spread=0.01):
+    return trajectory.judge(found, official, lambda: found * (1 + spread * WIDE))
+
+
+def test_a_trajectory_within_the_tolerance_needs_no_ensemble():
+    errors = trajectory.judge(OFFICIAL * 1.0001, OFFICIAL, None)
+    assert errors["trajectory"] == pytest.approx(1e-4)
+    assert errors["ensemble"] == 0
+
+
+@pytest.mark.parametrize(("error", "ok"), [(0.01, True), (0.029, True), (0.032, False)])
+def test_a_number_over_the_tolerance_is_measured_by_the_spread_of_the_runs(error, ok, capsys):
+    found = OFFICIAL.copy()
+    found[2, 0] *= 1 + error
+    errors = judged(found)
+    assert errors["trajectory"] == 0
+    assert (errors["ensemble"] <= trajectory.FACTOR) == ok
+    assert "Discriminator_loss of iteration 3: official 0.2, 8 runs" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("place", "error"), [((0, 0), 0.001), ((0, 1), 0.001), ((1, 1), 0.06), ((2, 0), 0.11)]
+)
+def test_neither_the_first_iteration_nor_a_large_error_is_excused_by_any_spread(place, error):
+    found = OFFICIAL.copy()
+    found[place] *= 1 + error
+    assert judged(found, spread=0.5)["trajectory"] == pytest.approx(error)
+
+
+def test_a_trajectory_of_nan_is_over():
+    assert not judged(OFFICIAL * np.nan)["trajectory"] <= trajectory.TOLERANCE
+
+
+class Frozen:
+    """A trainer of one rho, whose step does what it is given."""
+
+    def __init__(self, step):
+        self.rho = tf.Variable(tf.fill([4], 0.5))
+        state = types.SimpleNamespace(weights={"a2b/rho": self.rho}, state=dict)
+        self.generator_optimizer = self.discriminator_optimizer = state
+        self.model = types.SimpleNamespace(weights=lambda: state.weights)
+        self._step = step
+
+    def step(self, *_, **__):
+        self.rho.assign(self._step(self.rho))
+        return dict.fromkeys(trajectory.KINDS, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "rate", "error"),
+    [(0, 1, 1e-4, 0), (0.001, 1, 1e-4, 9e-4), (0, 0.999, 1e-4, 9e-4), (-1, 1, 1e-4, 1e-4),
+     (0, 1.001, 1e-4, 1e-4), (0, 1, 1.1e-4, 1e-5)],
+)  # fmt: skip
+def test_a_rho_at_an_edge_may_only_move_inwards_by_the_rate(low, high, rate, error):
+    found = []
+    for sign in (1, -1):
+        trainer = Frozen(lambda rho, sign=sign: tf.clip_by_value(rho + sign * rate, low, high))
+        start = trajectory.Start(trainer)
+        found.append(start.beyond_edges([np.zeros(1)] * 2, 1e-4))
+        start.restore()
+        np.testing.assert_array_equal(trainer.rho, np.float32([0.5] * 4))
+    assert max(found) == pytest.approx(error, abs=2e-7)  # 1 has a rounding of 6e-8
 
 
 def test_the_full_generator_computes_what_the_official_graph_does():
