@@ -178,8 +178,8 @@ def test_a_signal_ends_with_code_0_and_the_command_that_goes_on(straight, number
     assert code == 0
     step = max(saved(straight, run))
     assert step < 40
-    assert f"Stopped and saved after step {step}. To go on: python main.py --phase train" in told
-    words = shlex.split(told.split("To go on: ")[1].splitlines()[0])[2:]
+    assert f"Stopped and saved after step {step}. To go on:\npython main.py --phase train" in told
+    words = shlex.split(told.split("To go on:\n")[1].splitlines()[0])[2:]
     done = subprocess.run(
         [sys.executable, str(ROOT / "main.py"), *words], cwd=straight, check=False
     )
