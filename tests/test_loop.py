@@ -304,7 +304,7 @@ def test_the_command_to_go_on_names_what_the_run_folder_cannot_know():
 def test_a_signal_lets_the_step_finish_and_saves_it(interrupted):
     (told, saved), _, (told_later, saved_later), _ = interrupted.pieces
     assert saved == [3, 4]
-    assert f"Stopped and saved after step 4. To go on: {loop.command(interrupted.config)}" in told
+    assert f"Stopped and saved after step 4. To go on:\n{loop.command(interrupted.config)}" in told
     assert saved_later == [3, 4, 6, 7, 8]
     assert "Stopped and saved after step 8" in told_later
 
