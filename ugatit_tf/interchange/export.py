@@ -238,7 +238,7 @@ def _checked(values, expected):
     Servers do not look at shapes.
     """
     values = tf.ensure_shape(values, values.shape)
-    return required(tf.shape(values)[0] > 0, values, f"Expected at least one picture: {expected}.")
+    return required(tf.size(values) > 0, values, f"Expected at least one picture: {expected}.")
 
 
 def _reflected(images, axis):
