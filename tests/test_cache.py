@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from tests import made, runs
+from ugatit_tf import atomic
 from ugatit_tf.data import cache, folders, pipeline
 from ugatit_tf.pictures import files
 
@@ -364,14 +365,12 @@ def test_an_interrupted_build_leaves_nothing_and_the_next_is_whole(paths, monkey
 def test_unfinished_files_are_removed_once_nobody_writes_them(paths):
     folder = path_of(paths).parent
     folder.mkdir()
-    old, new = (folder / f".{name}.unfinished" for name in ("old", "new"))
-    for path in (old, new):
-        path.write_bytes(b"half")
-    past = time.time() - cache.ABANDONED - 1
-    os.utime(old, (past, past))
-    source(paths, "disk")
-    assert not old.exists()
-    assert new.exists()
+    abandoned = folder / f".{'0' * 32}.unfinished"
+    abandoned.write_bytes(b"half")
+    with atomic.replacing(folder / "other") as written:
+        source(paths, "disk")
+        assert os.path.exists(written.name)
+    assert not abandoned.exists()
 
 
 def test_two_that_write_at_the_same_time_both_have_a_whole_file(paths):
@@ -396,6 +395,7 @@ def test_kept_pictures_are_no_pictures_of_the_dataset(tmp_path, paths):
 
 SLOWLY = """
 import sys, time
+from ugatit_tf import atomic
 from ugatit_tf.data import cache, pipeline
 cache.TOGETHER = 1
 read = cache.files.read

@@ -342,7 +342,7 @@ def test_the_phase_writes_both_directions_and_never_into_a_folder_that_exists(
     written = []
 
     def write(generator, config, folder):
-        written.append((folder, [w.numpy() for w in generator.weights]))
+        written.append((os.path.basename(folder), [w.numpy() for w in generator.weights]))
         os.mkdir(folder)
         return 0.5
 
@@ -350,11 +350,9 @@ def test_the_phase_writes_both_directions_and_never_into_a_folder_that_exists(
     phases.export(config)
     phases.export(config)
     folder = os.path.join(config.export_dir, "tiny", "step_0000003")
-    assert [path for path, _ in written] == [
-        os.path.join(parent, direction)
-        for parent in (folder, f"{folder}_2")
-        for direction in ("a2b", "b2a")
-    ]
+    assert [name for name, _ in written] == 2 * ["a2b", "b2a"]
+    for parent in (folder, f"{folder}_2"):
+        assert sorted(os.listdir(parent)) == ["a2b", "a2b.npz", "b2a", "b2a.npz"]
     for (_, found), generator in zip(written, (model.a2b, model.b2a)):
         for array, weight in zip(found, generator.weights):
             np.testing.assert_array_equal(array, weight.numpy())

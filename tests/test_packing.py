@@ -436,12 +436,13 @@ def test_training_on_a_damaged_record_is_one_line_that_names_it(tmp_path, capsys
     rewrite(shard(config.dataset_folder, count=1), flipped)
     options = {f.name: getattr(config, f.name) for f in dataclasses.fields(config)}
     given = {name: value for name, value in options.items() if value != getattr(Config(), name)}
-    assert main.main([f"--{name}={value}" for name, value in given.items()]) == 1
+    words = [f"--{name}={value}" for name, value in given.items()]
+    assert main.main(words) == 1
     told = f"{shard(config.dataset_folder, count=1)} is damaged at the picture trainA_0.png."
     assert errors(capsys) == [f"error: {told} {shards.ANEW}"]
     batches = pipeline.batches(*pair(config.dataset_folder), config)
     monkeypatch.setattr(phases, "examine", lambda _: next(iter(batches)))
-    assert main.main(["--phase", "doctor"]) == 1
+    assert main.main(["--phase=doctor", *words]) == 1
     (error,) = errors(capsys)
     assert error.endswith(f" {told} {shards.ANEW}")
     assert "{{" not in error

@@ -14,7 +14,7 @@ def write(root, *names):
     for name in names:
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"")
+        path.write_bytes(b"content")
 
 
 def jobs_of(root, input="in", output="out", **options):

@@ -115,18 +115,18 @@ def test_no_two_translations_have_one_name(names):
     assert all(name.endswith(".png") for name in given)
 
 
-def test_a_generator_of_nan_stops_the_test_with_its_name(tested, monkeypatch):
+def test_a_generator_of_nan_stops_the_test_with_its_name(tested, monkeypatch, tmp_path):
     def blind(generators, config):
         def made(x):
             nan = tf.fill(tf.shape(x), np.nan)
-            return types.SimpleNamespace(image=nan, heatmap=x[..., 0])
+            return types.SimpleNamespace(image=nan, heatmap=tf.constant(x)[..., 0])
 
         return dict.fromkeys(generators, made)
 
     monkeypatch.setattr(translate, "_graphs", blind)
     message = "checkpoint.tiny: the generator a2b gives numbers that are not finite"
     with pytest.raises(Failure, match=message):
-        translate.test(tested.config)
+        translate.test(dataclasses.replace(tested.config, result_dir=str(tmp_path)))
 
 
 def test_results_that_are_removed_meanwhile_are_a_failure(tmp_path):
@@ -259,10 +259,10 @@ def test_a_picture_that_breaks_after_the_first_look_is_named(folder_of_six, monk
 def test_a_full_disk_is_the_error_that_the_system_gives(folder_of_six, monkeypatch, full):
     replacing = files.replacing
 
-    def failing(path):
+    def failing(path, **options):
         if os.path.basename(path) == full:
             raise OSError(errno.ENOSPC, "No space left on device", str(path))
-        return replacing(path)
+        return replacing(path, **options)
 
     monkeypatch.setattr(files, "replacing", failing)
     assert_fails(folder_of_six, OSError, f"No space left on device: .*{full}")

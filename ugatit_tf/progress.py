@@ -44,10 +44,11 @@ class Progress:
         self._first = self._last = None  # (time, count) after an update
         self._length = 0  # of the line that stands on the terminal
         self._lock, self._closed = threading.Lock(), threading.Event()
+        self._watcher = threading.Thread(target=self._watch, daemon=True)
 
     def __enter__(self):
         if self._stream is not None:
-            threading.Thread(target=self._watch, daemon=True).start()
+            self._watcher.start()
         return self
 
     def __exit__(self, *_):
@@ -64,6 +65,8 @@ class Progress:
         if self._closed.is_set():
             return
         self._closed.set()
+        if self._watcher.is_alive():
+            self._watcher.join()
         if time.monotonic() - self._began >= self.patience:
             self._show(last=True)
 
