@@ -311,10 +311,10 @@ def test_out_of_memory_is_the_failure_of_those_pictures_alone(model, pictures, m
 def test_a_full_disk_stops_it_and_a_refused_file_does_not(model, pictures, monkeypatch):
     replacing, threads = files.replacing, threading.active_count()
 
-    def failing(path):
+    def failing(path, **options):
         if os.path.basename(path) == "b.jpg":
             raise OSError(number, os.strerror(number), str(path))
-        return replacing(path)
+        return replacing(path, **options)
 
     monkeypatch.setattr(files, "replacing", failing)
     number = errno.EACCES

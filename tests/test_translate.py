@@ -238,10 +238,10 @@ def test_a_picture_that_breaks_after_the_first_look_is_named(folder_of_six, monk
 def test_a_full_disk_is_the_error_that_the_system_gives(folder_of_six, monkeypatch, full):
     replacing = files.replacing
 
-    def failing(path):
+    def failing(path, **options):
         if os.path.basename(path) == full:
             raise OSError(errno.ENOSPC, "No space left on device", str(path))
-        return replacing(path)
+        return replacing(path, **options)
 
     monkeypatch.setattr(files, "replacing", failing)
     assert_fails(folder_of_six, OSError, f"No space left on device: .*{full}")
