@@ -14,7 +14,7 @@ def write(root, *names):
     for name in names:
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"content")
+        path.write_bytes(b"picture")
 
 
 def jobs_of(root, input="in", output="out", **options):
@@ -140,6 +140,12 @@ def test_shards_are_together_the_whole_and_none_twice(tmp_path, count):
     assert sum(map(len, parts)) == len(whole) == 6
     assert {k: v for part in parts for k, v in part.items()} == whole
     assert max(map(len, parts)) - min(map(len, parts)) <= 1  # and 0 where they are more
+
+
+def test_an_empty_result_as_a_power_failure_leaves_it_is_made_again(tmp_path):
+    write(tmp_path, "in/0.png", "in/1.png", "out/0.png", "out/1.png")
+    (tmp_path / "out" / "1.png").write_bytes(b"")
+    assert list(written(tmp_path, resume_output=True)) == ["1.png"]
 
 
 def test_a_shard_is_the_same_whatever_others_have_done(tmp_path):
