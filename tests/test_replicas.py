@@ -89,7 +89,8 @@ def test_two_devices_equal_one_with_both_batches(tmp_path):
     subprocess.run([sys.executable, "-c", TWO_DEVICES, str(tmp_path)], check=True, timeout=400)
     for name in CASES:
         expected = ten_steps(name, Replicas(), batch_size=2)
-        assert_equal(dict(np.load(tmp_path / f"{name}.npz")), expected)
+        with np.load(tmp_path / f"{name}.npz") as found:
+            assert_equal(dict(found), expected)
 
 
 class Workers:

@@ -31,8 +31,8 @@ def trim(large, small):
         shape_and_slices=[""] * len(weights),
         tensors=list(weights.values()),
     )
-    arrays = np.load(large / "expected.npz")
-    kept = {name: arrays[name] for name in arrays if _is_kept(name, arrays[name])}
+    with np.load(large / "expected.npz") as arrays:
+        kept = {name: arrays[name] for name in arrays if _is_kept(name, arrays[name])}
     np.savez_compressed(small / "expected.npz", **kept)
 
 

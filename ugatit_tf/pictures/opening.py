@@ -160,7 +160,7 @@ def reason(file, error):
     if isinstance(error, Image.UnidentifiedImageError):
         file.seek(0)
         return what_else(file.read(512))
-    if "MAX_TEXT_" in str(error):
+    if "MAX_TEXT_" in str(error) or "data too large" in str(error).lower():
         most = f"{PngImagePlugin.MAX_TEXT_CHUNK / 1e6:.0f} MB"
         return f"its metadata (texts, profile) is too large; at most {most} of each are read"
     return f"the picture is damaged or cut off ({error or type(error).__name__})"
