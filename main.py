@@ -126,7 +126,7 @@ def quiet_start():
     """Holds back what TensorFlow's libraries tell while loading; shows it if loading fails."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # exceptions say what matters
     os.environ.update(SETTINGS)
-    sys.stderr.flush()
+    streams.flush(sys.stderr)
     terminal = os.dup(2)
     with tempfile.TemporaryFile() as told:
         os.dup2(told.fileno(), 2)

@@ -80,6 +80,7 @@ def refusal(argv):
             ["--dataset", "tiny", "--eval_freq", "1", "--inception", "graph"],
             "--inception graph needs --inception_weights",
         ),
+        (["--dataset", "tiny", "--strategy", "multi_worker"], "needs TF_CONFIG in the environ"),
         ([*EVALUATE, "--run", "x"], "No checkpoint in checkpoint/x"),
         ([*EVALUATE, "--fake_dir", "in"], "--fake_dir in has no folder a2b"),
         ([*EVALUATE[:2], "--dataset", "empty"], "No folder dataset/empty/testA. To measure"),

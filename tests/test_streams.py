@@ -65,6 +65,14 @@ def test_the_program_answers_on_any_stream(stream, monkeypatch):
     assert sys.stdout is stream and sys.stderr is stream
 
 
+def test_what_can_only_be_written_to_can_be_flushed(monkeypatch):
+    stream = OnlyWrite()
+    monkeypatch.setattr(sys, "stdout", stream)
+    with streams.usable():
+        print(LONG, flush=True)
+    assert stream.text == f"{LONG}\n"
+
+
 CLOSED = """
 import os, sys
 for number in (1, 2):

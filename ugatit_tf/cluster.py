@@ -40,14 +40,19 @@ def from_environment(strategy="auto") -> Cluster:
         Failure: it is not what TensorFlow wants, or cannot work.
     """
     text = os.environ.get(VARIABLE, "")
-    if strategy not in ("auto", "multi_worker") or not text.strip():
+    if strategy not in ("auto", "multi_worker"):
         return Cluster()
     try:
-        told = parse_json(text, VARIABLE)
+        told = parse_json(text, VARIABLE) if text.strip() else {}
     except JSONFileError as error:
         raise _failure(str(error).rstrip(".")) from None
     jobs = _jobs(told.get("cluster", {}))
     addresses = [address for job in JOBS for address in jobs.get(job, ())]
+    if len(addresses) < 2 and strategy == "multi_worker":
+        raise Failure(
+            f"--strategy multi_worker needs {VARIABLE} in the environment, which names two "
+            f"workers at least and says which of them this is; see docs/scaling.md."
+        )
     if len(addresses) < 2:
         return Cluster()
     _check_addresses(addresses)

@@ -80,15 +80,19 @@ def flush(stream):
 
 
 class Wrapped:
-    """A stream whose long lines end between words."""
+    """A stream whose long lines end between words, and which can be flushed."""
 
     def __init__(self, stream):
         self.stream = stream
 
     def write(self, text):
-        if "\r" in text:  # a progress line, which knows the width
+        width = columns(self.stream)
+        if width is None or "\r" in text:  # a progress line knows the width
             return self.stream.write(text)
-        return self.stream.write(wrapped(text, columns(self.stream)))
+        return self.stream.write(wrapped(text, width))
+
+    def flush(self):
+        flush(self.stream)
 
     def __getattr__(self, name):
         return getattr(self.stream, name)
@@ -114,7 +118,7 @@ def _usable(stream, stack):
         return stack.enter_context(open(os.devnull, "w", encoding="utf-8"))
     with contextlib.suppress(AttributeError):  # of a notebook
         stream.reconfigure(errors="backslashreplace")  # names can hold what a terminal cannot
-    return Wrapped(stream) if is_terminal(stream) else stream
+    return Wrapped(stream) if is_terminal(stream) or not hasattr(stream, "flush") else stream
 
 
 def _open_closed():
