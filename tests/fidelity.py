@@ -173,7 +173,7 @@ def _length_error(wanted, before, after, config):
 
 
 def _norm(arrays):
-    return np.sqrt(sum(np.sum(np.square(np.float64(array))) for array in arrays))
+    return np.sqrt(sum(np.square(np.asarray(array, np.float64)).sum() for array in arrays))
 
 
 def _relative(found, wanted):

@@ -31,25 +31,25 @@ def run(trainer, reals, steps):
 
 
 def judge(trajectory, official, ensemble) -> dict:
-    """The errors "trajectory" and "ensemble", the latter 0 where no number needs one.
+    """The errors "trajectory" and "ensemble", the latter 0 where the former settles it.
 
     Args:
         trajectory, official: [steps, 2].
         ensemble: function that returns the trajectories of all members, [MEMBERS, steps, 2]. It
-            is called only if a number is over the tolerance.
+            is called only if what it cannot excuse is within the tolerance, and not all is.
     """
     difference = np.abs(trajectory - official)
     error = difference / np.abs(official)
     excused = (error > TOLERANCE) & (difference <= LARGEST_EXCUSED * np.abs(official).max(0))
     excused[:EXCUSED_FROM] = False
-    distance = 0.0
-    if excused.any():
+    worst, distance = error[~excused].max(), 0.0
+    if worst <= TOLERANCE and excused.any():
         members = ensemble()
         mean = members.mean(0)
         spread = np.abs(members - mean).max(0)
         show(members, official, excused)
         distance = (np.abs(official - mean)[excused] / np.maximum(spread[excused], 1e-30)).max()
-    return {"trajectory": error[~excused].max(), "ensemble": distance}
+    return {"trajectory": worst, "ensemble": distance}
 
 
 def show(members, official, excused):
