@@ -1,8 +1,11 @@
 """--phase evaluate: from test pictures to metrics.json, seeded, for any program's pictures."""
 
+import contextlib
 import dataclasses
+import io
 import json
 import os
+import types
 
 import numpy as np
 import pytest
@@ -158,8 +161,23 @@ def lines_of(config):
         return [json.loads(line) for line in file]
 
 
-def test_training_measures_and_keeps_the_best(config, capsys):
-    config = trained(config, ema=0.5)
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory):
+    """A run that was measured while it trained, what was printed, and the same run without."""
+    config = runs.config_in(tmp_path_factory.mktemp("watched"), inception="random")
+    runs.write_dataset(config.dataset_folder, count=9)
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(io.StringIO()) as told:
+        patch.setattr(evaluate, "Extractor", Small)
+        tf.config.run_functions_eagerly(True)
+        config = trained(config, ema=0.5)
+        plain = dataclasses.replace(config, run="plain", eval_freq=0)
+        phases.train(plain)
+        tf.config.run_functions_eagerly(False)
+    return types.SimpleNamespace(config=config, told=told.getvalue(), plain=plain)
+
+
+def test_training_measures_and_keeps_the_best(watched):
+    config = watched.config
     measured = [line for line in lines_of(config) if "eval/kid" in line]
     assert [line["step"] for line in measured] == [2, 4]
     for line in measured:
@@ -169,23 +187,20 @@ def test_training_measures_and_keeps_the_best(config, capsys):
     path, metric = checkpoints.best(config.run_folder)
     assert metric == {"tag": "eval/kid", "value": best["eval/kid"]}
     assert path.endswith(f"step_{best['step']:07d}")
-    assert "Best by eval/kid" in capsys.readouterr().out
+    assert "Best by eval/kid" in watched.told
 
 
-def test_what_is_measured_is_the_average_and_training_goes_on_as_without(config):
-    watched = trained(config, ema=0.5)
-    plain = dataclasses.replace(watched, run="plain", eval_freq=0)
-    phases.train(plain)
-    one, other = (checkpoints.newest(c.run_folder) for c in (watched, plain))
+def test_what_is_measured_is_the_average_and_training_goes_on_as_without(watched):
+    one, other = (checkpoints.newest(c.run_folder) for c in (watched.config, watched.plain))
     state = tf.train.load_checkpoint(os.path.join(one, checkpoints.FILE))
     expected = tf.train.load_checkpoint(os.path.join(other, checkpoints.FILE))
     for name in expected.get_variable_to_shape_map():
         np.testing.assert_array_equal(state.get_tensor(name), expected.get_tensor(name), name)
-    model = load.of_run(watched)  # with the average
-    paths = evaluate._paths(watched, "testA")
+    model = load.of_run(watched.config)  # with the average
+    paths = evaluate._paths(watched.config, "testA")
     fake = features_of(Small(None), evaluate.translations(model, paths, "a2b"))
-    real = features(evaluate._paths(watched, "testB"))
-    last = [line for line in lines_of(watched) if "eval/kid" in line][-1]
+    real = features(evaluate._paths(watched.config, "testB"))
+    last = [line for line in lines_of(watched.config) if "eval/kid" in line][-1]
     assert last["eval/kid_a2b"] == pytest.approx(kid.kid(real, fake)[0], abs=1e-6)
 
 

@@ -16,8 +16,11 @@ from ugatit_tf.networks.model import named_weights
 GOLDEN = Path(__file__).parent / "golden"
 
 
-@pytest.mark.parametrize("name", ["light_lsgan", "light_wgan_gp"])
-def test_every_group_is_within_its_tolerance_of_the_official_graph(name):
+@pytest.mark.parametrize(
+    ("name", "traced"), [("light_lsgan", False), ("light_wgan_gp", True)], ids=lambda x: str(x)
+)
+def test_every_group_is_within_its_tolerance_of_the_official_graph(name, traced, untraced):
+    tf.config.run_functions_eagerly(not traced)
     errors = fidelity.errors(GOLDEN / name)
     assert set(errors) == set(fidelity.TOLERANCES)
     over = {k: v for k, v in errors.items() if not v <= fidelity.TOLERANCES[k]}
@@ -114,7 +117,9 @@ def test_the_full_generator_computes_what_the_official_graph_does():
         assert difference <= fidelity.TOLERANCES["generator"], name
 
 
-def test_a_wrong_number_is_over_its_tolerance_and_fails_the_check(tmp_path, monkeypatch, capsys):
+def test_a_wrong_number_is_over_its_tolerance_and_fails_the_check(
+    tmp_path, monkeypatch, capsys, untraced
+):
     monkeypatch.setitem(fidelity.TOLERANCES, "losses", 0.0)
     shutil.copytree(GOLDEN / "light_lsgan", tmp_path / "wrong")
     arrays = dict(np.load(tmp_path / "wrong" / "expected.npz"))

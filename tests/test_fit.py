@@ -81,7 +81,7 @@ def test_keep_scales_by_the_shorter_or_the_longer_side(options, inner):
         ({"mode": "keep", "size": 10}, 0.25),
         ({"mode": "keep"}, 1),
         ({"mode": "pad", "size": 40}, 0.5),
-        ({"mode": "stretch", "size": 20}, 0.5**1.5),
+        ({"mode": "stretch", "size": 60}, 1.5),
     ],
 )
 def test_the_scale_is_that_of_what_the_networks_see(options, scale):

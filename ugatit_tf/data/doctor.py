@@ -110,7 +110,7 @@ def memory_bytes(config) -> int:
 
 
 def _average_bytes(config):
-    return AVERAGED_PER_WEIGHT * 2 * num_generator_weights(config) if config.ema else 0
+    return AVERAGED_PER_WEIGHT * num_generator_weights(config) if config.ema else 0
 
 
 def num_weights(config) -> int:

@@ -5,7 +5,6 @@ for `stretch`, which is the official program's: bilinear to a square without ant
 """
 
 import dataclasses
-import math
 
 import numpy as np
 import tensorflow as tf
@@ -32,8 +31,8 @@ class Fit:
 
     @property
     def scale(self) -> float:
-        """Sides that the networks see to those of the picture; their mean where these differ."""
-        return math.sqrt(math.prod(self.inner) / math.prod(self.box[2:]))
+        """The shorter side for the networks, divided by that of the picture."""
+        return min(self.inner) / min(self.box[2:])
 
     def apply(self, image):
         """float32 [height, width, channels] to float32 [*shape, channels]."""
