@@ -32,7 +32,7 @@ from tests import runs
 from ugatit_tf.training import checkpoints, history
 from ugatit_tf.training.step import Trainer
 
-STEPS = 24
+STEPS = 12
 OPTIONS = (
     f"--phase train --dataset tiny --light True --ch 2 --n_res 1 --n_dis 2 --img_size 16 "
     f"--epoch 1 --iteration {STEPS} --save_freq 2 --print_freq 17 --summary_freq 3 --n_critic 2 "
@@ -75,7 +75,7 @@ def killed_runs(rounds, end, seconds, draw) -> list:
     """Kills processes; returns the names of the runs, all of which came to their end."""
     names, kills, inside, last = ["run_1"], 0, 0, 0
     while kills < rounds and time.monotonic() < end:
-        at_operation = draw.randrange(1, 60) if kills % 2 else None
+        at_operation = draw.randrange(1, 120) if kills % 2 else None
         process = started(names[-1], at_operation)
         if at_operation is None:
             time.sleep(draw.uniform(0, 0.6 * seconds))

@@ -128,15 +128,15 @@ def test_killing_loses_nothing_and_a_second_process_is_refused(straight):
 MOMENTS = {
     "before anything of it is written": "checkpoints._write = dying(checkpoints._write)",
     "with half of its numbers on disk": (
-        "real = checkpoints._sync\n"
-        "def half(folder):\n"
+        "real = checkpoints._write\n"
+        "def half(folder, *arguments):\n"
+        "    real(folder, *arguments)\n"
         "    path = os.path.join(folder, 'state.data-00000-of-00001')\n"
         "    os.truncate(path, os.path.getsize(path) // 2)\n"
-        "    real(folder)\n"
-        "checkpoints._sync = dying(real, half)"
+        "checkpoints._write = dying(real, half)"
     ),
     "before it gets its name": "checkpoints.os.rename = dying(os.rename)",
-    "before older ones are removed": "checkpoints.shutil.rmtree = dying(shutil.rmtree)",
+    "before an older one is removed": "shutil.rmtree = dying(shutil.rmtree)",
 }
 DYING = """
 import os, runpy, shutil, signal, sys
