@@ -16,7 +16,6 @@ tracing takes longer than so few steps.
 """
 
 import argparse
-import json
 import os
 import random
 import signal
@@ -29,6 +28,7 @@ import tensorflow as tf
 
 import main
 from tests import runs
+from ugatit_tf import phases  # noqa: F401 (before the first fork rather than in each)
 from ugatit_tf.training import checkpoints, history
 from ugatit_tf.training.step import Trainer
 
@@ -184,7 +184,7 @@ def content_of(run):
         for value in event.summary.value
         if value.tag not in UNREPEATABLE
     ]
-    return json.loads(json.dumps(found["history"])), {**found, "history": None}
+    return found
 
 
 if __name__ == "__main__":
