@@ -227,11 +227,7 @@ def test_the_command_translates_a_film_and_names_one_that_is_broken(
     assert main.main([*words, f"--input={original}", f"--output={tmp_path / 'out'}"]) == 0
     out = capsys.readouterr().out
     assert f"{target}: 50 frames in" in out
-<<<<<<< HEAD
-    assert "at scale 0.169 (training size 8 px; --size native keeps" in out  # 48 to 8 pixels
-=======
     assert "at scale 0.167 (training size 8 px; --size native keeps" in out  # 48 to 8 pixels
->>>>>>> wt-export
     broken = tmp_path / "broken.mp4"
     broken.write_bytes(original.read_bytes()[:500])
     assert main.main([*words, f"--input={broken}", f"--output={tmp_path / 'b.mp4'}"]) == 1
