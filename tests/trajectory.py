@@ -27,7 +27,7 @@ def run(trainer, reals, steps):
     """[steps, 2]: the losses of both kinds in each iteration on the same images."""
     reals = [tf.constant(real) for real in reals]
     told = [trainer.step(*reals, alpha=FIXED, eps=FIXED) for _ in range(steps)]
-    return np.array([[float(scalars[kind]) for kind in KINDS] for scalars in told])
+    return np.array([[float(scalars[kind]) for kind in KINDS] for scalars in told]).reshape(-1, 2)
 
 
 def judge(trajectory, official, ensemble) -> dict:
