@@ -1,10 +1,13 @@
 """Small datasets and runs on disk, made without training."""
 
+import contextlib
 import os
 
 import numpy as np
+import pytest
 
 from tests import made
+from ugatit_tf.interchange import export
 from ugatit_tf.networks.model import build_model
 from ugatit_tf.pictures import files
 from ugatit_tf.training import checkpoints
@@ -80,3 +83,11 @@ def bytes_below(folder) -> dict:
             with open(path, "rb") as file:
                 found[os.path.relpath(path, folder)] = file.read()
     return found
+
+
+@contextlib.contextmanager
+def unchecked_exports():
+    """Exports are not loaded again in processes of their own; tests/test_export.py does that."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(export, "_outputs_alone", lambda *_: {})
+        yield

@@ -16,9 +16,10 @@ from PIL import Image
 import main
 from tests import runs
 from tests.tolerances import TOLERANCE
+from ugatit_tf.interchange import generator_file
 from ugatit_tf.pictures import files
 from ugatit_tf.request import Request
-from ugatit_tf.translation import convert, face, load, sources
+from ugatit_tf.translation import convert, face, load, sources, translate
 
 
 @pytest.fixture(scope="module")
@@ -484,9 +485,9 @@ def test_a_shard_without_pictures_is_no_failure(config, tmp_path, capsys):
 
 def test_the_command_takes_one_picture_and_a_generator_file(config, model, tmp_path, capsys):
     (path,) = runs.write_pictures(tmp_path, ["me.jpg"])
-    assert main.main(["--phase", "export", *(f"--{k}={getattr(config, k)}" for k in (
-        "dataset", "checkpoint_dir", "export_dir"))]) == 0  # fmt: skip
-    file = os.path.join(config.export_dir, "tiny", "step_0000003", "b2a.npz")
+    networks, _ = translate.load(config, "latest")
+    file = str(tmp_path / "b2a.npz")
+    generator_file.save(networks.b2a, config, "b2a", file)
     words = [f"--input={path}", f"--output={tmp_path / 'anime.png'}", f"--model={file}"]
     assert main.main(["--phase", "translate", *words, "--direction", "a2b"]) == 1
     assert "translates b2a only. Received: 'a2b'" in capsys.readouterr().err
