@@ -1,5 +1,7 @@
 """The progress line: whole lines in files, a ticking clock, and a rate without the first item."""
 
+import contextlib
+import os
 import re
 import sys
 import time
@@ -111,3 +113,15 @@ def test_work_goes_on_where_nothing_can_be_written(error, monkeypatch):
 
     monkeypatch.setattr(sys, "stderr", Broken() if error else None)
     assert list(track("abc", 3, unit="file")) == ["a", "b", "c"]
+
+
+def test_a_terminal_that_is_closed_meanwhile_ends_nothing(monkeypatch):
+    ours, theirs = os.openpty()
+    stream = os.fdopen(theirs, "w")
+    monkeypatch.setattr(sys, "stderr", stream)
+    with Progress(2, unit="step", label="step") as bar:
+        bar.update()
+        os.close(ours)
+        bar.update()
+    with contextlib.suppress(OSError):  # what is left in its buffer
+        stream.close()

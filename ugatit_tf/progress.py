@@ -10,6 +10,7 @@ from tqdm import tqdm
 from ugatit_tf import streams
 
 SECONDS_ON_TERMINAL = 0.5  # between two looks of the line; the clock ticks without any progress
+NARROW = 40  # columns; of a terminal that was closed meanwhile
 SECONDS_BETWEEN_LINES = 30  # where the output is not a terminal
 NO_BAR = "{desc}{n_fmt}/{total_fmt} {elapsed}<{remaining}, {rate_fmt}{postfix}"
 FORMS = (  # the first that fits between the edges of the terminal is shown
@@ -110,7 +111,7 @@ class Progress:
             if self._closed.is_set() and not last:
                 return
             if self._terminal:
-                width = streams.columns(self._stream) - 1
+                width = (streams.columns(self._stream) or NARROW) - 1
                 text = self.line(width)
                 self._stream.write(f"\r{text:{min(self._length, width)}}" + "\n" * last)
                 self._length = len(text)
