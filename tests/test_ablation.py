@@ -256,7 +256,6 @@ def test_a_row_sets_its_own_options(capsys):
     assert "--phase ablate sets --decoder_norm itself" in capsys.readouterr().err
 
 
-@pytest.mark.filterwarnings("ignore:.*does not apply to tf.data functions:UserWarning")
 def test_rows_train_and_stand_in_the_table(config, capsys, monkeypatch):
     monkeypatch.setattr(ablation, "ROWS", ablation.ROWS[::4])
     config = dataclasses.replace(config, summary_freq=1)

@@ -21,8 +21,6 @@ from ugatit_tf.runtime import Failure
 from ugatit_tf.training import checkpoints
 from ugatit_tf.translation import load, translate
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*not apply to tf.data functions:UserWarning")
-
 
 class Small:
     """Six features of a picture, which take no network."""

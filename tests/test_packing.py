@@ -453,7 +453,7 @@ def errors(capsys):
 
 
 @pytest.mark.slow
-def test_training_from_shards_and_from_afar_gives_the_weights_of_the_folder(tmp_path):
+def test_training_from_shards_and_from_afar_gives_the_weights_of_the_folder(tmp_path, untraced):
     found = []
     for where in ("plain", "packed", "far"):
         config = runs.config_in(tmp_path / where, epoch=1, iteration=3)
