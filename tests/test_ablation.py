@@ -55,9 +55,8 @@ def test_losses_match_the_twin_and_every_weight_has_a_gradient(name):
 
 
 @each_variant
-@pytest.mark.parametrize("light", [True, False])
-def test_weights_are_counted_as_they_are_built(name, light):
-    config = made.tiny_config(light=light, img_size=12, n_res=2, **VARIANTS[name])
+def test_weights_are_counted_as_they_are_built(name):
+    config = made.tiny_config(light=False, img_size=12, n_res=2, **VARIANTS[name])
     sizes = [np.prod(weight.shape) for weight in build_model(config).weights().values()]
     assert doctor.num_weights(config) == sum(sizes)
 
@@ -71,7 +70,7 @@ def test_only_the_mlp_of_the_full_model_knows_a_size():
     assert image.shape == [1, 8, 20, 1]
 
 
-@each_variant
+@pytest.mark.parametrize("name", ["full", "adain", "gn", "in_no_cam"])
 def test_runs_and_generator_files_come_back(name, tmp_path):
     config = runs.config_in(tmp_path, **VARIANTS[name])
     networks = runs.make_run(config)

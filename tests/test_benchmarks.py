@@ -11,7 +11,7 @@ from benchmarks import cost, flops, input_pipeline, measure, plain, train_step, 
 from tests import fidelity, made
 from tests.test_step import BATCH, FIXED, WEIGHTED, trainer_of
 from tests.tolerances import drift, of_loss, update
-from ugatit_tf.config import GAN_TYPES, Config
+from ugatit_tf.config import Config
 from ugatit_tf.networks.model import build_model
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -44,7 +44,8 @@ def assert_same_losses(found, expected, moved=0.0):
         np.testing.assert_allclose(value, expected[tag], err_msg=tag, **of_loss(tag, moved))
 
 
-@pytest.mark.parametrize("gan_type", GAN_TYPES)
+# The formulas of the losses are ours in both; the penalties differ in what they are taken of.
+@pytest.mark.parametrize("gan_type", ["lsgan", "wgan-gp", "dragan"])
 def test_the_plain_step_computes_what_ours_does(gan_type, untraced):
     trainer = trainer_of(gan_type=gan_type, **WEIGHTED)
     twin = plain_like(trainer)
