@@ -81,6 +81,7 @@ def test_every_source_translates_alike(trained, place):
         assert_levels(model.translate(pixels, direction="b2a", size="native"), expected)
 
 
+@made.needs_half
 def test_a_generator_file_of_b2a_knows_it_and_its_precision_may_be_chosen(trained):
     path = os.path.join(trained.exported, "b2a.npz")
     assert ugatit_tf.load(path).directions == ("b2a",)
