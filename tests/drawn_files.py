@@ -4,6 +4,7 @@ import struct
 import zlib
 
 import numpy as np
+from PIL import ImageCms
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 KINDS = {1: 0, 3: 2}  # channels -> colour type of a PNG
@@ -71,3 +72,14 @@ def tiff(values, *, photometric=1, kind=1):
         place = struct.pack("<I", 8 + len(data) if value is None else value)
         table += struct.pack("<HHI", tag, size, count) + place
     return b"II*\0" + struct.pack("<I", start) + data + bits + table + bytes(4)
+
+
+def named_srgb_but_linear():
+    """sRGB's own profile, name and all, with straight tone curves."""
+    data = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    (count,) = struct.unpack(">I", data[128:132])
+    for i in range(count):
+        name, offset, length = struct.unpack(">4sII", data[132 + 12 * i : 144 + 12 * i])
+        if name in (b"rTRC", b"gTRC", b"bTRC"):
+            data[offset : offset + length] = b"curv".ljust(length, b"\0")
+    return bytes(data)

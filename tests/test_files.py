@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
+from tests.drawn_files import named_srgb_but_linear
 from ugatit_tf.pictures import files
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
@@ -207,13 +208,7 @@ def test_an_embedded_profile_is_converted_to_srgb(tmp_path, mode, black):
 
 def linear_profile():
     """sRGB with a straight tone curve: its three curves overwritten with `curv`, 0 entries."""
-    data = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
-    (count,) = struct.unpack(">I", data[128:132])
-    for i in range(count):
-        name, offset, length = struct.unpack(">4sII", data[132 + 12 * i : 144 + 12 * i])
-        if name in (b"rTRC", b"gTRC", b"bTRC"):
-            data[offset : offset + length] = b"curv".ljust(length, b"\0")
-    return bytes(data).replace(b"sRGB", b"line").replace(b"s\0R\0G\0B", b"l\0i\0n\0e")
+    return named_srgb_but_linear().replace(b"sRGB", b"line").replace(b"s\0R\0G\0B", b"l\0i\0n\0e")
 
 
 @pytest.mark.parametrize("format", FORMATS)

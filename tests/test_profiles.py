@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from tests import drawn_files
-from tests.drawn_files import gamma, png, primaries, profile, tiff
+from tests.drawn_files import gamma, named_srgb_but_linear, png, primaries, profile, tiff
 from ugatit_tf.pictures import files, profiles
 
 RAMP = np.arange(256, dtype=np.uint8)
@@ -57,17 +57,6 @@ def refusal(tmp_path, content):
     with pytest.raises(files.UnreadablePicture) as caught:
         read(tmp_path, content)
     return caught.value.reason
-
-
-def named_srgb_but_linear():
-    """sRGB's own profile, name and all, with straight tone curves."""
-    data = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
-    (count,) = struct.unpack(">I", data[128:132])
-    for i in range(count):
-        name, offset, length = struct.unpack(">4sII", data[132 + 12 * i : 144 + 12 * i])
-        if name in (b"rTRC", b"gTRC", b"bTRC"):
-            data[offset : offset + length] = b"curv".ljust(length, b"\0")
-    return bytes(data)
 
 
 def test_a_profile_is_judged_by_what_it_does_and_not_by_its_name(tmp_path):

@@ -149,9 +149,7 @@ def _measurable(config):
 
 def _folder(option, path):
     """`path` is, or can become, a folder on this computer that can be written to."""
-    place = os.path.abspath(path)
-    while not os.path.lexists(place):
-        place = os.path.dirname(place)
+    place = places.nearest(path)
     if not os.path.isdir(place):
         raise Failure(f"{option}: {place} is a file. Expected a folder for {path}.")
     if not os.access(place, os.W_OK | os.X_OK):

@@ -104,6 +104,14 @@ def listed(folder) -> list:
         return sorted(tf.io.gfile.listdir(os.fspath(folder)))
 
 
+def nearest(path) -> str:
+    """`path`, or the nearest folder above it that is there, on this computer."""
+    place = os.path.abspath(path)
+    while not os.path.lexists(place):
+        place = os.path.dirname(place)
+    return place
+
+
 def matching(pattern) -> tuple:
     """(folder before the first sign with a meaning, sorted paths) of a pattern as `glob` has it.
 

@@ -216,9 +216,7 @@ def _refuse_no_folder(request):
             f"--output {output} is named like a file, and --input may be several. Expected a "
             f"folder."
         )
-    place = os.path.abspath(output)
-    while not os.path.lexists(place):
-        place = os.path.dirname(place)
+    place = places.nearest(output)
     if not os.path.isdir(place):
         raise Failure(f"--output {output}: {place} is a file. Expected a folder.")
     if not os.access(place, os.W_OK | os.X_OK):
