@@ -64,7 +64,7 @@ def has_no_run(command) -> bool:
 def run(command, config) -> int:
     from ugatit_tf import preflight
     from ugatit_tf.errors import Failure, reason
-    from ugatit_tf.pictures.files import UnreadablePicture
+    from ugatit_tf.images.files import UnreadableImage
 
     handler = logging.StreamHandler()
     handler.addFilter(Once())
@@ -72,11 +72,11 @@ def run(command, config) -> int:
     try:
         preflight.check(command, config)
         start(command, config)
-    except (Failure, OSError, UnreadablePicture) as error:
+    except (Failure, OSError, UnreadableImage) as error:
         return refuse(error, 1)
     except ConfigError:
         raise
-    except tf.errors.OpError as error:  # e.g. a picture that was removed while training
+    except tf.errors.OpError as error:  # e.g. an image that was removed while training
         return refuse(reason(error), 1)
     return 0
 
@@ -89,7 +89,7 @@ def start(command, config):
     programs = {
         "train": lambda: phases.train(config),
         "test": lambda: phases.test(config, command.which),
-        "translate": lambda: phases.translate_pictures(config, command.request, command.which),
+        "translate": lambda: phases.translate_images(config, command.request, command.which),
         "evaluate": lambda: phases.measure(config, command.request, command.which),
         "ablate": lambda: phases.ablate(config),
         "study": lambda: phases.study(command.request),

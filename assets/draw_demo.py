@@ -8,10 +8,10 @@ writes assets/demo.png from what `make demo` left.
 import pathlib
 import sys
 
-from ugatit_tf.pictures import files, panels
+from ugatit_tf.images import files, panels
 
 HERE = pathlib.Path(__file__).parent
-SHOWN = {  # direction, domain of the input, test pictures that are shown
+SHOWN = {  # direction, domain of the input, test images that are shown
     "a2b": ("A", (2, 5, 8, 11)),
     "b2a": ("B", (1, 3, 6, 9)),
 }

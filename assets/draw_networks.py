@@ -69,8 +69,8 @@ class Canvas:
 
     def link(self, *flows):
         """Straight arrows from each box of a flow to the next, between facing sides."""
-        for flow in flows:
-            boxes = [self.boxes[name] for name in flow.split()]
+        for threads in flows:
+            boxes = [self.boxes[name] for name in threads.split()]
             for a, b in zip(boxes, boxes[1:]):
                 self.arrow(*zip(*(facing(a[i], a[i + 2], b[i], b[i + 2]) for i in (0, 1))))
 
@@ -140,7 +140,7 @@ def cam_stages(cam, seen, result, activation):
 
 def generator_stages(net, config):
     seen = trace(net, config)
-    picture, result = seen[net]
+    image, result = seen[net]
     pooled = "Average pool" if net.light else "Flatten"
 
     def stage(title, detail, layer, kind="layer"):
@@ -153,7 +153,7 @@ def generator_stages(net, config):
         return stage(f"{title} x {len(blocks)}", f"{first}, ReLU,\n{second}, plus input", block)
 
     stages = {
-        "picture": Stage("Picture", "in [-1, 1]", picture, "result"),
+        "input": Stage("Image", "in [-1, 1]", image, "result"),
         "stem": stage("Stem", f"{words(net.stem.convolution, net.stem.norm)}, ReLU", net.stem),
         "residual": repeated("Residual block", net.residual),
         **cam_stages(net.cam, seen, result, "ReLU"),
@@ -171,9 +171,9 @@ def generator_stages(net, config):
 
 
 def patch_stages(net, seen):
-    picture, result = seen[net]
+    image, result = seen[net]
     norm = ", spectral norm" if net.spectral_norm else ""
-    stages = {"picture": Stage("Picture", "in [-1, 1]", picture, "result")}
+    stages = {"input": Stage("Image", "in [-1, 1]", image, "result")}
     for i, layer in enumerate([*net.convolutions, net.last], 1):
         stages[f"layer_{i}"] = Stage(f"{words(layer)}{norm}, leaky ReLU", "", seen[layer][1])
     stages.update(cam_stages(net.cam, seen, result, "leaky ReLU"))
@@ -190,7 +190,7 @@ def draw_generator(config, path):
     canvas.panel("Style", 20, 384, 632, 778)
     canvas.panel("Class activation map (CAM)", 652, 384, 1580, 778)
     canvas.panel("Decoder", 20, 826, 1580, 1038)
-    canvas.row(stages, "picture stem down_1 down_2 residual", 40, 172, 256, 144)
+    canvas.row(stages, "image stem down_1 down_2 residual", 40, 172, 256, 144)
     canvas.row(stages, "mlp pooled mixed attention", 40, 432, 256, 120)
     canvas.row(stages, "gamma beta", 40, 620, 256, 110)
     canvas.row(stages, "heatmap", 672, 600, 256, 74)
@@ -199,7 +199,7 @@ def draw_generator(config, path):
     canvas.row(stages, "average maximum", 1304, 600, 120, 110, 16)
     canvas.row(stages, "adaptive", 40, 874, 572, 144)
     canvas.row(stages, "up_1 up_2 image", 672, 874, 256, 144)
-    canvas.link("picture stem down_1 down_2 residual average head attention mixed pooled mlp")
+    canvas.link("image stem down_1 down_2 residual average head attention mixed pooled mlp")
     canvas.link("mlp gamma adaptive up_1 up_2 image", "beta adaptive")
     canvas.link("residual maximum", "head cam_logit", "mixed heatmap")
     canvas.arrow((1364, 492), (1244, 492))  # residual to attention
@@ -219,7 +219,7 @@ def draw_discriminator(config, path):
     both = [patch_stages(part, seen) for part in (net.local_network, net.global_network)]
     end = 384 + 76 * len(net.global_network.convolutions)  # of the last layer before the CAM
     canvas = Canvas(end + 672, "Discriminator", config)
-    canvas.row(both[0], "picture", 640, 124, 320, 110)
+    canvas.row(both[0], "input", 640, 124, 320, 110)
     for left, title, stages in zip((40, 840), ("Local", "Global"), both):
         canvas.panel(f"{title} network", left - 20, 282, left + 740, end + 652)
         draw_patch_network(canvas, stages, left, end)

@@ -18,7 +18,7 @@ from ugatit_tf.training.losses import PENALTY
 
 
 class Product(NamedTuple):
-    """A convolution or a dense layer, and its operations in one forward pass of one picture."""
+    """A convolution or a dense layer, and its operations in one forward pass of one image."""
 
     name: str
     operations: int
@@ -133,7 +133,7 @@ def forward(products) -> int:
 
 
 def backward(products, *, to_input) -> int:
-    """The gradients of all kernels, and what they need; `to_input`: and that of the picture."""
+    """The gradients of all kernels, and what they need; `to_input`: and that of the image."""
     first = 0 if to_input else products[0].operations
     return 2 * forward(products) - first
 
@@ -156,7 +156,7 @@ def iteration(config, *, ours) -> Iteration:
 
 
 def _of_patch_network(products):
-    """Real and fake in its own update; in the generators' the fake, back to the picture alone."""
+    """Real and fake in its own update; in the generators' the fake, back to the image alone."""
     update = 2 * (forward(products) + backward(products, to_input=False))
     return update + 2 * forward(products)
 
@@ -164,7 +164,7 @@ def _of_patch_network(products):
 def penalty(products) -> int:
     """The gradient penalty of one patch network, whose two outputs are patch and CAM logits."""
     trunk, body = products[:-2], products[:-1]  # to the class activation head; to the patch logit
-    slopes = forward(products) + forward(trunk)  # of both outputs with respect to the picture
+    slopes = forward(products) + forward(trunk)  # of both outputs with respect to the image
     # Back through a slope: each product once forward and once for its kernel. The first
     # gradient of the patch logit is constant, and the logit itself is not asked for.
     slopes_backward = 2 * slopes - products[-1].operations
@@ -198,9 +198,9 @@ def _row(config, *, ours):
     local, deep = discriminator(config, ours=ours)
     whole = iteration(config, ours=ours)
     return {
-        "generator, one picture forward": forward(generator(config, ours=ours)),
-        "local discriminator, one picture forward": forward(local),
-        "global discriminator, one picture forward": forward(deep),
+        "generator, one image forward": forward(generator(config, ours=ours)),
+        "local discriminator, one image forward": forward(local),
+        "global discriminator, one image forward": forward(deep),
         "iteration: both generators": whole.generators,
         "iteration: both discriminators": whole.discriminators,
         "iteration": whole.total,

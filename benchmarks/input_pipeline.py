@@ -1,4 +1,4 @@
-"""Pictures a second of the input pipeline, beside a plain loop of Pillow and NumPy.
+"""Images a second of the input pipeline, beside a plain loop of Pillow and NumPy.
 
     python -m benchmarks.input_pipeline --img_size 256 --step_seconds 10
 
@@ -18,12 +18,12 @@ import numpy as np
 from PIL import Image
 
 from benchmarks import measure, train_step
-from benchmarks.translate import draw_pictures
+from benchmarks.translate import draw_images
 from ugatit_tf.config import CACHES, Config
 from ugatit_tf.data import pipeline
 
 FLIP = Image.Transpose.FLIP_LEFT_RIGHT
-PICTURES = 16  # files of each domain
+IMAGES = 16  # files of each domain
 
 
 def main(argv) -> int:
@@ -32,7 +32,7 @@ def main(argv) -> int:
     size = options.source_size or config.img_size
     print(f"{measure.described(config)}; files of {size} px, {options.rounds} rounds")
     with tempfile.TemporaryDirectory() as folder:
-        paths = [draw_pictures(os.path.join(folder, part), PICTURES, size) for part in "AB"]
+        paths = [draw_images(os.path.join(folder, part), IMAGES, size) for part in "AB"]
         batches = {
             cache: iter(pipeline.batches(*paths, dataclasses.replace(config, cache=cache)))
             for cache in CACHES
@@ -45,7 +45,7 @@ def main(argv) -> int:
     count = 2 * config.batch_size * options.batches
     rates = {name: [count / value for value in values] for name, values in seconds.items()}
     for name, values in rates.items():
-        print(f"{name:6} {measure.spread(values, 1)} pictures/s")
+        print(f"{name:6} {measure.spread(values, 1)} images/s")
     for cache in CACHES:
         faster = measure.spread(measure.ratios(rates[cache], rates["plain"]))
         print(f"--cache {cache:6} ratio ours / plain: {faster}")
@@ -56,7 +56,7 @@ def main(argv) -> int:
         step_seconds = measure.seconds_of(step)
     if step_seconds:
         consumed = 2 * config.batch_size / step_seconds
-        print(f"a step of {step_seconds:.3f} s takes {consumed:.1f} pictures/s")
+        print(f"a step of {step_seconds:.3f} s takes {consumed:.1f} images/s")
         for cache in CACHES:
             faster = measure.spread([rate / consumed for rate in rates[cache]], 1)
             print(f"--cache {cache:6} ratio ours / step: {faster}")
@@ -64,18 +64,16 @@ def main(argv) -> int:
 
 
 def plain_batches(paths_a, paths_b, config):
-    """Endless batches of both domains, made picture by picture."""
+    """Endless batches of both domains, made image by image."""
     while True:
         yield tuple(
-            np.stack(
-                [plain_picture(random.choice(paths), config) for _ in range(config.batch_size)]
-            )
+            np.stack([plain_image(random.choice(paths), config) for _ in range(config.batch_size)])
             for paths in (paths_a, paths_b)
         )
 
 
-def plain_picture(path, config):
-    """Decodes, resizes, flips, enlarges, crops and scales one picture."""
+def plain_image(path, config):
+    """Decodes, resizes, flips, enlarges, crops and scales one image."""
     size = config.img_size
     with Image.open(path) as file:
         image = file.convert("RGB" if config.img_ch == 3 else "L")
@@ -100,7 +98,7 @@ def _taking(batches, count):
 
 
 def _parser():
-    parser = measure.parser("benchmarks.input_pipeline", "Pictures a second of the input.")
+    parser = measure.parser("benchmarks.input_pipeline", "Images a second of the input.")
     parser.add_argument("--rounds", type=measure.positive, default=5)
     parser.add_argument("--batches", type=measure.positive, default=200, help="in each round")
     parser.add_argument(

@@ -2,15 +2,15 @@
 
     python -m benchmarks.listing --count 100000
 
-Writes so many small pictures, no two alike, into a temporary folder, packs them, and then does
+Writes so many small images, no two alike, into a temporary folder, packs them, and then does
 each of these in a process of its own, whose peak memory is what it takes beyond loading
 TensorFlow:
 
     names       the names of the files alone, as the system lists them
     folder      `folders.examine` decodes every file
-    packed      `folders.examine` reads the manifest of the same pictures
+    packed      `folders.examine` reads the manifest of the same images
     report      that, and what the doctor and a run folder then say of them
-    records     that, and a thousand pictures read from shards, in random order
+    records     that, and a thousand images read from shards, in random order
 """
 
 import argparse
@@ -23,9 +23,9 @@ import tempfile
 import tensorflow as tf
 
 from benchmarks import measure
-from ugatit_tf import runtime
-from ugatit_tf.data import folders, packing, places
-from ugatit_tf.pictures import files
+from ugatit_tf import machine
+from ugatit_tf.data import folders, packing, storage
+from ugatit_tf.images import files
 
 ROWS = ("names", "folder", "packed", "report", "records")
 SIDE, READ = 8, 1000  # pixels; records
@@ -57,11 +57,11 @@ def main(argv) -> int:
 
 
 def write(folder, count):
-    """Writes so many files: one small picture, and behind its end a number."""
+    """Writes so many files: one small image, and behind its end a number."""
     os.makedirs(folder)
     content = files.encode(files.to_uint8(_ramp()))
     for number in range(count):
-        with open(os.path.join(folder, f"picture_{number:08d}.png"), "xb") as file:
+        with open(os.path.join(folder, f"image_{number:08d}.png"), "xb") as file:
             file.write(content + str(number).encode())
 
 
@@ -72,11 +72,11 @@ def _ramp():
 def _measured(row, folder):
     """{"seconds", "peak": bytes beyond those before}."""
     tf.config.set_visible_devices([], "GPU")  # the memory of the computer itself is measured
-    before, kept = runtime.peak_memory(), []
+    before, kept = machine.peak_memory(), []
 
     def run():
         if row == "names":
-            kept.append(places.listed(folder))
+            kept.append(storage.listed(folder))
             return
         part = folders.examine(folder)
         kept.append(part)
@@ -88,7 +88,7 @@ def _measured(row, folder):
             list(kept[-1])
 
     seconds = measure.seconds_of(run)
-    return {"seconds": seconds, "peak": runtime.peak_memory() - before}
+    return {"seconds": seconds, "peak": machine.peak_memory() - before}
 
 
 def _parser():

@@ -1,7 +1,7 @@
 """A plain training step: what the official TensorFlow 1 graph does, written in TensorFlow 2.
 
 The yardstick of the benchmarks. It takes the same weights and computes the same numbers as
-`ugatit_tf.training.step`, without any of its savings: every picture goes through a network of
+`ugatit_tf.training.step`, without any of its savings: every image goes through a network of
 its own, the fakes are made once for each of the two updates, every pass normalizes its kernels.
 Float32 only. What has no weight and no map (the losses of logits) is shared with the program.
 

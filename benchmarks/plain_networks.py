@@ -8,7 +8,7 @@ from typing import Callable, NamedTuple
 
 import tensorflow as tf
 
-from ugatit_tf.networks.discriminator import Judgement
+from ugatit_tf.networks.discriminator import DiscriminatorOutput
 from ugatit_tf.networks.generator import Translation
 
 EPSILON = 1e-5
@@ -170,7 +170,7 @@ class PatchNetwork(_Network):
         attended, cam_logit = self.attention(x, training)
         x = tf.nn.leaky_relu(attended, 0.2)
         logit = self.convolution("to_logit", x, padding=1, training=training)
-        return Judgement(logit, cam_logit, tf.reduce_sum(x, -1))
+        return DiscriminatorOutput(logit, cam_logit, tf.reduce_sum(x, -1))
 
 
 def _standardized(x, axes):

@@ -12,11 +12,10 @@ import sys
 import tensorflow as tf
 
 from benchmarks import measure
-from benchmarks.train_step import pictures_of
-from ugatit_tf import runtime
+from benchmarks.train_step import images_of
 from ugatit_tf.config import Config
 from ugatit_tf.networks.model import build_model
-from ugatit_tf.training.replicas import Replicas
+from ugatit_tf.training.replicas import Replicas, strategy_of
 from ugatit_tf.training.step import Trainer
 
 
@@ -28,7 +27,7 @@ def main(argv) -> int:
         [processor] = tf.config.list_physical_devices("CPU")
         parts = [tf.config.LogicalDeviceConfiguration()] * 2
         tf.config.set_logical_device_configuration(processor, parts)
-    together = Replicas(runtime.strategy("mirrored"))
+    together = Replicas(strategy_of("mirrored"))
     config = Config(**given)
     batch = together.count * config.batch_size
     steps = {
@@ -52,7 +51,7 @@ def step_of(given, replicas):
     with replicas.scope():
         trainer = Trainer(build_model(config), config, replicas)
     whole = Config(**{**given, "batch_size": config.batch_size * replicas.mine})
-    real_a, real_b = pictures_of(whole)
+    real_a, real_b = images_of(whole)
 
     def step():
         return [float(value) for value in trainer.step(real_a, real_b).values()]

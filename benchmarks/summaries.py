@@ -15,7 +15,7 @@ import tempfile
 import tensorflow as tf
 
 from benchmarks import measure
-from benchmarks.train_step import ours, pictures_of
+from benchmarks.train_step import images_of, ours
 from ugatit_tf.config import Config
 from ugatit_tf.data import demo, folders
 from ugatit_tf.training import loop
@@ -51,7 +51,7 @@ def _measured(config, rounds):
     os.makedirs(config.run_folder)
     trainer = ours(vars(config))
     run = loop.Run(config, trainer, parts, 0)
-    batch = [tf.constant(x) for x in pictures_of(config)]
+    batch = [tf.constant(x) for x in images_of(config)]
     last = trainer.step(*batch)  # traces
 
     def step():

@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from benchmarks import flops, measure
 from benchmarks.plain import PlainTrainer
-from ugatit_tf import runtime
+from ugatit_tf import machine
 from ugatit_tf.config import Config
 from ugatit_tf.networks.model import build_model
 from ugatit_tf.training.step import Trainer
@@ -43,7 +43,7 @@ def plain_config(given):
 def step_of(name, given):
     """A function that runs one iteration of a new trainer to its end."""
     trainer = COMPETITORS[name](given)
-    real_a, real_b = pictures_of(Config(**given))
+    real_a, real_b = images_of(Config(**given))
 
     def step():
         return [float(value) for value in trainer.step(real_a, real_b).values()]
@@ -51,7 +51,7 @@ def step_of(name, given):
     return step
 
 
-def pictures_of(config):
+def images_of(config):
     """Noise as the batches of one step."""
     shape = [config.samples_per_step, config.img_size, config.img_size, config.img_ch]
     return [tf.random.stateless_uniform(shape, [seed, 0], -1.0, 1.0) for seed in (1, 2)]
@@ -63,7 +63,7 @@ def main(argv) -> int:
     if options.only:
         first, *others = measure.in_turn({"step": step_of(options.only, given)}, 4)["step"]
         seconds = statistics.median(others)
-        print(json.dumps({"first": first, "seconds": seconds, "peak": runtime.peak_memory()}))
+        print(json.dumps({"first": first, "seconds": seconds, "peak": machine.peak_memory()}))
         return 0
     config = Config(**given)
     precision = getattr(config, "precision", "float32")

@@ -1,12 +1,12 @@
-"""Pictures a second of `--phase test` and `translate`, beside the networks on constant tensors.
+"""Images a second of `--phase test` and `translate`, beside the networks on constant tensors.
 
-    python -m benchmarks.translate --img_size 256 --pictures 20
+    python -m benchmarks.translate --img_size 256 --images 20
 
 A row of the report takes two passes: the translation, and the reconstruction from it. The phase
 does both, and so do the bare networks, in the same batches: the ratio is what decoding, encoding
 and the report cost. `--phase translate` takes the first pass alone, as the bare networks then do.
 
-The pictures are drawn, and the weights random. Loading, the first look at all files, and tracing
+The images are drawn, and the weights random. Loading, the first look at all files, and tracing
 are not in the rates.
 """
 
@@ -21,29 +21,29 @@ import tensorflow as tf
 from benchmarks import measure
 from ugatit_tf.config import Config
 from ugatit_tf.data import demo, folders
+from ugatit_tf.images import files
+from ugatit_tf.images.report import write_report
 from ugatit_tf.networks.model import build_model
-from ugatit_tf.pictures import files
-from ugatit_tf.pictures.report import write_report
 from ugatit_tf.request import Request
 from ugatit_tf.training import checkpoints
 from ugatit_tf.translation import convert, load, translate
 
-DRAWN = 8  # different pictures; more files are copies
+DRAWN = 8  # different images; more files are copies
 
 
 def main(argv) -> int:
-    parser = measure.parser("benchmarks.translate", "Pictures a second of both phases.")
-    parser.add_argument("--pictures", type=measure.positive, default=20)
+    parser = measure.parser("benchmarks.translate", "Images a second of both phases.")
+    parser.add_argument("--images", type=measure.positive, default=20)
     parser.add_argument("--rounds", type=measure.positive, default=3)
     options, given = measure.read(parser, argv)
     measure.keep_graphs_as_written()
     with tempfile.TemporaryDirectory() as folder:
         config = config_in(folder, given)
-        count = options.pictures
+        count = options.images
         batches = dataclasses.replace(config, batch_size=translate.BATCH)
         print(f"{measure.described(batches)}, {config.precision}, XLA {config.xla}")
-        print(f"{count} pictures, {options.rounds} rounds")
-        draw_pictures(os.path.join(config.dataset_folder, "testA"), count, config.img_size)
+        print(f"{count} images, {options.rounds} rounds")
+        draw_images(os.path.join(config.dataset_folder, "testA"), count, config.img_size)
         networks = translate.networks(_make_run(config), config)
         start = measure.seconds_of(lambda: translate.test(config))
         competitors = {
@@ -65,7 +65,7 @@ def config_in(folder, given):
     return Config(**{**given, **places, "run": "benchmark"})
 
 
-def draw_pictures(folder, count, size):
+def draw_images(folder, count, size):
     """Writes `count` drawn faces into `folder` as JPEG; returns their paths."""
     faces = [demo.draw("A", i, size=size) for i in range(min(count, DRAWN))]
     paths = [os.path.join(folder, f"{i:04d}.jpg") for i in range(count)]
@@ -84,7 +84,7 @@ def _make_run(config):
 
 def _phase(networks, config):
     """The work of the phase once its networks are traced, each time into a new folder."""
-    sources = {"a2b": folders.pictures_in(os.path.join(config.dataset_folder, "testA"))}
+    sources = {"a2b": folders.images_in(os.path.join(config.dataset_folder, "testA"))}
 
     def run():
         folder = translate.fresh_folder(os.path.join(config.result_dir, "timed"))
@@ -108,7 +108,7 @@ def _translate(config):
 
 
 def _bare(networks, config, count, *, reconstruct):
-    """What the networks alone do for `count` pictures, with the last batch as short."""
+    """What the networks alone do for `count` images, with the last batch as short."""
     for start in range(0, count, translate.BATCH):
         batch = min(translate.BATCH, count - start)
         images = tf.zeros([batch, config.img_size, config.img_size, config.img_ch])
@@ -119,11 +119,11 @@ def _bare(networks, config, count, *, reconstruct):
 def _report(seconds, count, start):
     rates = {name: [count / value for value in values] for name, values in seconds.items()}
     phase, both = rates["phase"], rates["both"]
-    print(f"test phase: {measure.spread(phase)} pictures/s")
-    print(f"bare networks, translation and reconstruction: {measure.spread(both)} pictures/s")
-    print(f"bare networks, translation alone: {measure.spread(rates['forward'])} pictures/s")
+    print(f"test phase: {measure.spread(phase)} images/s")
+    print(f"bare networks, translation and reconstruction: {measure.spread(both)} images/s")
+    print(f"bare networks, translation alone: {measure.spread(rates['forward'])} images/s")
     print(f"ratio phase / bare: {measure.spread(measure.ratios(phase, both))}")
-    print(f"translate phase: {measure.spread(rates['translate'])} pictures/s")
+    print(f"translate phase: {measure.spread(rates['translate'])} images/s")
     ratios = measure.ratios(rates["translate"], rates["forward"])
     print(f"ratio translate / bare translation alone: {measure.spread(ratios)}")
     print(f"the whole test phase, with loading and tracing: {start:.1f} s")

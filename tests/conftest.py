@@ -13,7 +13,7 @@ import pytest
 # Phases, images and files, whose code does the same on both stacks and takes long to test. What
 # they build on (layers, networks, step, checkpoints, exports, input) is tested on both.
 OF_ANY_STACK = (
-    "ablation", "benchmarks", "cache", "convert", "devices", "evaluate", "film", "listing",
+    "ablation", "benchmarks", "cache", "convert", "devices", "evaluate", "video", "listing",
     "packing", "replicas", "translate", "video",
 )  # fmt: skip
 OLDER_STACK = importlib.util.find_spec("tensorflow_addons") is not None

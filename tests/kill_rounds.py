@@ -10,7 +10,7 @@ happened to, bit for bit.
 
 The processes are forked from one that has imported TensorFlow and computed nothing. Unless `--real`
 is given, a stand-in takes the place of the iteration, so that a round takes seconds: it changes
-weights and moments as a function of these, of the step and of the pictures. All else is
+weights and moments as a function of these, of the step and of the images. All else is
 the program: data, samples, summaries, checkpoints. With `--real` functions run eagerly:
 tracing takes longer than so few steps.
 """

@@ -9,8 +9,8 @@ import pytest
 import tensorflow as tf
 
 from ugatit_tf.config import Config
+from ugatit_tf.keras_settings import raw
 from ugatit_tf.networks.model import named_weights
-from ugatit_tf.runtime import raw
 
 TINY = {
     "light": True,
@@ -59,7 +59,7 @@ def numbers(*shape, seed=0):
     return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
 
 
-def pictures(*shape, seed=0):
+def images(*shape, seed=0):
     """Uniform numbers in [-1, 1)."""
     return np.random.default_rng(seed).uniform(-1, 1, shape).astype(np.float32)
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from tests import made
+from ugatit_tf.images import files
 from ugatit_tf.interchange import export
 from ugatit_tf.networks.model import build_model
-from ugatit_tf.pictures import files
 from ugatit_tf.training import checkpoints
 from ugatit_tf.training.step import Trainer
 
@@ -47,8 +47,8 @@ def config_in(root, **options):
     return made.tiny_config(**{"dataset": "tiny", "img_ch": 3, **locations, **options})
 
 
-def write_pictures(folder, names, *, height=10, width=14, seed=0):
-    """Writes pictures of noise, one under each name; returns their paths."""
+def write_images(folder, names, *, height=10, width=14, seed=0):
+    """Writes images of noise, one under each name; returns their paths."""
     draw = np.random.default_rng(seed)
     paths = [os.path.join(folder, name) for name in names]
     for path in paths:
@@ -59,7 +59,7 @@ def write_pictures(folder, names, *, height=10, width=14, seed=0):
 def write_dataset(folder, parts=PARTS, count=3):
     for number, part in enumerate(parts):
         names = [f"{part}_{i}.png" for i in range(count)]
-        write_pictures(os.path.join(folder, part), names, seed=number)
+        write_images(os.path.join(folder, part), names, seed=number)
 
 
 def make_run(config):

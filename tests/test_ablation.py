@@ -16,11 +16,11 @@ from tests.tolerances import TOLERANCE, of_loss
 from ugatit_tf import phases
 from ugatit_tf.config import Config, ConfigError
 from ugatit_tf.data import doctor
+from ugatit_tf.errors import Failure
 from ugatit_tf.evaluation import ablation, evaluate
 from ugatit_tf.interchange import export, generator_file, official_tf
 from ugatit_tf.networks.model import build_model
 from ugatit_tf.request import Request
-from ugatit_tf.runtime import Failure
 from ugatit_tf.training import checkpoints, samples
 from ugatit_tf.training.step import Trainer
 from ugatit_tf.translation import load, translate
@@ -38,7 +38,7 @@ def test_losses_match_the_twin_and_every_weight_has_a_gradient(name):
     model = build_model(config)
     trainer = Trainer(model, config)
     weights = made.fill(model.weights())
-    real_a, real_b = (made.pictures(1, 8, 8, 1, seed=seed) for seed in (1, 2))
+    real_a, real_b = (made.images(1, 8, 8, 1, seed=seed) for seed in (1, 2))
     found, gradients = trainer.losses_and_gradients(real_a, real_b, alpha=0.5)
     reals = np.float64(real_a), np.float64(real_b)
     expected = {
@@ -66,7 +66,7 @@ def test_only_the_mlp_of_the_full_model_knows_a_size():
     assert Config(decoder_norm="ln").any_size and Config(light=True).any_size
     assert "img_size" not in Config(decoder_norm="ln").architecture()
     config = made.tiny_config(light=False, decoder_norm="gn", img_size=12)
-    image = build_model(config).a2b(made.pictures(1, 8, 20, 1)).image
+    image = build_model(config).a2b(made.images(1, 8, 20, 1)).image
     assert image.shape == [1, 8, 20, 1]
 
 
@@ -76,12 +76,12 @@ def test_runs_and_generator_files_come_back(name, tmp_path):
     networks = runs.make_run(config)
     path = str(tmp_path / "a2b.npz")
     generator_file.save(networks.a2b, config, "a2b", path)
-    picture = made.pictures(8, 12, 3)
-    expected = networks.a2b(picture[None]).image[0]
+    image = made.images(8, 12, 3)
+    expected = networks.a2b(image[None]).image[0]
     for source in (config.run_folder, path):
         model = load.load(source)
         assert model.attention == config.generator_cam
-        np.testing.assert_allclose(model.translate(picture), expected, **TOLERANCE["float32"])
+        np.testing.assert_allclose(model.translate(image), expected, **TOLERANCE["float32"])
     assert load.load(config.run_folder).judges == config.discriminator_cam
 
 
@@ -93,9 +93,9 @@ def test_an_export_without_attention_has_no_heatmap(tmp_path):
         export.export(model.a2b, config, path)
     loaded = load.load(path)
     assert not loaded.attention and loaded.any_size
-    picture = made.pictures(8, 8, 3)
-    expected = model.a2b(picture[None]).image[0]
-    np.testing.assert_allclose(loaded.translate(picture), expected, **TOLERANCE["float32"])
+    image = made.images(8, 8, 3)
+    expected = model.a2b(image[None]).image[0]
+    np.testing.assert_allclose(loaded.translate(image), expected, **TOLERANCE["float32"])
 
 
 def test_attention_that_is_not_there_is_left_out_or_refused(tmp_path):
@@ -107,29 +107,29 @@ def test_attention_that_is_not_there_is_left_out_or_refused(tmp_path):
     with open(report, encoding="utf-8") as file:
         assert "Attention" not in file.read()
 
-    picture = made.pictures(8, 8, 3)
-    sheet, _ = samples.sheet(networks, [picture], [picture])
+    image = made.images(8, 8, 3)
+    sheet, _ = samples.sheet(networks, [image], [image])
     columns = [title for title in samples.COLUMNS if "ttention" not in title]
     assert sheet.shape[1] < 128 * (len(columns) + 2)
 
     with pytest.raises(ValueError, match="no attention to show"):
-        load.of_run(config).translate(picture, heatmap=True)
+        load.of_run(config).translate(image, heatmap=True)
     source = os.path.join(config.dataset_folder, "testA")
     for heatmap in ("none", "overlay"):
         request = Request(input=source, output=str(tmp_path / "out"), heatmap=heatmap, report=True)
         if heatmap == "none":
-            phases.translate_pictures(config, request)
+            phases.translate_images(config, request)
             continue
         with pytest.raises(Failure, match="trained with --generator_cam False"):
-            phases.translate_pictures(config, request)
+            phases.translate_images(config, request)
 
 
 def test_discriminators_without_attention_leave_the_generator_s(tmp_path):
     config = runs.config_in(tmp_path, discriminator_cam=False)
-    [source] = runs.write_pictures(tmp_path / "in", ["a.png"])
+    [source] = runs.write_images(tmp_path / "in", ["a.png"])
     runs.make_run(config)
     request = Request(input=source, output=str(tmp_path / "out"), heatmap="overlay")
-    phases.translate_pictures(config, request)
+    phases.translate_images(config, request)
     assert sorted(os.listdir(tmp_path / "out")) == ["a.png", "a_attention.png"]
 
 
@@ -148,7 +148,7 @@ def config(tmp_path, monkeypatch):
     monkeypatch.setattr(evaluate, "Extractor", Small)
     config = runs.config_in(tmp_path, inception="random", epoch=1, iteration=2)
     runs.write_dataset(config.dataset_folder, count=11)
-    tf.config.run_functions_eagerly(True)  # each row would be traced for a few pictures
+    tf.config.run_functions_eagerly(True)  # each row would be traced for a few images
     yield config
     tf.config.run_functions_eagerly(False)
 

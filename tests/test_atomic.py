@@ -51,9 +51,9 @@ def test_the_content_is_on_the_disk_before_the_name_and_the_name_before_it_retur
 @linux
 def test_without_syncing_only_the_rename_is_left(tmp_path, calls):
     with atomic.replacing(tmp_path / "1.png", synced=False) as file:
-        file.write(b"picture")
+        file.write(b"image")
     assert calls == [("replace", str(tmp_path / "1.png"))]
-    assert (tmp_path / "1.png").read_bytes() == b"picture"
+    assert (tmp_path / "1.png").read_bytes() == b"image"
 
 
 @linux
@@ -88,9 +88,9 @@ def test_what_fails_leaves_the_old_file_and_nothing_else(tmp_path, error):
 
 
 def test_others_may_write_to_the_path_of_the_unfinished_file(tmp_path):
-    with atomic.replacing(tmp_path / "film.mp4") as file, open(file.name, "wb") as other:
+    with atomic.replacing(tmp_path / "video.mp4") as file, open(file.name, "wb") as other:
         other.write(b"frames")
-    assert (tmp_path / "film.mp4").read_bytes() == b"frames"
+    assert (tmp_path / "video.mp4").read_bytes() == b"frames"
 
 
 def test_a_folder_that_is_removed_loses_its_name_first(tmp_path, monkeypatch):

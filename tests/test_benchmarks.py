@@ -253,7 +253,7 @@ def test_peak_memory_is_measured_in_processes_of_their_own(untraced, capsys):
 
 
 def test_the_translation_benchmark_runs_and_shows_a_ratio(untraced, capsys):
-    argv = [*TINY, "--pictures", "3", "--rounds", "1"]
+    argv = [*TINY, "--images", "3", "--rounds", "1"]
     assert translate.main(argv) == 0
     assert "ratio phase / bare: " in capsys.readouterr().out
 
@@ -268,7 +268,7 @@ def test_the_input_benchmark_runs_and_shows_ratios(capsys, monkeypatch):
 
 
 def test_the_plain_input_gives_batches_like_ours(tmp_path):
-    paths = translate.draw_pictures(tmp_path, 2, 8)
+    paths = translate.draw_images(tmp_path, 2, 8)
     config = made.tiny_config(batch_size=3)
     for batch in next(input_pipeline.plain_batches(paths, paths, config)):
         assert batch.shape == (3, 8, 8, 1)

@@ -1,4 +1,4 @@
-"""Kept pictures: decoded once, whole or made anew, and never in the way."""
+"""Kept images: decoded once, whole or made anew, and never in the way."""
 
 import json
 import os
@@ -16,7 +16,7 @@ import pytest
 from tests import made, runs
 from ugatit_tf import atomic
 from ugatit_tf.data import cache, folders, pipeline
-from ugatit_tf.pictures import files
+from ugatit_tf.images import files
 
 ROOT = Path(__file__).parent.parent
 SIZE = 8
@@ -26,16 +26,16 @@ SHAPES = {"pixels": (15, 17), "square": (16, 16)}  # just below and at four time
 
 @pytest.fixture
 def paths(tmp_path):
-    """Pictures whose pixels are kept, and one of which the square is."""
+    """Images whose pixels are kept, and one of which the square is."""
     names = [f"{i}.png" for i in range(COUNT)]
     folder = str(tmp_path / "trainA")
-    small = runs.write_pictures(folder, names[:-1])
-    return small + runs.write_pictures(folder, names[-1:], height=40, width=30, seed=7)
+    small = runs.write_images(folder, names[:-1])
+    return small + runs.write_images(folder, names[-1:], height=40, width=30, seed=7)
 
 
 @pytest.fixture
 def reads(monkeypatch):
-    """The paths of the pictures that were decoded, in the order of time."""
+    """The paths of the images that were decoded, in the order of time."""
     found, read = [], files.read
 
     def noted(path, **options):
@@ -81,13 +81,13 @@ def test_what_is_kept_is_what_decoding_gives(paths, where):
 @pytest.mark.parametrize(("form", "dtype"), [("pixels", np.uint8), ("square", np.float32)])
 def test_the_smaller_form_is_kept(tmp_path, where, form, dtype):
     height, width = SHAPES[form]
-    paths = runs.write_pictures(str(tmp_path / "A"), ["a.png"], height=height, width=width)
+    paths = runs.write_images(str(tmp_path / "A"), ["a.png"], height=height, width=width)
     kept = source(paths, where)(0)
     assert kept.dtype == dtype
     assert kept.nbytes == min(height * width, 4 * SIZE * SIZE) * 3
 
 
-def test_without_a_cache_every_picture_is_decoded_each_time_it_comes(paths, reads):
+def test_without_a_cache_every_image_is_decoded_each_time_it_comes(paths, reads):
     found = source(paths, "none")
     for index in (1, 1, 4, 1):
         assert found(index).dtype == np.uint8
@@ -95,13 +95,13 @@ def test_without_a_cache_every_picture_is_decoded_each_time_it_comes(paths, read
 
 
 @pytest.mark.parametrize("where", ["memory", "disk"])
-def test_every_picture_is_decoded_once_in_many_passes(paths, reads, where):
+def test_every_image_is_decoded_once_in_many_passes(paths, reads, where):
     batches(paths[:3], where, steps=20)
     times = 2 if where == "memory" else 1  # here both domains hold the same; the disk knows it
     assert sorted(reads) == sorted(paths[:3] * times)
 
 
-def test_threads_that_want_the_same_picture_decode_it_once(paths, reads):
+def test_threads_that_want_the_same_image_decode_it_once(paths, reads):
     wanted = source(paths, "memory")
     threads = [threading.Thread(target=wanted, args=[2]) for _ in range(8)]
     for thread in threads:
@@ -126,8 +126,8 @@ def test_batches_are_copies_of_what_is_kept(paths, monkeypatch):
 def test_where_memory_ends_the_rest_is_decoded_each_time_with_one_warning(
     paths, reads, monkeypatch, caplog
 ):
-    picture = files.read(paths[0]).nbytes
-    monkeypatch.setattr(cache.runtime, "available_bytes", lambda: cache.SHARE * 2.5 * picture)
+    image = files.read(paths[0]).nbytes
+    monkeypatch.setattr(cache.machine, "available_bytes", lambda: cache.SHARE * 2.5 * image)
     found = source(paths[:4], "memory")
     reads.clear()
     for _ in range(3):
@@ -140,7 +140,7 @@ def test_where_memory_ends_the_rest_is_decoded_each_time_with_one_warning(
 
 def test_the_next_process_finds_what_this_one_decoded(paths, reads, capsys):
     source(paths, "disk")
-    assert f"Decoding {COUNT} pictures into {path_of(paths)}" in capsys.readouterr().out
+    assert f"Decoding {COUNT} images into {path_of(paths)}" in capsys.readouterr().out
     reads.clear()
     found = source(paths, "disk")
     assert reads == []
@@ -148,7 +148,7 @@ def test_the_next_process_finds_what_this_one_decoded(paths, reads, capsys):
     assert_right(found, paths)
 
 
-def test_pictures_in_a_folder_of_any_name_are_kept(tmp_path, paths, reads):
+def test_images_in_a_folder_of_any_name_are_kept(tmp_path, paths, reads):
     folder = runs.odd(tmp_path)
     os.rename(tmp_path / "trainA", folder / "trainA")
     paths = [str(folder / "trainA" / os.path.basename(path)) for path in paths]
@@ -218,11 +218,11 @@ def test_a_damaged_file_is_noticed_and_made_anew(paths, caplog, damaged):
 def with_index(content, change):
     """A file whose index says something else, with the CRC that belongs to it."""
     length, _, mark = cache.END.unpack(content[-cache.END.size :])
-    pictures, index = content[: -cache.END.size - length], content[-cache.END.size - length :]
+    images, index = content[: -cache.END.size - length], content[-cache.END.size - length :]
     told = json.loads(index[:length])
     changed = change(told)
     index = changed if isinstance(changed, bytes) else json.dumps(told).encode()
-    return pictures + index + cache.END.pack(len(index), zlib.crc32(index), mark)
+    return images + index + cache.END.pack(len(index), zlib.crc32(index), mark)
 
 
 @pytest.mark.parametrize(
@@ -249,27 +249,27 @@ def test_an_index_that_does_not_fit_its_file_is_damage_too(paths, caplog, change
     assert path.read_bytes() == whole
 
 
-def change_a_picture(paths):
+def change_an_image(paths):
     os.utime(paths[0])
-    runs.write_pictures(os.path.dirname(paths[0]), ["0.png"], seed=5)
+    runs.write_images(os.path.dirname(paths[0]), ["0.png"], seed=5)
     return paths
 
 
-def rename_a_picture(paths):
+def rename_an_image(paths):
     os.rename(paths[0], paths[0] + ".png")
     return [paths[0] + ".png", *paths[1:]]
 
 
 @pytest.mark.parametrize(
     "change",
-    [change_a_picture, rename_a_picture, lambda paths: paths[1:], lambda paths: paths[::-1]],
+    [change_an_image, rename_an_image, lambda paths: paths[1:], lambda paths: paths[::-1]],
     ids=["content", "name", "fewer", "order"],
 )
-def test_a_file_of_other_pictures_is_made_anew(paths, caplog, change):
+def test_a_file_of_other_images_is_made_anew(paths, caplog, change):
     source(paths, "disk")
     paths = change(paths)
     assert_right(source(paths, "disk"), paths)
-    assert "of other pictures or versions" in caplog.text
+    assert "of other images or versions" in caplog.text
     caplog.clear()
     assert_right(source(paths, "disk"), paths)
     assert caplog.records == []
@@ -296,7 +296,7 @@ def test_sizes_and_channels_have_files_of_their_own(paths, reads):
 
 def test_a_file_that_is_replaced_meanwhile_changes_nothing(paths):
     found = source(paths, "disk")
-    other = runs.write_pictures(os.path.dirname(paths[0]), ["x.png", "y.png"], seed=3)
+    other = runs.write_images(os.path.dirname(paths[0]), ["x.png", "y.png"], seed=3)
     source(other, "disk")
     assert_right(found, paths)
 
@@ -316,7 +316,7 @@ def no_name(folder):
 
 
 @pytest.mark.parametrize("obstacle", [no_folder, no_name])
-def test_where_nothing_can_be_written_a_warning_says_so_and_pictures_are_decoded(
+def test_where_nothing_can_be_written_a_warning_says_so_and_images_are_decoded(
     paths, caplog, reads, obstacle
 ):
     expected = batches(paths, "none")
@@ -340,11 +340,11 @@ def test_a_full_disk_is_a_warning_and_leaves_nothing_behind(paths, caplog, monke
     np.testing.assert_array_equal(found(0), files.read(paths[0]))
 
 
-def test_a_picture_that_has_gone_meanwhile_fails_when_it_comes_as_without_a_cache(paths, caplog):
+def test_an_image_that_has_gone_meanwhile_fails_when_it_comes_as_without_a_cache(paths, caplog):
     os.remove(paths[1])
     found = source(paths, "disk")
     assert "cannot be used" in caplog.text
-    with pytest.raises(files.UnreadablePicture):
+    with pytest.raises(files.UnreadableImage):
         found(1)
     np.testing.assert_array_equal(found(0), files.read(paths[0]))
 
@@ -386,7 +386,7 @@ def test_two_that_write_at_the_same_time_both_have_a_whole_file(paths):
     assert os.listdir(path_of(paths).parent) == [path_of(paths).name]
 
 
-def test_kept_pictures_are_no_pictures_of_the_dataset(tmp_path, paths):
+def test_kept_images_are_no_images_of_the_dataset(tmp_path, paths):
     before = folders.examine(tmp_path / "trainA").fingerprint
     source(paths, "disk")
     assert folders.examine(tmp_path / "trainA").fingerprint == before
@@ -413,7 +413,7 @@ def started(paths, *, pause, size=SIZE):
 @pytest.mark.slow
 def test_a_process_killed_while_it_writes_leaves_no_file_that_could_be_taken_for_one(tmp_path):
     size = 64  # records larger than the buffer of the file, so that they are written at once
-    paths = runs.write_pictures(
+    paths = runs.write_images(
         str(tmp_path / "trainA"), [f"{i}.png" for i in range(6)], height=60, width=60
     )
     folder = path_of(paths).parent

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from tests.runs import ODD_NAMES
-from ugatit_tf.runtime import Failure
+from ugatit_tf.errors import Failure
 from ugatit_tf.training import checkpoints
 
 

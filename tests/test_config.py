@@ -154,7 +154,7 @@ def test_a_number_beyond_every_use_is_refused_in_a_short_line(option, value):
     assert len(str(caught.value)) < 200
 
 
-def test_the_largest_network_has_a_picture_that_is_large_enough():
+def test_the_largest_network_has_an_image_that_is_large_enough():
     (_, depth), (_, size) = RANGES["n_dis"], RANGES["img_size"]
     assert smallest_image(depth) <= size < smallest_image(depth + 1)
     assert Config(n_dis=depth, img_size=size).n_dis == depth

@@ -1,4 +1,4 @@
-"""--phase translate: every picture at its own size, nothing lost, one bad file stops nothing."""
+"""--phase translate: every image at its own size, nothing lost, one bad file stops nothing."""
 
 import dataclasses
 import errno
@@ -16,8 +16,8 @@ from PIL import Image
 import main
 from tests import runs
 from tests.tolerances import TOLERANCE
+from ugatit_tf.images import files
 from ugatit_tf.interchange import generator_file
-from ugatit_tf.pictures import files
 from ugatit_tf.request import Request
 from ugatit_tf.translation import convert, face, load, sources, translate
 
@@ -35,16 +35,16 @@ def model(config):
 
 
 @pytest.fixture
-def pictures(tmp_path):
-    """A folder of five pictures, two of one size, and two files that are none."""
+def images(tmp_path):
+    """A folder of five images, two of one size, and two files that are none."""
     folder = runs.odd(tmp_path) / "in"
-    runs.write_pictures(folder, ["a.png", "b.jpg"], height=10, width=14)
-    runs.write_pictures(folder, ["c.webp"], height=33, width=9, seed=1)
+    runs.write_images(folder, ["a.png", "b.jpg"], height=10, width=14)
+    runs.write_images(folder, ["c.webp"], height=33, width=9, seed=1)
     rgba = np.random.default_rng(2).integers(0, 256, [12, 20, 4], dtype=np.uint8)
     Image.fromarray(rgba).save(folder / "d.png")
     Image.fromarray(rgba[..., 0]).convert("I;16").save(folder / "e.tif")
     (folder / "broken.png").write_bytes((folder / "a.png").read_bytes()[:60])
-    (folder / "notes.txt").write_text("no picture")
+    (folder / "notes.txt").write_text("no image")
     return folder
 
 
@@ -66,15 +66,15 @@ def assert_near(found, expected, most=1):
     assert np.abs(found.astype(int) - expected).max() <= most
 
 
-def test_every_picture_is_translated_at_its_own_size_and_the_others_are_named(model, pictures):
-    outcome, found = converted(model, pictures)
+def test_every_image_is_translated_at_its_own_size_and_the_others_are_named(model, images):
+    outcome, found = converted(model, images)
     assert list(found) == ["a.png", "b.jpg", "c.webp", "d.png", "e.png"]
     assert outcome.translated == 5
     assert [name for name, _ in outcome.failed] == ["broken.png", "notes.txt"]
     for name, source in zip(found, ["a.png", "b.jpg", "c.webp", "d.png", "e.tif"]):
-        expected = model.translate(files.read(pictures / source))
+        expected = model.translate(files.read(images / source))
         if name == "d.png":  # below its transparency too
-            with Image.open(pictures.parent / "out" / name) as image:
+            with Image.open(images.parent / "out" / name) as image:
                 assert_near(np.asarray(image.convert("RGB")), expected)
         elif name.endswith(".png"):
             assert_near(found[name], expected)
@@ -82,22 +82,22 @@ def test_every_picture_is_translated_at_its_own_size_and_the_others_are_named(mo
             assert np.abs(found[name].astype(int) - expected).mean() < 25
 
 
-def test_transparency_is_kept_where_the_format_has_it(model, pictures):
-    converted(model, pictures)
-    _, alpha = files.read_with_alpha(pictures.parent / "out" / "d.png")
-    _, expected = files.read_with_alpha(pictures / "d.png")
+def test_transparency_is_kept_where_the_format_has_it(model, images):
+    converted(model, images)
+    _, alpha = files.read_with_alpha(images.parent / "out" / "d.png")
+    _, expected = files.read_with_alpha(images / "d.png")
     np.testing.assert_array_equal(alpha, expected)
-    converted(model, pictures, format="jpg", overwrite=True)
-    assert files.read_with_alpha(pictures.parent / "out" / "d.jpg")[1] is None
+    converted(model, images, format="jpg", overwrite=True)
+    assert files.read_with_alpha(images.parent / "out" / "d.jpg")[1] is None
 
 
 @pytest.mark.parametrize("kind", ["png", "jpg", "webp"])
-def test_the_format_may_be_chosen_and_the_quality_counts(model, pictures, kind):
-    _, found = converted(model, pictures, format=kind, quality=95)
+def test_the_format_may_be_chosen_and_the_quality_counts(model, images, kind):
+    _, found = converted(model, images, format=kind, quality=95)
     assert all(name.endswith(f".{kind}") for name in found)
-    fine = os.path.getsize(pictures.parent / "out" / f"a.{kind}")
-    converted(model, pictures, format=kind, quality=5, overwrite=True)
-    coarse = os.path.getsize(pictures.parent / "out" / f"a.{kind}")
+    fine = os.path.getsize(images.parent / "out" / f"a.{kind}")
+    converted(model, images, format=kind, quality=5, overwrite=True)
+    coarse = os.path.getsize(images.parent / "out" / f"a.{kind}")
     assert (coarse < fine) == (kind != "png")
 
 
@@ -114,14 +114,14 @@ def test_the_format_may_be_chosen_and_the_quality_counts(model, pictures, kind):
         ({"tile_pixels": 4096}, (33, 9)),
     ],
 )
-def test_a_picture_fits_as_asked(model, pictures, options, shape):
-    _, found = converted(model, pictures, format="png", **options)
+def test_an_image_fits_as_asked(model, images, options, shape):
+    _, found = converted(model, images, format="png", **options)
     assert found["c.png"].shape[:2] == shape
 
 
-def test_the_stretched_picture_is_that_of_the_test_phase(model, pictures, config):
-    _, found = converted(model, pictures, fit="stretch", restore_size=False, direction="b2a")
-    square = files.read(pictures / "a.png")
+def test_the_stretched_image_is_that_of_the_test_phase(model, images, config):
+    _, found = converted(model, images, fit="stretch", restore_size=False, direction="b2a")
+    square = files.read(images / "a.png")
     expected = model.translate(square, mode="stretch", direction="b2a")
     assert found["a.png"].shape == (8, 8, 3)
     how = model.fit_of(square.shape, "stretch", restore=False)
@@ -130,8 +130,8 @@ def test_the_stretched_picture_is_that_of_the_test_phase(model, pictures, config
     assert expected.shape == square.shape
 
 
-def test_large_pictures_are_done_in_tiles(model, tmp_path):
-    runs.write_pictures(tmp_path / "in", ["a.png"], height=70, width=150)
+def test_large_images_are_done_in_tiles(model, tmp_path):
+    runs.write_images(tmp_path / "in", ["a.png"], height=70, width=150)
     sizes, outputs = [], model._translated
 
     def spied(x, direction):
@@ -148,9 +148,9 @@ def test_large_pictures_are_done_in_tiles(model, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["overlay", "raw", "npy", "side"])
-def test_heatmaps_lie_beside_the_results_at_their_size(model, pictures, kind):
-    _, found = converted(model, pictures, heatmap=kind)
-    out = pictures.parent / "out"
+def test_heatmaps_lie_beside_the_results_at_their_size(model, images, kind):
+    _, found = converted(model, images, heatmap=kind)
+    out = images.parent / "out"
     names = {"side": ["side"]}.get(kind, ["attention", "local", "global"])
     for name, (height, width) in (("a", (10, 14)), ("c", (33, 9))):
         for part in names:
@@ -163,34 +163,34 @@ def test_heatmaps_lie_beside_the_results_at_their_size(model, pictures, kind):
                 assert values.shape == (height, width)
                 assert (values.min(), values.max()) == (0, 65535)
             else:
-                pictures_beside = 5 if kind == "side" else 1
-                assert found[f"{name}_{part}.png"].shape == (height, pictures_beside * width, 3)
+                images_beside = 5 if kind == "side" else 1
+                assert found[f"{name}_{part}.png"].shape == (height, images_beside * width, 3)
     if kind == "side":
-        shown, output = files.read(pictures / "a.png"), found["a.png"]
+        shown, output = files.read(images / "a.png"), found["a.png"]
         np.testing.assert_array_equal(found["a_side.png"][:, :28], np.hstack([shown, output]))
 
 
-def test_a_heatmap_is_the_generator_s(model, pictures):
-    converted(model, pictures, heatmap="npy", size="native")
-    image = files.to_float(files.read(pictures / "d.png"))  # 12 x 20, as the networks take it
+def test_a_heatmap_is_the_generator_s(model, images):
+    converted(model, images, heatmap="npy", size="native")
+    image = files.to_float(files.read(images / "d.png"))  # 12 x 20, as the networks take it
     ((_, looked),) = model.outputs(image[None])
-    found = np.load(pictures.parent / "out" / "d_attention.npy")
+    found = np.load(images.parent / "out" / "d_attention.npy")
     np.testing.assert_allclose(found, looked.generator, **TOLERANCE["network"])
 
 
-def test_the_report_shows_every_picture_and_names_the_failures(model, pictures):
-    outcome, _ = converted(model, pictures, report=True)
+def test_the_report_shows_every_image_and_names_the_failures(model, images):
+    outcome, _ = converted(model, images, report=True)
     with open(outcome.report, encoding="utf-8") as file:
         page = file.read()
     assert page.count("<article") == 5
     assert page.count("<figcaption>Output") == page.count("<figcaption>Attention") == 5
-    assert "in, A to B" in page and "broken.png: the picture is damaged" in page
-    assert "pictures a second" in page and "step_0000003" in page
-    assert files.read(pictures.parent / "out" / "contact_sheet.png").size
+    assert "in, A to B" in page and "broken.png: the image is damaged" in page
+    assert "images a second" in page and "step_0000003" in page
+    assert files.read(images.parent / "out" / "contact_sheet.png").size
 
 
-def test_a_picture_may_be_called_as_the_contact_sheet(model, tmp_path):
-    (path,) = runs.write_pictures(tmp_path / "in", ["contact_sheet.png"])
+def test_an_image_may_be_called_as_the_contact_sheet(model, tmp_path):
+    (path,) = runs.write_images(tmp_path / "in", ["contact_sheet.png"])
     expected = model.translate(files.read(path))
     for overwrite in (False, True):
         converted(model, tmp_path / "in", report=True, overwrite=overwrite)
@@ -198,7 +198,7 @@ def test_a_picture_may_be_called_as_the_contact_sheet(model, tmp_path):
     assert files.read(tmp_path / "out" / "contact_sheet_2.png").size
 
 
-def test_any_error_is_that_picture_s_alone(model, pictures, monkeypatch):
+def test_any_error_is_that_image_s_alone(model, images, monkeypatch):
     encode = files.encode
 
     def broken(image, suffix=".png", **options):
@@ -207,26 +207,26 @@ def test_any_error_is_that_picture_s_alone(model, pictures, monkeypatch):
         return encode(image, suffix, **options)
 
     monkeypatch.setattr(files, "encode", broken)
-    outcome, found = converted(model, pictures)
+    outcome, found = converted(model, images)
     assert ("c.webp", "too wide for WebP") in outcome.failed and len(found) == 4
 
 
-def test_a_film_in_a_folder_is_named_and_a_picture_that_would_grow_beyond_bounds(model, tmp_path):
-    runs.write_pictures(tmp_path / "in", ["thin.png"], height=1, width=300)
-    (tmp_path / "in" / "me.mp4").write_bytes(b"film")
+def test_a_video_in_a_folder_is_named_and_an_image_that_would_grow_beyond_bounds(model, tmp_path):
+    runs.write_images(tmp_path / "in", ["thin.png"], height=1, width=300)
+    (tmp_path / "in" / "me.mp4").write_bytes(b"video")
     outcome, _ = converted(model, tmp_path / "in", size=64, max_pixels=10_000)
     assert dict(outcome.failed) == {
-        "me.mp4": "a film; give it as --input by itself",
+        "me.mp4": "a video; give it as --input by itself",
         "thin.png": "it would be scaled to 19200 x 64 pixels; --max_pixels is 10000. Use a "
         "smaller --size, or a larger --max_pixels.",
     }
 
 
-def test_a_large_picture_is_scaled_to_the_training_size_and_the_scale_is_said(
+def test_a_large_image_is_scaled_to_the_training_size_and_the_scale_is_said(
     config, model, tmp_path, capsys
 ):
-    runs.write_pictures(tmp_path / "in", ["a.png"], height=16, width=40)
-    runs.write_pictures(tmp_path / "in", ["b.png"])
+    runs.write_images(tmp_path / "in", ["a.png"], height=16, width=40)
+    runs.write_images(tmp_path / "in", ["b.png"])
     told = []
     for size in (0, "native", 16):
         words = arguments(config, tmp_path / "in", size=size, report=True, overwrite=True)
@@ -249,13 +249,13 @@ def test_a_large_picture_is_scaled_to_the_training_size_and_the_scale_is_said(
         (["--size=big"], "expected a number of pixels or native"),
     ],
 )
-def test_a_size_that_does_not_go_with_the_rest_is_refused(config, pictures, capsys, words, message):
-    assert main.main([*arguments(config, pictures), *words]) == 2
+def test_a_size_that_does_not_go_with_the_rest_is_refused(config, images, capsys, words, message):
+    assert main.main([*arguments(config, images), *words]) == 2
     assert message in capsys.readouterr().err
 
 
-def test_a_picture_of_which_nan_is_made_is_named_and_the_others_are_translated(
-    model, pictures, monkeypatch
+def test_an_image_of_which_nan_is_made_is_named_and_the_others_are_translated(
+    model, images, monkeypatch
 ):
     made = model._translated
 
@@ -264,66 +264,66 @@ def test_a_picture_of_which_nan_is_made_is_named_and_the_others_are_translated(
         images = np.where(x.mean((1, 2, 3), keepdims=True) > 0.9, np.nan, images)
         return images, heat
 
-    files.write(pictures / "a2.png", np.full([10, 14, 3], 255, np.uint8))
+    files.write(images / "a2.png", np.full([10, 14, 3], 255, np.uint8))
     monkeypatch.setattr(model, "_translated", broken)
-    outcome, found = converted(model, pictures)
+    outcome, found = converted(model, images)
     reasons = dict(outcome.failed)
     assert "the generator a2b gives numbers that are not finite" in reasons["a2.png"]
     assert outcome.translated == 5 and len(found) == 5 and "a2.png" not in found
 
 
-def test_results_that_are_removed_meanwhile_are_failures(model, pictures, monkeypatch):
+def test_results_that_are_removed_meanwhile_are_failures(model, images, monkeypatch):
     write = files.write
 
     def removing(path, image, **options):
         if os.path.basename(path) == "c.webp":
-            os.remove(pictures.parent / "out" / "a.png")
+            os.remove(images.parent / "out" / "a.png")
         write(path, image, **options)
 
     monkeypatch.setattr(files, "write", removing)
-    monkeypatch.setattr(convert.flow, "workers", lambda *_: 1)  # in their order
-    outcome, _ = converted(model, pictures)
+    monkeypatch.setattr(convert.threads, "workers", lambda *_: 1)  # in their order
+    outcome, _ = converted(model, images)
     assert outcome.translated == 4
     assert "its result was removed meanwhile" in dict(outcome.failed)["a.png"]
 
 
 @pytest.mark.parametrize("fit", ["stretch", "pad"])
-def test_transparency_is_not_scaled_there_and_back(model, pictures, fit):
-    converted(model, pictures, fit=fit)
-    _, alpha = files.read_with_alpha(pictures.parent / "out" / "d.png")
-    np.testing.assert_array_equal(alpha, files.read_with_alpha(pictures / "d.png")[1])
+def test_transparency_is_not_scaled_there_and_back(model, images, fit):
+    converted(model, images, fit=fit)
+    _, alpha = files.read_with_alpha(images.parent / "out" / "d.png")
+    np.testing.assert_array_equal(alpha, files.read_with_alpha(images / "d.png")[1])
 
 
 def test_squares_of_the_full_model_are_never_cut_into_tiles(tmp_path):
     config = runs.config_in(tmp_path / "full", light=False, img_size=72)
     runs.make_run(config)
-    runs.write_pictures(tmp_path / "in", ["a.png"], height=80, width=90)
+    runs.write_images(tmp_path / "in", ["a.png"], height=80, width=90)
     outcome, found = converted(load.of_run(config), tmp_path / "in", tile_pixels=4096)
     assert (outcome.failed, found["a.png"].shape) == ([], (80, 90, 3))
 
 
-def test_a_dry_run_translates_nothing(config, pictures, capsys):
-    words = [*arguments(config, pictures), "--dry_run=True"]
+def test_a_dry_run_translates_nothing(config, images, capsys):
+    words = [*arguments(config, images), "--dry_run=True"]
     assert main.main(words) == 0
     told = json.loads(capsys.readouterr().out)
-    assert (told["input"], told["ch"]) == (str(pictures), 2)
-    assert not (pictures.parent / "out").exists()
+    assert (told["input"], told["ch"]) == (str(images), 2)
+    assert not (images.parent / "out").exists()
 
 
-def test_a_report_that_is_there_is_not_replaced(model, pictures):
-    first, _ = converted(model, pictures, report=True)
-    os.remove(pictures.parent / "out" / "a.png")
-    again, _ = converted(model, pictures, report=True, resume_output=True)
+def test_a_report_that_is_there_is_not_replaced(model, images):
+    first, _ = converted(model, images, report=True)
+    os.remove(images.parent / "out" / "a.png")
+    again, _ = converted(model, images, report=True, resume_output=True)
     assert os.path.basename(first.report) == "report.html"
     assert os.path.basename(again.report) == "report_2.html"
 
 
-def test_what_was_interrupted_goes_on_with_what_is_missing(model, pictures):
-    converted(model, pictures)
-    out = pictures.parent / "out"
+def test_what_was_interrupted_goes_on_with_what_is_missing(model, images):
+    converted(model, images)
+    out = images.parent / "out"
     os.remove(out / "c.webp")
     before = runs.bytes_below(out)
-    outcome, _ = converted(model, pictures, resume_output=True)
+    outcome, _ = converted(model, images, resume_output=True)
     assert outcome.translated == 1
     after = runs.bytes_below(out)
     assert {name: after[name] for name in before} == before and "c.webp" in after
@@ -331,7 +331,7 @@ def test_what_was_interrupted_goes_on_with_what_is_missing(model, pictures):
 
 def test_shards_at_the_same_time_write_together_what_one_run_writes(model, tmp_path):
     names = ["contact_sheet_1_of_3.png", *(f"{i}.png" for i in range(4)), "夏.webp"]
-    runs.write_pictures(tmp_path / "in", names)
+    runs.write_images(tmp_path / "in", names)
     whole, expected = converted(model, tmp_path / "in", heatmap="raw")
     requests = [
         dataclasses.replace(
@@ -357,13 +357,13 @@ def test_shards_at_the_same_time_write_together_what_one_run_writes(model, tmp_p
     assert runs.bytes_below(tmp_path / "shards") == found
 
 
-def test_pictures_with_too_many_pixels_are_refused_before_they_are_decoded(model, pictures):
-    outcome, found = converted(model, pictures, max_pixels=139)
+def test_images_with_too_many_pixels_are_refused_before_they_are_decoded(model, images):
+    outcome, found = converted(model, images, max_pixels=139)
     assert "a.png" not in found and "10 x 14" not in found
     assert ("a.png", "14 x 10 pixels; at most 139 are read") in outcome.failed
 
 
-def test_out_of_memory_is_the_failure_of_those_pictures_alone(model, pictures, monkeypatch):
+def test_out_of_memory_is_the_failure_of_those_images_alone(model, images, monkeypatch):
     outputs = model.outputs
 
     def starved(x, *args, **kwargs):
@@ -372,12 +372,12 @@ def test_out_of_memory_is_the_failure_of_those_pictures_alone(model, pictures, m
         return outputs(x, *args, **kwargs)
 
     monkeypatch.setattr(model, "outputs", starved)
-    outcome, found = converted(model, pictures)
+    outcome, found = converted(model, images)
     assert ("c.webp", "out of memory; use --max_side or a smaller --tile_pixels") in outcome.failed
     assert outcome.translated == 4 and "c.webp" not in found
 
 
-def test_a_full_disk_stops_it_and_a_refused_file_does_not(model, pictures, monkeypatch):
+def test_a_full_disk_stops_it_and_a_refused_file_does_not(model, images, monkeypatch):
     replacing, threads = files.replacing, threading.active_count()
 
     def failing(path, **options):
@@ -387,16 +387,16 @@ def test_a_full_disk_stops_it_and_a_refused_file_does_not(model, pictures, monke
 
     monkeypatch.setattr(files, "replacing", failing)
     number = errno.EACCES
-    outcome, found = converted(model, pictures)
+    outcome, found = converted(model, images)
     assert "b.jpg" in [name for name, _ in outcome.failed] and len(found) == 4
     number = errno.ENOSPC
     with pytest.raises(OSError, match="No space left"):
-        converted(model, pictures, overwrite=True)
+        converted(model, images, overwrite=True)
     assert threading.active_count() <= threads
 
 
 def test_a_face_is_translated_alone_and_where_there_is_none_the_whole(model, tmp_path, monkeypatch):
-    runs.write_pictures(tmp_path / "in", ["a.png", "b.png"], height=40, width=60)
+    runs.write_images(tmp_path / "in", ["a.png", "b.png"], height=40, width=60)
     first = files.read(tmp_path / "in" / "a.png")
     monkeypatch.setattr(
         face, "find", lambda pixels: (5, 10, 24) if np.array_equal(pixels, first) else None
@@ -414,7 +414,7 @@ def test_a_face_is_translated_alone_and_where_there_is_none_the_whole(model, tmp
 def test_a_grey_model_translates_colour_and_writes_grey(tmp_path):
     config = runs.config_in(tmp_path / "grey", img_ch=1)
     runs.make_run(config)
-    runs.write_pictures(tmp_path / "in", ["a.png"])
+    runs.write_images(tmp_path / "in", ["a.png"])
     _, found = converted(load.of_run(config), tmp_path / "in", heatmap="side")
     assert np.array_equal(found["a.png"][..., 0], found["a.png"][..., 2])
     assert found["a_side.png"].shape == (10, 5 * 14, 3)
@@ -426,27 +426,27 @@ def arguments(config, folder, **options):
     return ["--phase", "translate", f"--checkpoint_dir={config.checkpoint_dir}", *words]
 
 
-def test_the_command_says_what_it_did_and_fails_if_a_picture_did(config, pictures, capsys):
-    assert main.main(arguments(config, pictures)) == 1
+def test_the_command_says_what_it_did_and_fails_if_an_image_did(config, images, capsys):
+    assert main.main(arguments(config, images)) == 1
     out, err = capsys.readouterr()
-    assert "Translated 5 pictures" in out
-    assert "error: 2 could not be translated:\n  broken.png: the picture is" in err
+    assert "Translated 5 images" in out
+    assert "error: 2 could not be translated:\n  broken.png: the image is" in err
     assert "  notes.txt: not a JPEG" in err
     for name in ("broken.png", "notes.txt"):
-        os.remove(pictures / name)
-    assert main.main(arguments(config, pictures, overwrite=True)) == 0
-    assert main.main(arguments(config, pictures)) == 1
+        os.remove(images / name)
+    assert main.main(arguments(config, images, overwrite=True)) == 0
+    assert main.main(arguments(config, images)) == 1
     assert "there already" in capsys.readouterr().err
-    runs.write_pictures(pictures, ["large.png"], height=70, width=70)
+    runs.write_images(images, ["large.png"], height=70, width=70)
     tiled = {"tile_pixels": 4096, "size": "native"}
-    assert main.main(arguments(config, pictures, overwrite=True, **tiled)) == 0
+    assert main.main(arguments(config, images, overwrite=True, **tiled)) == 0
     out = capsys.readouterr().out
     assert "In tiles, whose tones may differ (--max_side has none): large.png" in out
 
 
-def test_what_moves_and_becomes_a_picture_is_named(config, tmp_path, capsys):
+def test_what_moves_and_becomes_an_image_is_named(config, tmp_path, capsys):
     folder = tmp_path / "in"
-    runs.write_pictures(folder, ["still.png", "still.webp"])
+    runs.write_images(folder, ["still.png", "still.webp"])
     first, second = (Image.new("RGB", (12, 12), colour) for colour in ("red", "blue"))
     for name in ("moves.webp", "moves.png", "moves.gif"):
         first.save(folder / name, save_all=True, append_images=[second], duration=100)
@@ -455,10 +455,10 @@ def test_what_moves_and_becomes_a_picture_is_named(config, tmp_path, capsys):
     assert told == ["They move; first frame only: moves.gif, moves.png, moves.webp"]
 
 
-def test_a_folder_that_cannot_be_read_is_named_at_the_end(config, pictures, monkeypatch, capsys):
-    (pictures / "dark").mkdir()
-    (pictures / "broken.png").unlink()
-    (pictures / "notes.txt").unlink()
+def test_a_folder_that_cannot_be_read_is_named_at_the_end(config, images, monkeypatch, capsys):
+    (images / "dark").mkdir()
+    (images / "broken.png").unlink()
+    (images / "notes.txt").unlink()
     scandir = os.scandir
 
     def refusing(path):
@@ -467,24 +467,24 @@ def test_a_folder_that_cannot_be_read_is_named_at_the_end(config, pictures, monk
         return scandir(path)
 
     monkeypatch.setattr(os, "scandir", refusing)
-    assert main.main(arguments(config, pictures, recursive=True)) == 1
+    assert main.main(arguments(config, images, recursive=True)) == 1
     out, err = capsys.readouterr()
-    assert "Translated 5 pictures" in out
+    assert "Translated 5 images" in out
     assert "1 could not be translated:\n  dark: permission denied; this folder was left" in err
 
 
-def test_a_shard_without_pictures_is_no_failure(config, tmp_path, capsys):
-    runs.write_pictures(tmp_path / "in", ["a.png", "b.png"])
+def test_a_shard_without_images_is_no_failure(config, tmp_path, capsys):
+    runs.write_images(tmp_path / "in", ["a.png", "b.png"])
     words = arguments(config, tmp_path / "in", shard="3/3", report=True)
     assert main.main(words) == 0
-    assert "Translated 0 pictures" in capsys.readouterr().out
+    assert "Translated 0 images" in capsys.readouterr().out
     assert not (tmp_path / "out").exists()
     assert main.main([*words, "--shard=4/3"]) == 2
     assert "--shard must be I/N with I from 1 to N, e.g. 2/4" in capsys.readouterr().err
 
 
-def test_the_command_takes_one_picture_and_a_generator_file(config, model, tmp_path, capsys):
-    (path,) = runs.write_pictures(tmp_path, ["me.jpg"])
+def test_the_command_takes_one_image_and_a_generator_file(config, model, tmp_path, capsys):
+    (path,) = runs.write_images(tmp_path, ["me.jpg"])
     networks, _ = translate.load(config, "latest")
     file = str(tmp_path / "b2a.npz")
     generator_file.save(networks.b2a, config, "b2a", file)
@@ -492,21 +492,21 @@ def test_the_command_takes_one_picture_and_a_generator_file(config, model, tmp_p
     assert main.main(["--phase", "translate", *words, "--direction", "a2b"]) == 1
     assert "translates b2a only. Received: 'a2b'" in capsys.readouterr().err
     assert main.main(["--phase", "translate", *words]) == 0  # the only one
-    assert "Translated 1 picture in " in capsys.readouterr().out
+    assert "Translated 1 image in " in capsys.readouterr().out
     expected = model.translate(files.read(path), direction="b2a")
     assert_near(files.read(tmp_path / "anime.png"), expected)
 
 
 def test_names_of_other_bytes_and_scripts_are_translated(model, tmp_path):
     names = ["夏 photo.png", "<b> & co.png", "-dash.png"]
-    runs.write_pictures(tmp_path / "in", names)
+    runs.write_images(tmp_path / "in", names)
     outcome, found = converted(model, tmp_path / "in", report=True)
     assert outcome.translated == 3 and set(names) < set(found)
 
 
-def test_a_job_is_of_one_request(model, pictures):
+def test_a_job_is_of_one_request(model, images):
     """A frozen request: nothing of one call is left in the next."""
-    request = request_of(pictures)
+    request = request_of(images)
     with pytest.raises(dataclasses.FrozenInstanceError):
         request.output = "elsewhere"
     assert sources.jobs(request) == sources.jobs(request)

@@ -116,7 +116,7 @@ real_write = checkpoints._write
 
 @pytest.fixture
 def stand_in(monkeypatch):
-    """Everything that is slow or needs pictures gives way to something that is not."""
+    """Everything that is slow or needs images gives way to something that is not."""
     model = types.SimpleNamespace(generator_weights=dict)
     monkeypatch.setattr(loop, "build_model", lambda config: model)
     monkeypatch.setattr(loop, "Trainer", Trainer)
@@ -138,7 +138,7 @@ def stand_in(monkeypatch):
 
 
 PARTS = {
-    name: types.SimpleNamespace(paths=[], pictures=[], fingerprint=name)
+    name: types.SimpleNamespace(paths=[], images=[], fingerprint=name)
     for name in loop.folders.TRAIN
 }
 

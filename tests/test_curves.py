@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from ugatit_tf.pictures import curves
+from ugatit_tf.images import curves
 
 
 @pytest.mark.parametrize(

@@ -76,7 +76,7 @@ def test_the_eyes_of_b_are_at_least_four_times_larger_and_never_overlap_those_of
     assert b.min() > 2 * a.max()
 
 
-def test_the_eyes_can_still_be_measured_in_a_blurred_and_noisy_picture(faces):
+def test_the_eyes_can_still_be_measured_in_a_blurred_and_noisy_image(faces):
     def worse(images):
         small = [np.asarray(Image.fromarray(i).resize([48, 48]).resize([64, 64])) for i in images]
         noise = np.random.default_rng(0).normal(0, 8, images.shape)
@@ -94,7 +94,7 @@ def test_nothing_but_the_eyes_is_dark(faces, domain):
     assert dark.mean() < 1e-5
 
 
-def test_eye_area_is_the_dark_fraction_of_the_whole_picture():
+def test_eye_area_is_the_dark_fraction_of_the_whole_image():
     images = np.full([2, 50, 50, 3], 255, np.uint8)
     images[1, 20:30, 10:20] = 0
     images[1, 0:10] = 0  # outside the band
@@ -184,7 +184,7 @@ def test_an_interrupted_write_leaves_nothing(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("counts", [{"train": 0, "test": 1}, {"train": 1, "test": -1}])
-def test_a_dataset_without_pictures_is_an_error(tmp_path, counts):
-    with pytest.raises(ValueError, match="at least one picture"):
+def test_a_dataset_without_images_is_an_error(tmp_path, counts):
+    with pytest.raises(ValueError, match="at least one image"):
         demo.write_dataset(tmp_path / "faces", size=16, **counts)
     assert list(tmp_path.iterdir()) == []

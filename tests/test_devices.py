@@ -166,7 +166,7 @@ def test_a_twin_has_the_weights_and_not_the_variables(light):
     for name, array in weights.items():
         np.testing.assert_array_equal(named_weights(twin, "")[f"/{name}"].numpy(), array)
     made.filled(generator, seed=1)
-    x = made.pictures(1, 8, 8, 1)
+    x = made.images(1, 8, 8, 1)
     assert np.any(twin(x).image != generator(x).image)
 
 
@@ -211,7 +211,7 @@ def work_of_two(root):
 def test_two_devices_write_what_one_writes_and_both_work(tmp_path, monkeypatch):
     config = runs.config_in(tmp_path)
     runs.write_dataset(config.dataset_folder, ("testA", "testB"), count=18)
-    runs.write_pictures(tmp_path / "in", [f"{i}.png" for i in range(9)])
+    runs.write_images(tmp_path / "in", [f"{i}.png" for i in range(9)])
     runs.make_run(config)
     command = [sys.executable, "-c", ON_TWO, str(tmp_path)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}

@@ -10,8 +10,8 @@ from PIL import Image
 from tests import made, runs
 from ugatit_tf.config import Config
 from ugatit_tf.data import doctor, folders
+from ugatit_tf.images import files
 from ugatit_tf.networks.model import build_model
-from ugatit_tf.pictures import files
 
 GIGA = 1e9
 ARCHITECTURES = [
@@ -24,7 +24,7 @@ ARCHITECTURES = [
 
 @pytest.fixture
 def config(tmp_path):
-    """A configuration with a dataset of three good pictures in each part."""
+    """A configuration with a dataset of three good images in each part."""
     config = runs.config_in(tmp_path)
     runs.write_dataset(config.dataset_folder)
     return config
@@ -45,29 +45,29 @@ def told(sentences, *words):
 
 
 def parts_of(**counts):
-    """Parts with so many different good pictures, without files."""
+    """Parts with so many different good images, without files."""
     counts = {**dict.fromkeys(runs.PARTS, 0), **counts}
     return {
-        part: folders.Part(part, [picture(f"{part} {i}") for i in range(count)], [])
+        part: folders.Part(part, [image(f"{part} {i}") for i in range(count)], [])
         for part, count in counts.items()
     }
 
 
-def picture(name, size=(64, 64), **facts):
-    return folders.Picture(name, size, **{"num_bytes": 1, "digest": name, "deviation": 50, **facts})
+def image(name, size=(64, 64), **facts):
+    return folders.Image(name, size, **{"num_bytes": 1, "digest": name, "deviation": 50, **facts})
 
 
-def test_a_good_dataset_has_no_flaw_but_its_number_of_pictures(config):
+def test_a_good_dataset_has_no_flaw_but_its_number_of_images(config):
     report = doctor.check(config)
     assert list(report.parts) == list(runs.PARTS)
     assert report.errors == []
     assert len(report.warnings) == 1
     assert told(report.warnings, "Below 100", "trainA (3) and trainB (3)", "memorized")
-    assert report.lines()[0] == "trainA: 3 pictures, 14 x 10 pixels"
+    assert report.lines()[0] == "trainA: 3 images, 14 x 10 pixels"
 
 
 @pytest.mark.parametrize(("make", "keyword"), [(False, "no folder"), (True, "No readable")])
-def test_a_part_without_pictures_is_an_error_in_training_only(tmp_path, make, keyword):
+def test_a_part_without_images_is_an_error_in_training_only(tmp_path, make, keyword):
     config = runs.config_in(tmp_path)
     runs.write_dataset(config.dataset_folder, parts=["trainB"])
     if make:
@@ -90,17 +90,17 @@ def test_broken_files_are_named_with_the_reason_and_at_most_fifty(config):
     assert "and 10 more" in warning
 
 
-def test_pictures_that_move_are_told_since_one_frame_is_used(config):
+def test_images_that_move_are_told_since_one_frame_is_used(config):
     first, second = (Image.new("RGB", (64, 64), colour) for colour in ("red", "blue"))
     folder = folder_of(config, "trainA")
     for name in ("moves.webp", "moves.png", "moves.gif"):
         first.save(os.path.join(folder, name), save_all=True, append_images=[second], duration=9)
     (warning,) = (w for w in doctor.check(config).warnings if " move: " in w)
-    assert f"3 of 6 pictures in {folder} move: moves.gif, moves.png, moves.webp. Only" in warning
+    assert f"3 of 6 images in {folder} move: moves.gif, moves.png, moves.webp. Only" in warning
 
 
-def test_a_picture_cut_off_is_broken(config):
-    (path,) = runs.write_pictures(folder_of(config, "trainA"), ["cut.png"], height=64, width=64)
+def test_an_image_cut_off_is_broken(config):
+    (path,) = runs.write_images(folder_of(config, "trainA"), ["cut.png"], height=64, width=64)
     os.truncate(path, os.path.getsize(path) // 2)
     assert told(doctor.check(config).warnings, "1 of 4 files in", "trainA", "cut.png", "cut off")
 
@@ -115,27 +115,27 @@ def test_duplicates_are_told_by_content(config):
 
 
 @pytest.mark.parametrize("colour", [(0, 0, 0), (255, 255, 255), (250, 10, 40)])
-def test_a_picture_of_one_colour_is_near_empty(config, colour):
+def test_an_image_of_one_colour_is_near_empty(config, colour):
     draw = np.random.default_rng(0)
     pixels = np.clip(np.array(colour) + draw.integers(-2, 3, [40, 50, 1]), 0, 255)
     files.write(os.path.join(folder_of(config, "testA"), "flat.png"), pixels.astype(np.uint8))
     report = doctor.check(config)
     assert report.parts["testA"].near_empty == ["flat.png"]
-    assert told(report.warnings, "1 of 4 pictures in testA", "one colour", "flat.png")
+    assert told(report.warnings, "1 of 4 images in testA", "one colour", "flat.png")
 
 
 @pytest.mark.parametrize("test", ["testA", "testB"])
-def test_training_pictures_in_the_test_set_are_told(config, test):
+def test_training_images_in_the_test_set_are_told(config, test):
     copy(
         os.path.join(folder_of(config, "trainA"), "trainA_2.png"),
         os.path.join(folder_of(config, test), "again.png"),
     )
     warnings = doctor.check(config).warnings
-    assert told(warnings, f"{test} holds 1 of the pictures in trainA: trainA_2.png", "proves")
+    assert told(warnings, f"{test} holds 1 of the images in trainA: trainA_2.png", "proves")
     assert len(warnings) == 2  # and too few
 
 
-def test_a_picture_in_both_domains_is_told(config):
+def test_an_image_in_both_domains_is_told(config):
     copy(
         os.path.join(folder_of(config, "trainA"), "trainA_2.png"),
         os.path.join(folder_of(config, "trainB"), "again.png"),
@@ -148,7 +148,7 @@ def test_a_picture_in_both_domains_is_told(config):
 )
 def test_unequal_domains_are_told_from_four_times_on(counts, unequal):
     report = doctor.diagnose(parts_of(trainA=counts[0], trainB=counts[1]), made.tiny_config())
-    assert told(report.warnings, "times as many", "add pictures") == unequal
+    assert told(report.warnings, "times as many", "add images") == unequal
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_unequal_domains_are_told_from_four_times_on(counts, unequal):
         (1000, "notes", ()),
     ],
 )
-def test_what_to_expect_of_so_many_pictures(count, kind, keywords):
+def test_what_to_expect_of_so_many_images(count, kind, keywords):
     report = doctor.diagnose(parts_of(trainA=count, trainB=count), made.tiny_config())
     found = [s for s in report.warnings + report.notes if s.startswith("Below")]
     assert len(found) == bool(keywords)
@@ -172,20 +172,20 @@ def test_what_to_expect_of_so_many_pictures(count, kind, keywords):
 
 @pytest.mark.parametrize(
     ("side", "usual", "keyword"),
-    [(31, 41, "--img_size 40."), (31, 70, "larger pictures."), (3, 3, "--img_size 8.")],
+    [(31, 41, "--img_size 40."), (31, 70, "larger images."), (3, 3, "--img_size 8.")],
 )
-def test_pictures_to_be_enlarged_are_told_with_a_size_that_fits(side, usual, keyword):
+def test_images_to_be_enlarged_are_told_with_a_size_that_fits(side, usual, keyword):
     parts = parts_of(trainA=2, trainB=2)
     sizes = [(90, side), *[(usual, usual)] * 4]
-    parts["trainA"] = folders.Part("x", [picture(str(i), size) for i, size in enumerate(sizes)], [])
+    parts["trainA"] = folders.Part("x", [image(str(i), size) for i, size in enumerate(sizes)], [])
     report = doctor.diagnose(parts, made.tiny_config(img_size=64))
-    assert told(report.warnings, "of 5 pictures in trainA", f"{side} x", "enlarged", keyword)
+    assert told(report.warnings, "of 5 images in trainA", f"{side} x", "enlarged", keyword)
     assert not told(report.warnings, "trainB", "enlarged")
 
 
-def test_a_picture_of_half_the_size_is_not_told():
+def test_an_image_of_half_the_size_is_not_told():
     parts = parts_of(trainA=1, trainB=1)
-    parts["trainA"] = folders.Part("x", [picture("x", (32, 32))], [])
+    parts["trainA"] = folders.Part("x", [image("x", (32, 32))], [])
     assert not told(doctor.diagnose(parts, made.tiny_config(img_size=64)).warnings, "enlarged")
 
 
@@ -194,7 +194,7 @@ def test_names_may_be_in_any_script_and_the_report_can_be_printed_anywhere(confi
     names.append(os.fsdecode(b"latin-1 \xe9.png"))
     folder = folder_of(config, "trainA")
     for name in names:
-        runs.write_pictures(folder, ["same.png"], seed=9)
+        runs.write_images(folder, ["same.png"], seed=9)
         os.rename(os.path.join(folder, "same.png"), os.path.join(folder, name))
     report = doctor.check(config)
     (same,) = report.parts["trainA"].duplicates
@@ -302,18 +302,18 @@ def test_the_sums_of_accumulated_gradients_count():
 def test_too_little_memory_is_told_with_the_flags_that_help(monkeypatch, options, flags):
     config = made.tiny_config(**options)
     parts = parts_of(trainA=1, trainB=1)
-    monkeypatch.setattr(doctor.runtime, "available_bytes", lambda: doctor.memory_bytes(config) - 1)
+    monkeypatch.setattr(doctor.machine, "available_bytes", lambda: doctor.memory_bytes(config) - 1)
     (warning,) = (w for w in doctor.diagnose(parts, config).warnings if "of memory" in w)
     named = ("--light True", "--recompute True", "--img_size", "--ch", "--batch_size")
     assert [flag for flag in named if flag in warning] == flags
     for enough in (doctor.memory_bytes(config), None):
-        monkeypatch.setattr(doctor.runtime, "available_bytes", lambda enough=enough: enough)
+        monkeypatch.setattr(doctor.machine, "available_bytes", lambda enough=enough: enough)
         assert told(doctor.diagnose(parts, config).notes, "of memory", "estimate")
 
 
 def test_where_there_is_a_gpu_its_memory_counts(monkeypatch):
     config, parts = made.tiny_config(), parts_of(trainA=1, trainB=1)
     need = doctor.memory_bytes(config)
-    monkeypatch.setattr(doctor.runtime, "available_bytes", lambda: need + 1)
-    monkeypatch.setattr(doctor.runtime, "free_gpu_bytes", lambda: need - 1)
+    monkeypatch.setattr(doctor.machine, "available_bytes", lambda: need + 1)
+    monkeypatch.setattr(doctor.machine, "free_gpu_bytes", lambda: need - 1)
     assert told(doctor.diagnose(parts, config).warnings, "on the GPU", "What helps")

@@ -18,11 +18,11 @@ def shape(tensor):
 
 
 def assert_drawn(path):
-    picture = np.asarray(Image.open(path))
-    assert picture.shape[1:] == (1600, 3)
-    for edge in (picture[0], picture[-1], picture[:, 0], picture[:, -1]):
+    image = np.asarray(Image.open(path))
+    assert image.shape[1:] == (1600, 3)
+    for edge in (image[0], image[-1], image[:, 0], image[:, -1]):
         np.testing.assert_array_equal(edge, 255)
-    assert picture.min() < 64
+    assert image.min() < 64
 
 
 def test_the_drawn_generator_has_the_generator_s_shapes(tmp_path):

@@ -1,4 +1,4 @@
-"""--phase evaluate: from test pictures to metrics.json, seeded, for any program's pictures."""
+"""--phase evaluate: from test images to metrics.json, seeded, for any program's images."""
 
 import contextlib
 import dataclasses
@@ -14,16 +14,16 @@ import tensorflow as tf
 import main
 from tests import runs
 from ugatit_tf import phases
+from ugatit_tf.errors import Failure
 from ugatit_tf.evaluation import evaluate, fid, kid
 from ugatit_tf.evaluation.inception import features_of
-from ugatit_tf.pictures import files
-from ugatit_tf.runtime import Failure
+from ugatit_tf.images import files
 from ugatit_tf.training import checkpoints
 from ugatit_tf.translation import load, translate
 
 
 class Small:
-    """Six features of a picture, which take no network."""
+    """Six features of an image, which take no network."""
 
     key = "small"
 
@@ -54,7 +54,7 @@ def paths_in(folder):
     return [os.path.join(folder, name) for name in sorted(os.listdir(folder))]
 
 
-def test_the_numbers_are_those_of_the_translated_test_pictures(config):
+def test_the_numbers_are_those_of_the_translated_test_images(config):
     found, path = evaluate.evaluate(config)
     results = os.path.dirname(translate.test(config))
     for direction, source, target in (("a2b", "testA", "testB"), ("b2a", "testB", "testA")):
@@ -83,10 +83,10 @@ def test_a_second_run_gives_the_same_file_and_another_protocol_another(config):
     assert os.path.basename(other) == "step_0000003_metrics_2.json"
 
 
-def test_pictures_of_another_program_are_measured_without_a_run(config, tmp_path):
+def test_images_of_another_program_are_measured_without_a_run(config, tmp_path):
     folder = tmp_path / "cyclegan"
-    runs.write_pictures(folder / "b2a", [f"{i}.png" for i in range(7)], seed=5)
-    runs.write_pictures(folder / "reals", ["x.png"])
+    runs.write_images(folder / "b2a", [f"{i}.png" for i in range(7)], seed=5)
+    runs.write_images(folder / "reals", ["x.png"])
     found, path = evaluate.evaluate(config, fake_dir=str(folder))
     assert path == str(folder / "metrics.json")
     assert "a2b" not in found
@@ -103,9 +103,7 @@ def test_the_table_says_what_it_is_a_table_of(config):
     a2b = next(line for line in text.splitlines() if line.startswith("a2b"))
     assert f"{100 * found['a2b']['kid_target']['mean']:.4g} +- " in a2b
     assert "9 / 9 / 9, subsets of 4" in a2b
-    assert (
-        "rehearsal" in text and "step_0000003" in text and "FID of 9 pictures is too high" in text
-    )
+    assert "rehearsal" in text and "step_0000003" in text and "FID of 9 images is too high" in text
 
 
 @pytest.mark.parametrize(
@@ -119,9 +117,9 @@ def test_what_is_missing_is_said(config, tmp_path, missing, message):
         evaluate.evaluate(config)
 
 
-def test_too_few_pictures_and_a_folder_without_directions_are_refused(config, tmp_path):
-    runs.write_pictures(tmp_path / "few" / "a2b", ["1.png", "2.png", "3.png"])
-    with pytest.raises(Failure, match="3 fake pictures; at least 4 are needed"):
+def test_too_few_images_and_a_folder_without_directions_are_refused(config, tmp_path):
+    runs.write_images(tmp_path / "few" / "a2b", ["1.png", "2.png", "3.png"])
+    with pytest.raises(Failure, match="3 fake images; at least 4 are needed"):
         evaluate.evaluate(config, fake_dir=str(tmp_path / "few"))
     with pytest.raises(Failure, match="has no folder a2b and no folder b2a"):
         evaluate.evaluate(config, fake_dir=str(tmp_path))
@@ -202,11 +200,11 @@ def test_what_is_measured_is_the_average_and_training_goes_on_as_without(watched
     assert last["eval/kid_a2b"] == pytest.approx(kid.kid(real, fake)[0], abs=1e-6)
 
 
-def test_measuring_needs_test_pictures(config):
+def test_measuring_needs_test_images(config):
     folder = os.path.join(config.dataset_folder, "testB")
     for name in sorted(os.listdir(folder))[3:]:
         os.remove(os.path.join(folder, name))
-    with pytest.raises(Failure, match="--eval_freq needs at least 4 pictures in testB"):
+    with pytest.raises(Failure, match="--eval_freq needs at least 4 images in testB"):
         trained(config)
 
 

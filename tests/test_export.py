@@ -13,10 +13,10 @@ from tests import made, runs
 from tests.tolerances import TOLERANCE
 from ugatit_tf import phases
 from ugatit_tf.data import pipeline
+from ugatit_tf.errors import Failure
+from ugatit_tf.images import files
 from ugatit_tf.interchange import export
 from ugatit_tf.networks.model import build_model
-from ugatit_tf.pictures import files
-from ugatit_tf.runtime import Failure
 from ugatit_tf.translation import fit
 
 
@@ -139,13 +139,13 @@ def test_the_light_model_reflects_an_odd_size_as_the_program_does(light, height,
 @pytest.mark.parametrize(
     ("name", "shape", "message"),
     [
-        ("serving_default", (0, 8, 8, 3), "at least one picture: images, uint8 .N, height, width"),
+        ("serving_default", (0, 8, 8, 3), "at least one image: images, uint8 .N, height, width"),
         ("serving_default", (8, 8, 3), r"\[8,8,3\] is not compatible with expected shape"),
         ("serving_default", (1, 8, 8, 1), r"\[1,8,8,1\] is not compatible with expected shape"),
-        ("exact", (0, 8, 8, 3), "at least one picture: images, float32"),
+        ("exact", (0, 8, 8, 3), "at least one image: images, float32"),
         ("exact", (1, 9, 8, 3), "multiples of 4 and at least 8 pixels.*1 9 8 3"),
         ("exact", (1, 4, 4, 3), "multiples of 4 and at least 8 pixels"),
-        ("encoded", (0,), "at least one picture: encoded"),
+        ("encoded", (0,), "at least one image: encoded"),
     ],
 )
 def test_images_that_do_not_fit_are_refused_with_what_is_expected(light, name, shape, message):
@@ -258,12 +258,12 @@ def test_levels_are_kept_by_a_generator_that_changes_nothing(light):
     np.testing.assert_array_equal(out["images"], images)
 
 
-def test_encoded_pictures_of_any_size_become_what_the_test_phase_makes(either, tmp_path):
+def test_encoded_images_of_any_size_become_what_the_test_phase_makes(either, tmp_path):
     size, channels = either.config.img_size, either.config.img_ch
     paths = [
-        *runs.write_pictures(tmp_path, ["wide.png"], height=10, width=31, seed=1),
-        *runs.write_pictures(tmp_path, ["tall.bmp"], height=21, width=6, seed=2),
-        *runs.write_pictures(tmp_path, ["small.png"], height=3, width=3, seed=3),
+        *runs.write_images(tmp_path, ["wide.png"], height=10, width=31, seed=1),
+        *runs.write_images(tmp_path, ["tall.bmp"], height=21, width=6, seed=2),
+        *runs.write_images(tmp_path, ["small.png"], height=3, width=3, seed=3),
     ]
     if channels == 1:  # TensorFlow's BMP decoder has no grey, its brightness rounds otherwise
         paths = []
@@ -282,9 +282,9 @@ def test_encoded_pictures_of_any_size_become_what_the_test_phase_makes(either, t
 
 
 @pytest.mark.parametrize("mode", ["grey", "transparent"])
-def test_encoded_pictures_are_seen_as_the_test_phase_sees_them(light, tmp_path, mode):
+def test_encoded_images_are_seen_as_the_test_phase_sees_them(light, tmp_path, mode):
     pixels = levels(8, 8, 4) if mode == "transparent" else levels(8, 8)
-    path = str(tmp_path / "picture.png")
+    path = str(tmp_path / "image.png")
     with open(path, "wb") as file:
         file.write(tf.io.encode_png(pixels.reshape(8, 8, -1)).numpy())
     out = light.loaded.signatures["encoded"](encoded=tf.constant([open_bytes(path)]))

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from ugatit_tf.data import demo
-from ugatit_tf.runtime import Failure
+from ugatit_tf.errors import Failure
 from ugatit_tf.translation import face
 
 
-def test_the_region_is_inside_the_picture_around_the_largest_face(monkeypatch):
+def test_the_region_is_inside_the_image_around_the_largest_face(monkeypatch):
     boxes = [[10, 10, 8, 8], [60, 40, 20, 20]]
     monkeypatch.setattr(face, "_detected", lambda pixels: boxes)
     assert face.find(np.zeros([100, 200, 3], np.uint8)) == (28, 50, 40)

@@ -1,4 +1,4 @@
-"""Every kind of picture file is read as people see it, or refused with a reason."""
+"""Every kind of image file is read as people see it, or refused with a reason."""
 
 import concurrent.futures
 import io
@@ -12,14 +12,14 @@ import pytest
 from PIL import Image, ImageCms
 
 from tests.drawn_files import named_srgb_but_linear
-from ugatit_tf.pictures import files
+from ugatit_tf.images import files
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 FORMATS = ["JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF"]
 
 
 def smooth(height, width):
-    """A picture that every codec keeps almost as it is."""
+    """An image that every codec keeps almost as it is."""
     y, x = np.mgrid[0:height, 0:width] * 4
     return np.stack([x, y, (x + y) // 2], -1).astype(np.uint8)
 
@@ -43,7 +43,7 @@ def oriented(value):
 
 
 def refusal(path):
-    with pytest.raises(files.UnreadablePicture) as caught:
+    with pytest.raises(files.UnreadableImage) as caught:
         files.read(path)
     return caught.value.reason
 
@@ -61,9 +61,9 @@ def test_every_format_is_told_by_its_content_under_any_name(tmp_path, format, ch
     assert files.size(path) == (40, 48)
 
 
-def test_a_picture_of_a_format_that_was_not_asked_for_is_refused(tmp_path):
+def test_an_image_of_a_format_that_was_not_asked_for_is_refused(tmp_path):
     path = saved(tmp_path / "a.png", smooth(4, 4), "PPM")
-    assert refusal(path).startswith("not a JPEG, PNG, WebP, BMP, GIF or TIFF picture")
+    assert refusal(path).startswith("not a JPEG, PNG, WebP, BMP, GIF or TIFF image")
 
 
 @pytest.mark.parametrize(
@@ -171,7 +171,7 @@ def test_floats_are_scaled_by_their_range(tmp_path, values, expected):
         (8, lambda image: np.rot90(image)),
     ],
 )
-def test_a_picture_is_turned_upright(tmp_path, format, orientation, upright):
+def test_an_image_is_turned_upright(tmp_path, format, orientation, upright):
     path = saved(tmp_path / "a", smooth(16, 32), format, exif=oriented(orientation))
     expected = upright(smooth(16, 32))
     image = files.read(path)
@@ -227,7 +227,7 @@ def test_a_file_that_was_cut_off_is_refused_unless_all_pixels_are_there(tmp_path
 def read_or(path, default):
     try:
         return files.read(path)
-    except files.UnreadablePicture:
+    except files.UnreadableImage:
         return default
 
 
@@ -235,19 +235,19 @@ def read_or(path, default):
     ("content", "expected"),
     [
         (b"", "the file is empty"),
-        (b"\n<!DOCTYPE html><html>404", "this is a web page, not a picture"),
-        (b"my holidays", "not a JPEG, PNG, WebP, BMP, GIF or TIFF picture"),
-        (b"\0\0\0\x18ftypheic", "this is HEIC, AVIF or a film; save it as JPEG or PNG first"),
+        (b"\n<!DOCTYPE html><html>404", "this is a web page, not an image"),
+        (b"my holidays", "not a JPEG, PNG, WebP, BMP, GIF or TIFF image"),
+        (b"\0\0\0\x18ftypheic", "this is HEIC, AVIF or a video; save it as JPEG or PNG first"),
         (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not a JPEG"),
     ],
 )
-def test_what_is_no_picture_is_refused_with_a_reason(tmp_path, content, expected):
+def test_what_is_no_image_is_refused_with_a_reason(tmp_path, content, expected):
     (tmp_path / "a.jpg").write_bytes(content)
     assert refusal(tmp_path / "a.jpg").startswith(expected)
 
 
 def test_a_folder_and_a_missing_file_are_refused(tmp_path):
-    assert refusal(tmp_path) == "this is a folder, not a picture"
+    assert refusal(tmp_path) == "this is a folder, not an image"
     assert refusal(tmp_path / "none.png") == "no such file or directory"
 
 
@@ -273,11 +273,11 @@ def test_any_error_of_a_decoder_is_a_refusal(tmp_path, monkeypatch, error):
 
     monkeypatch.setattr(files.tones, "in_srgb", broken)
     path = saved(tmp_path / "a.png", smooth(2, 2))
-    assert refusal(path) == "the picture is damaged or cut off (two lines)"
+    assert refusal(path) == "the image is damaged or cut off (two lines)"
 
 
 def test_a_refusal_is_one_line_and_survives_pickling():
-    error = pickle.loads(pickle.dumps(files.UnreadablePicture("b/a.jpg", "bad\n  luck")))
+    error = pickle.loads(pickle.dumps(files.UnreadableImage("b/a.jpg", "bad\n  luck")))
     assert isinstance(error, ValueError)
     assert (error.path.name, error.reason, str(error)) == ("a.jpg", "bad luck", "b/a.jpg: bad luck")
 

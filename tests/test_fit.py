@@ -1,4 +1,4 @@
-"""A picture of any size there and back."""
+"""An image of any size there and back."""
 
 import numpy as np
 import pytest
@@ -13,8 +13,8 @@ SIZES = [(1, 1), (2, 9), (7, 8), (8, 8), (33, 50), (40, 36)]
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_keep_gives_every_picture_back_as_it_was(size):
-    image = made.pictures(*size, 3)
+def test_keep_gives_every_image_back_as_it_was(size):
+    image = made.images(*size, 3)
     how = fit(*size, "keep")
     assert all(side % 4 == 0 and side >= 8 for side in how.shape)
     assert all(seen - own < max(4, 8 - own + 1) for seen, own in zip(how.shape, size))
@@ -40,7 +40,7 @@ def test_stretch_is_the_official_resizing(restore):
 
 
 def test_crop_is_the_square_in_the_middle():
-    image = made.pictures(20, 41, 1)
+    image = made.images(20, 41, 1)
     how = fit(20, 41, "crop", size=20)
     np.testing.assert_array_equal(how.apply(image), image[:, 10:30])
     assert fit(20, 41, "crop", size=8).undo(np.zeros([8, 8, 1], np.float32)).shape == (20, 20, 1)
@@ -50,7 +50,7 @@ def test_crop_is_the_square_in_the_middle():
 @pytest.mark.parametrize("size", [(20, 40), (40, 21)])
 def test_pad_keeps_the_shape_and_reflects_to_a_square(size):
     how = fit(*size, "pad", size=40)
-    image = made.pictures(*size, 1)
+    image = made.images(*size, 1)
     x = how.apply(image)
     assert x.shape == (40, 40, 1)
     np.testing.assert_array_equal(how.undo(x), image)
@@ -95,5 +95,5 @@ def test_scaling_down_takes_the_mean_of_what_a_pixel_covers():
 
 
 def test_scaling_to_the_same_size_changes_nothing():
-    image = made.pictures(5, 6, 3)
+    image = made.images(5, 6, 3)
     assert scaled(image, (5, 6)) is image

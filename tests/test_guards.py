@@ -8,22 +8,22 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ugatit_tf.runtime import Failure
+from ugatit_tf.errors import Failure
 from ugatit_tf.training import guards
 
 
-def refused(scalars, pictures=list, newest=lambda: None):
+def refused(scalars, images=list, newest=lambda: None):
     with pytest.raises(Failure) as caught:
-        guards.check_finite(7, {"finite": False, **scalars}, pictures, newest)
+        guards.check_finite(7, {"finite": False, **scalars}, images, newest)
     return str(caught.value)
 
 
-def test_a_term_that_is_not_finite_is_named_with_the_pictures_and_the_last_checkpoint():
+def test_a_term_that_is_not_finite_is_named_with_the_images_and_the_last_checkpoint():
     scalars = {"a2b/cycle": 1.0, "b2a/cam": np.nan, "G_A_cam": np.nan, "Generator_loss": np.inf}
     names = ["trainA/one.png", "trainB/two.png"]
     message = refused(scalars, lambda: names, lambda: "checkpoint/x/step_0000005")
     assert message.startswith(
-        "Step 7: not a finite number: b2a/cam. Pictures: trainA/one.png, trainB/two.png. "
+        "Step 7: not a finite number: b2a/cam. Images: trainA/one.png, trainB/two.png. "
     )
     assert "checkpoint/x/step_0000005 is from before it" in message
     assert "--lr" in message
@@ -39,7 +39,7 @@ def test_a_gradient_that_is_not_finite_stops_too():
     assert "a gradient, though all losses are finite" in refused({"D_A_loss": 1.0})
 
 
-def test_finite_losses_pass_without_asking_for_the_pictures():
+def test_finite_losses_pass_without_asking_for_the_images():
     def asked():
         pytest.fail("asked")
 
@@ -116,7 +116,7 @@ def test_a_critic_without_a_bound_is_never_said_to_have_won(caplog):
     assert not caplog.records
 
 
-def test_one_translation_for_all_pictures_is_reported(caplog):
+def test_one_translation_for_all_images_is_reported(caplog):
     rng = np.random.default_rng(0)
     sources = [rng.uniform(-1, 1, [8, 8, 3]) for _ in range(3)]
     watch = guards.Watch("lsgan")

@@ -11,9 +11,9 @@ from ugatit_tf.training import history
 
 
 def part(*names):
-    """A folder with pictures of these names, whose contents are their names."""
-    pictures = [folders.Picture(n, (8, 8), num_bytes=1, digest=n, deviation=9.0) for n in names]
-    return folders.Part("folder", pictures, [])
+    """A folder with images of these names, whose contents are their names."""
+    images = [folders.Image(n, (8, 8), num_bytes=1, digest=n, deviation=9.0) for n in names]
+    return folders.Part("folder", images, [])
 
 
 def lines_of(folder):
@@ -66,7 +66,7 @@ def test_what_was_changed_is_recorded_with_its_step_and_added_to_what_was_before
     ]
 
 
-def test_other_pictures_than_before_are_recorded():
+def test_other_images_than_before_are_recorded():
     parts = {"trainA": part("1", "2"), "trainB": part("3")}
     before = history.about(Config(), parts, ({}, {}), 0)
     after = history.about(Config(), {**parts, "trainB": part("4")}, ({}, before), 9)

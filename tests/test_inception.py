@@ -1,4 +1,4 @@
-"""Pictures to features: the three networks, the two filters, and features that are kept."""
+"""Images to features: the three networks, the two filters, and features that are kept."""
 
 import os
 import re
@@ -8,10 +8,10 @@ import pytest
 import tensorflow as tf
 
 from tests import runs
+from ugatit_tf.errors import Failure
 from ugatit_tf.evaluation import inception
 from ugatit_tf.evaluation.inception import Extractor, Protocol, features_of, kept
-from ugatit_tf.pictures import files
-from ugatit_tf.runtime import Failure
+from ugatit_tf.images import files
 from ugatit_tf.translation import devices
 
 
@@ -43,7 +43,7 @@ def graph_file(tmp_path):
     return str(path)
 
 
-def test_a_frozen_graph_gets_pictures_between_minus_1_and_1(graph_file):
+def test_a_frozen_graph_gets_images_between_minus_1_and_1(graph_file):
     images = np.zeros([2, 40, 50, 3], np.uint8)
     images[0] = 255
     found = Extractor(Protocol("graph", graph_file))(images)
@@ -97,8 +97,8 @@ def test_features_come_in_order_in_batches_of_one_size():
     assert [shape[0] for shape in extractor.seen] == [16, 2, 2, 1]
 
 
-def test_features_are_kept_for_these_pictures_and_this_protocol(tmp_path):
-    paths = runs.write_pictures(tmp_path / "in", ["a.png", "b.png"])
+def test_features_are_kept_for_these_images_and_this_protocol(tmp_path):
+    paths = runs.write_images(tmp_path / "in", ["a.png", "b.png"])
     extractor, folder = Counting(), str(tmp_path / "cache")
     first = kept(extractor, paths, folder)
     np.testing.assert_allclose(first[:, 0], [files.read(p).mean() for p in paths], rtol=1e-6)
@@ -115,7 +115,7 @@ def test_features_are_kept_for_these_pictures_and_this_protocol(tmp_path):
 
 
 def test_kept_features_that_are_damaged_are_made_again(tmp_path):
-    paths = runs.write_pictures(tmp_path / "in", ["a.png", "b.png"])
+    paths = runs.write_images(tmp_path / "in", ["a.png", "b.png"])
     extractor, folder = Counting(), tmp_path / "cache"
     first = kept(extractor, paths, str(folder))
     (name,) = os.listdir(folder)

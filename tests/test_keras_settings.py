@@ -5,10 +5,10 @@ import pytest
 import tensorflow as tf
 
 from tests import made
-from ugatit_tf import runtime
+from ugatit_tf import keras_settings
+from ugatit_tf.errors import Failure
 from ugatit_tf.evaluation import inception
 from ugatit_tf.networks.model import build_model
-from ugatit_tf.runtime import Failure
 
 POLICIES = ("float16", "mixed_float16", "mixed_bfloat16", "float64")
 
@@ -16,14 +16,14 @@ POLICIES = ("float16", "mixed_float16", "mixed_bfloat16", "float64")
 @pytest.fixture
 def keras():
     """Keras, whose global settings come back to their defaults after the test."""
-    with runtime.default_keras():
+    with keras_settings.default_keras():
         yield tf.keras
 
 
 def results(config):
     """The weights and outputs of fresh networks."""
     model = build_model(config)
-    image = made.pictures(1, 8, 8, config.img_ch)
+    image = made.images(1, 8, 8, config.img_ch)
     outputs = tf.nest.flatten([model.a2b(image), model.discriminator_a(image)])
     return [*model.weights().values(), *outputs]
 
@@ -40,7 +40,7 @@ def test_networks_do_not_follow_a_global_policy(policy, keras):
 
 def test_networks_do_not_follow_floatx_and_data_format(keras):
     expected = results(made.tiny_config())
-    runtime._set_keras("float64", "float64", "channels_first")
+    keras_settings._set_keras("float64", "float64", "channels_first")
     for one, other in zip(results(made.tiny_config()), expected):
         np.testing.assert_array_equal(one, other)
 
@@ -53,7 +53,7 @@ def test_keras_applications_are_built_with_default_settings(keras, monkeypatch):
         seen.append((policy, keras.backend.floatx(), keras.backend.image_data_format()))
 
     monkeypatch.setattr(keras.applications, "InceptionV3", inception_v3)
-    runtime._set_keras("mixed_float16", "float64", "channels_first")
+    keras_settings._set_keras("mixed_float16", "float64", "channels_first")
     inception._inception(None)
     assert seen == [("float32", "float32", "channels_last")]
     assert keras.mixed_precision.global_policy().name == "mixed_float16"
@@ -78,9 +78,9 @@ def test_a_keras_that_cannot_be_used_is_one_line(backend, message, monkeypatch):
     monkeypatch.setenv("TF_USE_LEGACY_KERAS", "1")
     monkeypatch.setattr(tf.keras.backend, "backend", backend)
     with pytest.raises(Failure, match=message) as caught:
-        runtime.check_keras()
+        keras_settings.check_keras()
     assert len(str(caught.value).splitlines()) == 1
 
 
 def test_the_keras_of_this_stack_is_accepted():
-    runtime.check_keras()
+    keras_settings.check_keras()

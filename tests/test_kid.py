@@ -69,7 +69,7 @@ def test_the_mean_and_the_spread_are_those_over_seeded_subsets():
     assert kid.kid(x, y, seed=3) == kid.kid(x, y, seed=3) != kid.kid(x, y, seed=4)
 
 
-def test_few_pictures_have_subsets_of_half_of_them():
+def test_few_images_have_subsets_of_half_of_them():
     assert kid.subset_size(features(5000), features(3000)) == 1000
     assert kid.subset_size(features(1999), features(3000)) == 999
     assert kid.subset_size(features(3), features(3)) == 2

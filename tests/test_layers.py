@@ -12,7 +12,7 @@ from ugatit_tf import layers
 from ugatit_tf.networks.discriminator import Discriminator, PatchNetwork
 from ugatit_tf.networks.generator import Generator
 
-X = made.pictures(2, 12, 12, 3)
+X = made.images(2, 12, 12, 3)
 STYLE = made.numbers(2, 3, seed=1), made.numbers(2, 3, seed=2)
 
 FLOAT32, AGAIN = {"precision": "float32"}, {"recompute": True}  # others: test_precision.py

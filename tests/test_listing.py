@@ -1,4 +1,4 @@
-"""What is known of a picture takes little memory, whatever holds it."""
+"""What is known of an image takes little memory, whatever holds it."""
 
 import os
 import tracemalloc
@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks import listing
 from ugatit_tf.data import folders, packing
-from ugatit_tf.data.table import Paths, Picture, Table
+from ugatit_tf.data.table import Image, Paths, Table
 
 COUNT = 3000
 
@@ -21,13 +21,13 @@ def dataset(tmp_path_factory):
 
 
 @pytest.mark.parametrize("kind", ["set", "packed"])
-def test_a_part_keeps_less_than_150_bytes_a_picture(dataset, kind):
+def test_a_part_keeps_less_than_150_bytes_an_image(dataset, kind):
     folders.examine(dataset / kind / "trainA")  # what is made once
     tracemalloc.start()
     part = folders.examine(dataset / kind / "trainA")
     kept, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert len(part.pictures) == COUNT
+    assert len(part.images) == COUNT
     assert kept < 150 * COUNT
     assert peak < 400 * COUNT
 
@@ -35,12 +35,12 @@ def test_a_part_keeps_less_than_150_bytes_a_picture(dataset, kind):
 def test_a_table_gives_back_what_it_was_given():
     names = ["été 夏.png", os.fsdecode(b"latin-1 \xe9.png"), "", 'q"\n.png']
     given = [
-        Picture(name, (2 * i + 1, 70_000), 10**12 + i, f"{i:064x}", i / 3)
+        Image(name, (2 * i + 1, 70_000), 10**12 + i, f"{i:064x}", i / 3)
         for i, name in enumerate(names)
     ]
     table = Table()
-    for picture in given:
-        table.append(picture)
+    for image in given:
+        table.append(image)
     assert list(table) == given
     assert (table[-1], table[1:3], len(table)) == (given[-1], given[1:3], len(given))
     with pytest.raises(IndexError):

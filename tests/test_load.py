@@ -20,9 +20,9 @@ from PIL import Image
 import ugatit_tf
 from tests import made, runs
 from ugatit_tf import phases
+from ugatit_tf.errors import Failure
+from ugatit_tf.images import files
 from ugatit_tf.interchange import generator_file
-from ugatit_tf.pictures import files
-from ugatit_tf.runtime import Failure
 from ugatit_tf.translation import devices
 from ugatit_tf.translation import load as module
 from ugatit_tf.translation.fit import scaled
@@ -61,7 +61,7 @@ def assert_levels(image, expected, most=1):
 
 
 def expected_of(generator, pixels):
-    """What the generator makes of a picture whose sides it takes as they are."""
+    """What the generator makes of an image whose sides it takes as they are."""
     out = generator(files.to_float(pixels)[None])
     return files.to_uint8(out.image[0].numpy()), out.heatmap[0].numpy()
 
@@ -100,7 +100,7 @@ def test_arrays_come_back_as_they_were(model, shape):
     np.testing.assert_array_equal(files.to_uint8(exact), found)
 
 
-def test_a_batch_is_its_pictures_one_by_one(model):
+def test_a_batch_is_its_images_one_by_one(model):
     pixels = levels(6, 9, 13, 3)
     images, heat = model.translate(pixels, heatmap=True)
     assert heat.shape == (6, 9, 13)
@@ -110,7 +110,7 @@ def test_a_batch_is_its_pictures_one_by_one(model):
         np.testing.assert_allclose(heat[i], one, atol=1e-3)
 
 
-def test_a_pillow_picture_is_seen_as_people_see_it(model):
+def test_a_pillow_image_is_seen_as_people_see_it(model):
     pixels = levels(9, 13, 3)
     expected = model.translate(pixels)
     sideways = Image.fromarray(np.rot90(pixels).copy())
@@ -127,9 +127,9 @@ def test_a_pillow_picture_is_seen_as_people_see_it(model):
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L", "RGBA", "P", "CMYK"])
-def test_pillow_pictures_come_back_as_such(model, mode):
-    picture = Image.fromarray(levels(9, 13, 3)).convert(mode)
-    found = model.translate(picture)
+def test_pillow_images_come_back_as_such(model, mode):
+    image = Image.fromarray(levels(9, 13, 3)).convert(mode)
+    found = model.translate(image)
     assert isinstance(found, Image.Image)
     assert (found.size, found.mode) == ((13, 9), "RGB")
 
@@ -162,12 +162,12 @@ def test_the_full_model_takes_its_own_size_alone(full):
             model.translate(pixels, **options)
 
 
-def test_large_pictures_are_translated_in_tiles_and_look_alike(trained, model):
+def test_large_images_are_translated_in_tiles_and_look_alike(trained, model):
     """Alike and no more, since each tile has its own statistics; but there is no seam."""
     y, x = np.mgrid[:96, :160]
-    picture = np.stack([np.sin(x / 2), np.cos(y / 2), np.sin((x + y) / 3)], -1).astype(np.float32)
-    ((whole, _),) = model.outputs(picture[None])
-    ((tiled, looked),) = model.outputs(picture[None], tile_pixels=64 * 64)
+    image = np.stack([np.sin(x / 2), np.cos(y / 2), np.sin((x + y) / 3)], -1).astype(np.float32)
+    ((whole, _),) = model.outputs(image[None])
+    ((tiled, looked),) = model.outputs(image[None], tile_pixels=64 * 64)
     assert tiled.shape == whole.shape and looked.generator.shape == (96, 160)
     assert np.corrcoef(tiled.ravel(), whole.ravel())[0, 1] > 0.8
     for axis in (0, 1):
@@ -176,8 +176,8 @@ def test_large_pictures_are_translated_in_tiles_and_look_alike(trained, model):
 
 
 def test_the_discriminators_look_at_the_result_in_the_size_of_training(trained, model):
-    picture = files.to_float(levels(8, 8, 3))
-    ((image, looked),) = model.outputs(picture[None], "b2a", judged=True)
+    image = files.to_float(levels(8, 8, 3))
+    ((image, looked),) = model.outputs(image[None], "b2a", judged=True)
     local, deep = trained.networks.discriminator_a(image[None])
     for found, expected in ((looked.local, local), (looked.global_, deep)):
         assert found.shape == (8, 8)
@@ -197,7 +197,7 @@ def test_the_discriminators_look_at_the_result_in_the_size_of_training(trained, 
         (np.zeros([0, 8, 8, 3], np.uint8), "not empty"),
     ],
 )
-def test_what_is_no_picture_is_refused(model, images, message):
+def test_what_is_no_image_is_refused(model, images, message):
     with pytest.raises(ValueError, match=message):
         model.translate(images)
 
@@ -237,7 +237,7 @@ def test_a_direction_that_the_model_does_not_have_is_refused(trained):
         ((16, 32), {"mode": "stretch"}, (8, 8), 0.5),
     ],
 )
-def test_what_is_much_larger_than_the_training_pictures_is_scaled_down_to_them(
+def test_what_is_much_larger_than_the_training_images_is_scaled_down_to_them(
     model, shape, options, seen, scale
 ):
     how = model.fit_of(shape, **options)
@@ -245,7 +245,7 @@ def test_what_is_much_larger_than_the_training_pictures_is_scaled_down_to_them(
     assert how.scale == pytest.approx(scale)
 
 
-def test_a_large_picture_is_translated_at_the_training_size_and_scaled_back(trained, model):
+def test_a_large_image_is_translated_at_the_training_size_and_scaled_back(trained, model):
     large = np.kron(levels(8, 8, 3), np.ones([4, 4, 1], np.uint8))
     small = model.fit_of(large.shape).apply(files.to_float(large))
     expected = trained.networks.a2b(small[None]).image[0].numpy()
@@ -253,19 +253,19 @@ def test_a_large_picture_is_translated_at_the_training_size_and_scaled_back(trai
     assert_levels(model.translate(large), expected)
 
 
-def test_a_path_is_its_picture(model, tmp_path):
+def test_a_path_is_its_image(model, tmp_path):
     pixels = levels(9, 8, 3)
     files.write(tmp_path / "me.png", pixels, alpha=levels(9, 8))
-    picture = model.translate(tmp_path / "me.png")
-    assert (picture.size, picture.mode) == ((8, 9), "RGBA")
+    image = model.translate(tmp_path / "me.png")
+    assert (image.size, image.mode) == ((8, 9), "RGBA")
     with Image.open(tmp_path / "me.png") as opened:
-        np.testing.assert_array_equal(np.asarray(picture), np.asarray(model.translate(opened)))
+        np.testing.assert_array_equal(np.asarray(image), np.asarray(model.translate(opened)))
     (again,), (heat,) = model.translate([str(tmp_path / "me.png")], heatmap=True)
-    np.testing.assert_array_equal(np.asarray(again), np.asarray(picture))
+    np.testing.assert_array_equal(np.asarray(again), np.asarray(image))
     assert heat.shape == (9, 8)
 
 
-def test_grey_arrays_are_pictures_for_a_model_of_colours(model):
+def test_grey_arrays_are_images_for_a_model_of_colours(model):
     pixels = levels(2, 9, 8)
     expected = model.translate(np.repeat(pixels[..., None], 3, -1))
     np.testing.assert_array_equal(model.translate(pixels[0]), expected[0])
@@ -275,7 +275,7 @@ def test_grey_arrays_are_pictures_for_a_model_of_colours(model):
     np.testing.assert_array_equal(files.to_uint8(exact), expected[0])
 
 
-def test_colours_are_pictures_for_a_grey_model(full):
+def test_colours_are_images_for_a_grey_model(full):
     model = ugatit_tf.load(full.config.run_folder)
     pixels = levels(2, 8, 8, 3)
     brightness = np.stack([np.asarray(Image.fromarray(one).convert("L")) for one in pixels])

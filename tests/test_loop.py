@@ -19,11 +19,11 @@ import pytest
 import tensorflow as tf
 
 from tests import runs
-from ugatit_tf import flags, runtime
+from ugatit_tf import flags, tf_paths
 from ugatit_tf.config import Config
 from ugatit_tf.data import folders
-from ugatit_tf.pictures import files
-from ugatit_tf.runtime import Failure
+from ugatit_tf.errors import Failure
+from ugatit_tf.images import files
 from ugatit_tf.training import checkpoints, loop, means
 from ugatit_tf.training.step import Trainer
 
@@ -197,7 +197,7 @@ def scalars(config):
 
 def restored(config, step):
     folder = os.path.join(config.run_folder, checkpoints.folder_name(step))
-    with runtime.plain_path(folder) as plain:
+    with tf_paths.plain_path(folder) as plain:
         reader = tf.train.load_checkpoint(os.path.join(plain, checkpoints.FILE))
         return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
 
@@ -231,7 +231,7 @@ def test_samples_come_at_their_period_and_at_the_end(straight):
     assert below(straight.root / "samples" / "tiny") == sample_names(SAMPLES)
 
 
-def test_a_sample_is_a_sheet_of_three_pictures_of_each_domain_and_changes(straight):
+def test_a_sample_is_a_sheet_of_three_images_of_each_domain_and_changes(straight):
     folder = straight.root / "samples" / "tiny"
     first, *_, last = (files.read(folder / f"step_{step:07d}.png") for step in SAMPLES)
     assert first.shape == last.shape
@@ -276,7 +276,7 @@ def test_learning_rate_and_seconds_per_step_are_told(straight):
     assert found["seconds_per_step"] == pytest.approx({11: 1.0, 14: 1.0})
 
 
-def test_sample_pictures_are_in_tensorboard(straight):
+def test_sample_images_are_in_tensorboard(straight):
     steps = [step for step, tag, kind, _ in events(straight.config) if kind == "images"]
     assert steps == SAMPLES
 
@@ -440,12 +440,12 @@ def test_a_metric_that_is_not_there_stops_the_run_with_the_list(start, rated):
     assert not checkpoints.saved(config.run_folder)
 
 
-def test_other_pictures_than_before_are_told(start, tmp_path, caplog):
+def test_other_images_than_before_are_told(start, tmp_path, caplog):
     runs.write_dataset(tmp_path / "dataset" / "tiny", ("trainA", "trainB"))
     config = runs.config_in(tmp_path, **{**PERIODS, "epoch": 1})
     start(config)
-    runs.write_pictures(os.path.join(config.dataset_folder, "trainB"), ["new.png"])
+    runs.write_images(os.path.join(config.dataset_folder, "trainB"), ["new.png"])
     assert not caplog.records
     start(dataclasses.replace(config, epoch=2))
-    assert "The pictures in trainB are others than before" in caplog.text
+    assert "The images in trainB are others than before" in caplog.text
     assert "trainA" not in caplog.text

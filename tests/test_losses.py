@@ -148,7 +148,7 @@ def test_interpolation_goes_from_real_to_fake(run):
 def test_dragan_moves_by_half_the_deviation(run):
     real = np.float32([0, 2, 0, 2]).reshape(2, 2, 1, 1)
     np.testing.assert_allclose(run(losses.perturb, real, 0.5, 1.0), real + 0.25)
-    noise = made.pictures(2, 2, 1, 1)
+    noise = made.images(2, 2, 1, 1)
     np.testing.assert_allclose(
         run(losses.perturb, real, noise, 2.0), real + noise, **TOLERANCE["float32"]
     )

@@ -19,7 +19,7 @@ import main
 from tests import made, reference, runs
 from ugatit_tf.config import smallest_image
 from ugatit_tf.data import demo
-from ugatit_tf.pictures import files
+from ugatit_tf.images import files
 
 TINY = ["--dataset", "tiny", "--light", "True", "--img_size", "8", "--n_dis", "2"]
 TINY += ["--ch", "2", "--n_res", "1", "--epoch", "1", "--iteration", "3"]
@@ -259,14 +259,14 @@ def test_an_interrupt_ends_without_a_traceback(with_run, capsys, monkeypatch):
     assert capsys.readouterr().err.count("\n") <= 1
 
 
-def test_a_picture_that_breaks_after_the_first_look_is_one_line(with_run, capsys, monkeypatch):
+def test_an_image_that_breaks_after_the_first_look_is_one_line(with_run, capsys, monkeypatch):
     from ugatit_tf.translation import translate
 
     def broken(*_, **__):
-        raise files.UnreadablePicture("testA/x.png", "the picture is damaged")
+        raise files.UnreadableImage("testA/x.png", "the image is damaged")
 
     monkeypatch.setattr(translate.pipeline, "load", broken)
-    assert "testA/x.png: the picture is damaged" in refusal([*RUN, "test"], 1, capsys)
+    assert "testA/x.png: the image is damaged" in refusal([*RUN, "test"], 1, capsys)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
@@ -460,8 +460,8 @@ def test_the_doctor_reports_the_computer_and_the_dataset(with_data, capsys):
     assert main.main(["--phase", "doctor", *TINY]) == 0
     told = capsys.readouterr().out
     assert f"TensorFlow {tf.__version__}" in told
-    assert "trainA: 2 pictures, " in told
-    assert "Below 100 pictures" in told
+    assert "trainA: 2 images, " in told
+    assert "Below 100 images" in told
     assert "A checkpoint takes" in told
 
 

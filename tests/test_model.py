@@ -118,7 +118,7 @@ def test_weights_start_as_the_official_ones():
 
 
 def test_a_model_translates_and_judges(model):
-    images = made.pictures(2, 8, 8, 1)
+    images = made.images(2, 8, 8, 1)
     out = model.a2b(images)
     assert out._fields == ("image", "cam_logit", "heatmap")
     local, global_ = model.discriminator_b(out.image)

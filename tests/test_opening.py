@@ -12,11 +12,11 @@ import pytest
 from PIL import Image
 
 from tests import runs
-from ugatit_tf.data import cache, folders, packing, places
+from ugatit_tf.data import cache, folders, packing, storage
+from ugatit_tf.errors import Failure
+from ugatit_tf.images import files, opening
+from ugatit_tf.images.pillow_warnings import quiet
 from ugatit_tf.interchange import generator_file
-from ugatit_tf.pictures import files, opening
-from ugatit_tf.pictures.quiet import quiet
-from ugatit_tf.runtime import Failure
 
 SHORTAGES = [errno.EMFILE, errno.ENFILE, errno.EIO, errno.ESTALE, errno.EACCES, errno.ENOMEM]
 
@@ -53,24 +53,24 @@ def is_one_line_about(error, path):
 
 
 @pytest.fixture
-def pictures(tmp_path):
-    return runs.write_pictures(str(tmp_path / "trainA"), ["a.png", "b.png", "c.png"])
+def images(tmp_path):
+    return runs.write_images(str(tmp_path / "trainA"), ["a.png", "b.png", "c.png"])
 
 
 @pytest.mark.parametrize("number", SHORTAGES)
-def test_a_file_that_cannot_be_opened_is_not_called_damaged(pictures, monkeypatch, number):
+def test_a_file_that_cannot_be_opened_is_not_called_damaged(images, monkeypatch, number):
     monkeypatch.setattr(opening, "open", failing_open(error_of(number)), raising=False)
     for look in (files.read, files.size, files.is_animated):
         with pytest.raises(files.ReadError) as caught:
-            look(pictures[0])
+            look(images[0])
         assert caught.value.errno == number
-        assert is_one_line_about(caught.value, pictures[0])
+        assert is_one_line_about(caught.value, images[0])
         assert "damaged" not in str(caught.value) and "remove" not in str(caught.value)
 
 
 @pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF"])
 @pytest.mark.parametrize("error", [error_of(errno.EIO), MemoryError()], ids=["EIO", "memory"])
-def test_a_disk_that_fails_in_the_middle_is_not_the_pictures_fault(
+def test_a_disk_that_fails_in_the_middle_is_not_the_images_fault(
     tmp_path, monkeypatch, format, error
 ):
     path = tmp_path / "a"
@@ -86,28 +86,28 @@ def test_a_disk_that_fails_in_the_middle_is_not_the_pictures_fault(
 @pytest.mark.parametrize(
     "error", [MemoryError(), OSError("out of memory error when reading image file")]
 )
-def test_no_memory_for_the_pixels_is_not_the_pictures_fault(pictures, monkeypatch, error):
+def test_no_memory_for_the_pixels_is_not_the_images_fault(images, monkeypatch, error):
     def starved(*_):
         raise error
 
     monkeypatch.setattr(files.tones, "in_srgb", starved)
     with pytest.raises(files.ReadError, match="a.png could not be read; the memory is not enough"):
-        files.read(pictures[0])
+        files.read(images[0])
 
 
-def test_no_memory_for_exif_does_not_leave_a_picture_on_its_side(pictures, monkeypatch):
+def test_no_memory_for_exif_does_not_leave_an_image_on_its_side(images, monkeypatch):
     def starved(_):
         raise MemoryError
 
     monkeypatch.setattr(Image.Image, "getexif", starved)
     with pytest.raises(files.ReadError):
-        files.read(pictures[0])
+        files.read(images[0])
 
 
-def test_an_error_of_a_disk_that_a_decoder_keeps_to_itself_is_raised(pictures, monkeypatch):
+def test_an_error_of_a_disk_that_a_decoder_keeps_to_itself_is_raised(images, monkeypatch):
     failed = error_of(errno.EIO)
     monkeypatch.setattr(opening, "open", failing_open(failed, place=30), raising=False)
-    with pytest.raises(files.ReadError), files.opened(pictures[0]):
+    with pytest.raises(files.ReadError), files.opened(images[0]):
         pass
 
 
@@ -125,7 +125,7 @@ def test_an_error_of_reading_survives_pickling():
 
 @pytest.mark.parametrize("number", SHORTAGES)
 def test_a_dataset_is_not_smaller_because_the_computer_is_short_of_something(
-    pictures, monkeypatch, number
+    images, monkeypatch, number
 ):
     opened = failing_open(error_of(number))
 
@@ -134,13 +134,13 @@ def test_a_dataset_is_not_smaller_because_the_computer_is_short_of_something(
 
     monkeypatch.setattr(opening, "open", sometimes, raising=False)
     with pytest.raises(files.ReadError, match="b.png could not be read"):
-        folders.examine(os.path.dirname(pictures[0]))
+        folders.examine(os.path.dirname(images[0]))
 
 
-def test_the_second_reading_of_a_file_is_no_verdict_either(pictures, monkeypatch):
-    monkeypatch.setattr(places, "open", failing_open(error_of(errno.ESTALE)), raising=False)
+def test_the_second_reading_of_a_file_is_no_verdict_either(images, monkeypatch):
+    monkeypatch.setattr(storage, "open", failing_open(error_of(errno.ESTALE)), raising=False)
     with pytest.raises(files.ReadError, match="a.png could not be read; stale"):
-        folders.examine(os.path.dirname(pictures[0]))
+        folders.examine(os.path.dirname(images[0]))
 
 
 @pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE, errno.EACCES])
@@ -148,29 +148,27 @@ def test_a_folder_that_a_disk_does_not_give_is_not_taken_for_missing(tmp_path, m
     def failing(path):
         raise OSError(number, os.strerror(number), str(path))
 
-    monkeypatch.setattr(places.os, "stat", failing)
+    monkeypatch.setattr(storage.os, "stat", failing)
     with pytest.raises(OSError, match="trainA"):
         folders.examine(str(tmp_path / "trainA"))
 
 
-def test_a_cache_does_not_hide_that_a_picture_could_not_be_read(pictures, monkeypatch):
+def test_a_cache_does_not_hide_that_an_image_could_not_be_read(images, monkeypatch):
     monkeypatch.setattr(opening, "open", failing_open(error_of(errno.EMFILE)), raising=False)
     with pytest.raises(files.ReadError, match="raise the limit"):
-        cache.source(pictures, size=8, channels=3, where="disk", resize=None)
+        cache.source(images, size=8, channels=3, where="disk", resize=None)
 
 
-def test_pictures_that_another_version_read_otherwise_are_not_taken_from_a_cache(
-    pictures, monkeypatch
-):
-    before = cache._key(pictures, 8, 3)
+def test_images_that_another_version_read_otherwise_are_not_taken_from_a_cache(images, monkeypatch):
+    before = cache._key(images, 8, 3)
     monkeypatch.setattr(files, "DECODING", files.DECODING + 1)
-    assert cache._key(pictures, 8, 3) != before
+    assert cache._key(images, 8, 3) != before
 
 
-def test_a_shard_that_could_not_be_read_is_not_to_be_packed_anew(pictures, tmp_path, monkeypatch):
+def test_a_shard_that_could_not_be_read_is_not_to_be_packed_anew(images, tmp_path, monkeypatch):
     packing.pack(str(tmp_path), str(tmp_path / "packed"))
     (path, *_) = folders.examine(str(tmp_path / "packed" / "trainA")).paths
-    monkeypatch.setattr(places, "open", failing_open(error_of(errno.EMFILE)), raising=False)
+    monkeypatch.setattr(storage, "open", failing_open(error_of(errno.EMFILE)), raising=False)
     with pytest.raises(files.ReadError) as caught:
         files.read(path)
     assert "anew" not in str(caught.value)

@@ -18,11 +18,11 @@ import main
 from tests import made, runs
 from ugatit_tf import flags, phases
 from ugatit_tf.config import Config, ConfigError
-from ugatit_tf.data import doctor, folders, packing, pipeline, places, shards
+from ugatit_tf.data import doctor, folders, packing, pipeline, shards, storage
+from ugatit_tf.errors import Failure
 from ugatit_tf.evaluation import evaluate
-from ugatit_tf.pictures import files
+from ugatit_tf.images import files
 from ugatit_tf.request import Packing
-from ugatit_tf.runtime import Failure
 from ugatit_tf.training import checkpoints
 from ugatit_tf.translation import translate
 
@@ -31,13 +31,13 @@ NAMES = ["b.png", "été 夏.png", "#a?b&c=d 100%.png", os.fsdecode(b"latin-1 \x
 
 @pytest.fixture
 def source(tmp_path):
-    """A dataset of three parts, with names of every kind and one file that is no picture."""
+    """A dataset of three parts, with names of every kind and one file that is no image."""
     folder = runs.odd(tmp_path) / "set"
     for number, part in enumerate(("trainA", "trainB", "testA")):
-        paths = runs.write_pictures(str(folder / part), [f"{i}.png" for i in range(5)], seed=number)
+        paths = runs.write_images(str(folder / part), [f"{i}.png" for i in range(5)], seed=number)
         for path, name in zip(paths, NAMES):
             os.rename(path, folder / part / name)
-        runs.write_pictures(str(folder / part), ["wide.jpg"], height=30, width=70, seed=number)
+        runs.write_images(str(folder / part), ["wide.jpg"], height=30, width=70, seed=number)
     (folder / "trainA" / "page.png").write_bytes(b"<html>not found</html>")
     return str(folder)
 
@@ -50,27 +50,27 @@ def target(request, source):
 
 def rewrite(path, change):
     """Replaces a file's bytes by `change` of them."""
-    write(path, change(places.read_bytes(path)))
+    write(path, change(storage.read_bytes(path)))
 
 
 def write(path, content):
-    with places.replacing(path) as beside, places.opened(beside, "wb") as file:
+    with storage.replacing(path) as beside, storage.opened(beside, "wb") as file:
         file.write(content)
 
 
 def flipped(content, place=-30):
-    """With another bit, near the end: in the pixels of the last picture."""
+    """With another bit, near the end: in the pixels of the last image."""
     content = bytearray(content)
     content[place] ^= 4
     return bytes(content)
 
 
 def shard(target, part="trainA", number=0, count=2):
-    return places.joined(target, f"{part}/{number:05d}-of-{count:05d}.tfrecord")
+    return storage.joined(target, f"{part}/{number:05d}-of-{count:05d}.tfrecord")
 
 
 def pair(dataset):
-    return [folders.pictures_in(places.joined(dataset, part)) for part in folders.TRAIN]
+    return [folders.images_in(storage.joined(dataset, part)) for part in folders.TRAIN]
 
 
 def test_a_packed_part_is_the_part_that_was_packed(source, target, caplog):
@@ -82,11 +82,11 @@ def test_a_packed_part_is_the_part_that_was_packed(source, target, caplog):
     assert "page.png" in caplog.records[0].getMessage()
     for name, part in parts.items():
         plain = folders.examine(os.path.join(source, name))
-        assert list(part.pictures) == list(plain.pictures)
+        assert list(part.images) == list(plain.images)
         assert part.fingerprint == plain.fingerprint
         assert part.refused == []
         assert (part.smallest, part.largest) == (plain.smallest, plain.largest)
-        assert part.paths == [places.joined(part.folder, p.name) for p in plain.pictures]
+        assert part.paths == [storage.joined(part.folder, p.name) for p in plain.images]
         for packed, path in zip(part.paths, plain.paths):
             assert packed.read_bytes() == Path(path).read_bytes()
             assert os.path.basename(packed) == os.path.basename(path)
@@ -111,26 +111,26 @@ def test_other_programs_read_the_shards(source, target):
     kinds = {key: tf.io.FixedLenFeature([], tf.string) for key in ("name", "encoded")}
     records = [tf.io.parse_single_example(r, kinds) for r in tf.data.TFRecordDataset(paths)]
     names = [os.fsdecode(record["name"].numpy()) for record in records]
-    assert names == [picture.name for picture in parts["trainA"].pictures]
+    assert names == [image.name for image in parts["trainA"].images]
     digests = [hashlib.sha256(record["encoded"].numpy()).hexdigest() for record in records]
-    assert digests == [picture.digest for picture in parts["trainA"].pictures]
+    assert digests == [image.digest for image in parts["trainA"].images]
 
 
 def test_the_manifest_is_json_that_says_where_everything_is(source, target):
     parts, _ = packing.pack(source, target, count=2)
-    told = json.loads(places.read_bytes(places.joined(target, "trainA/manifest.json")))
+    told = json.loads(storage.read_bytes(storage.joined(target, "trainA/manifest.json")))
     assert told["ugatit_tf_packed"] == 1
     rows = [dict(zip(told["columns"], row)) for row in told["pictures"]]
-    contents = [places.read_bytes(shard(target, number=number)) for number in range(2)]
+    contents = [storage.read_bytes(shard(target, number=number)) for number in range(2)]
     for about, content in zip(told["shards"], contents):
         assert about["num_bytes"] == len(content)
         assert about["sha256"] == hashlib.sha256(content).hexdigest()
     assert [about["records"] for about in told["shards"]] == [3, 3]
-    for row, picture in zip(rows, parts["trainA"].pictures):
+    for row, image in zip(rows, parts["trainA"].images):
         record = contents[row["shard"]][row["offset"] :][: row["length"]]
-        assert shards.content_of(record)[0] == row["name"] == picture.name
-        assert (row["height"], row["width"]) == picture.size
-        assert row["deviation"] == picture.deviation
+        assert shards.content_of(record)[0] == row["name"] == image.name
+        assert (row["height"], row["width"]) == image.size
+        assert row["deviation"] == image.deviation
 
 
 @pytest.mark.parametrize(
@@ -140,43 +140,43 @@ def test_the_manifest_is_json_that_says_where_everything_is(source, target):
 def test_shards_are_as_many_as_asked_or_as_the_size_needs(source, tmp_path, options, count):
     parts, _ = packing.pack(source, str(tmp_path / "out"), **options)
     assert len(parts["testA"].pack.shards) == count
-    assert sum(one.records for one in parts["testA"].pack.shards) == len(parts["testA"].pictures)
+    assert sum(one.records for one in parts["testA"].pack.shards) == len(parts["testA"].images)
 
 
 def test_packing_again_says_that_it_is_there_and_writes_nothing(source, target):
     packing.pack(source, target, count=2)
-    before = places.read_bytes(shard(target))
+    before = storage.read_bytes(shard(target))
     parts, there = packing.pack(source, target, count=3)
     assert there
     assert len(parts["trainA"].pack.shards) == 2
-    assert places.read_bytes(shard(target)) == before
+    assert storage.read_bytes(shard(target)) == before
 
 
-@pytest.mark.parametrize("change", ["a picture", "a part"])
+@pytest.mark.parametrize("change", ["an image", "a part"])
 def test_another_packed_dataset_is_never_replaced(source, target, change):
     packing.pack(source, target)
-    more = os.path.join(source, "trainB" if change == "a picture" else "testB")
-    runs.write_pictures(more, ["new.png"], seed=9)
+    more = os.path.join(source, "trainB" if change == "an image" else "testB")
+    runs.write_images(more, ["new.png"], seed=9)
     with pytest.raises(Failure, match="holds another packed dataset.*--pack_to"):
         packing.pack(source, target)
 
 
 def test_a_folder_of_other_files_is_left_alone(source, target):
-    path = places.joined(target, "testA/holiday.png")
+    path = storage.joined(target, "testA/holiday.png")
     write(path, b"mine")
     with pytest.raises(Failure, match="testA holds holiday.png, which is not of a packed"):
         packing.pack(source, target)
-    assert places.read_bytes(path) == b"mine"
-    assert places.listed(target) == ["testA"]
+    assert storage.read_bytes(path) == b"mine"
+    assert storage.listed(target) == ["testA"]
 
 
 def test_shards_of_another_program_are_left_alone(source, target):
-    path = places.joined(target, "testA/00000-of-00005.tfrecord")
+    path = storage.joined(target, "testA/00000-of-00005.tfrecord")
     write(path, b"mine")
     with pytest.raises(Failure, match="00000-of-00005.tfrecord, which is not of a packed"):
         packing.pack(source, target)
-    assert places.read_bytes(path) == b"mine"
-    assert places.listed(target) == ["testA"]
+    assert storage.read_bytes(path) == b"mine"
+    assert storage.listed(target) == ["testA"]
 
 
 @pytest.mark.parametrize("fails", ["second shard", "second manifest"])
@@ -196,18 +196,18 @@ def test_what_fails_in_the_middle_leaves_nothing_and_can_be_repeated(
     with pytest.raises(OSError, match="No space left"):
         packing.pack(source, target, count=2)
     for part in ("trainA", "trainB", "testA"):
-        folder = places.joined(target, part)
-        assert not places.is_folder(folder) or places.listed(folder) == []
+        folder = storage.joined(target, part)
+        assert not storage.is_folder(folder) or storage.listed(folder) == []
     _, there = packing.pack(source, target, count=2)
     assert not there
 
 
 def test_what_a_killed_process_left_is_cleared_away(source, target):
     for name in (packing.MARK, "00000-of-00007.tfrecord", ".0123abc.unfinished"):
-        write(places.joined(target, f"trainA/{name}"), b"half")
+        write(storage.joined(target, f"trainA/{name}"), b"half")
     packing.pack(source, target, count=2)
     names = ["00000-of-00002.tfrecord", "00001-of-00002.tfrecord", "manifest.json"]
-    assert places.listed(places.joined(target, "trainA")) == names
+    assert storage.listed(storage.joined(target, "trainA")) == names
 
 
 def test_a_file_that_changes_while_it_is_packed_is_a_failure(source, target, monkeypatch):
@@ -215,7 +215,7 @@ def test_a_file_that_changes_while_it_is_packed_is_a_failure(source, target, mon
 
     def changed_after(folder):
         part = examine(folder)
-        runs.write_pictures(source, ["trainA/b.png"], seed=5)
+        runs.write_images(source, ["trainA/b.png"], seed=5)
         return part
 
     monkeypatch.setattr(folders, "examine", changed_after)
@@ -229,8 +229,8 @@ def test_a_packed_dataset_is_not_packed_again(source, target):
         packing.pack(target, f"{target}_again")
 
 
-def test_a_dataset_without_pictures_is_not_packed(tmp_path):
-    with pytest.raises(Failure, match="No pictures in .*trainA, trainB, testA, testB"):
+def test_a_dataset_without_images_is_not_packed(tmp_path):
+    with pytest.raises(Failure, match="No images in .*trainA, trainB, testA, testB"):
         packing.pack(str(tmp_path / "none"), str(tmp_path / "out"))
 
 
@@ -248,9 +248,9 @@ def test_a_shard_that_is_not_whole_is_a_failure_at_the_start(source, target, cha
     if change:
         rewrite(path, change)
     else:
-        places.remove(path)
+        storage.remove(path)
     with pytest.raises(Failure, match=f"00001-of-00002.tfrecord {message}"):
-        folders.examine(places.joined(target, "trainA"))
+        folders.examine(storage.joined(target, "trainA"))
 
 
 DEEP = b"[" * 100_000 + b"]" * 100_000
@@ -264,10 +264,10 @@ def signed(manifest):
 
 
 @pytest.mark.parametrize("place", [-30, 14])
-def test_a_damaged_record_is_a_failure_that_names_shard_and_picture(source, target, place):
+def test_a_damaged_record_is_a_failure_that_names_shard_and_image(source, target, place):
     packing.pack(source, target, count=2)
     rewrite(shard(target), lambda content: flipped(content, place))
-    paths = folders.examine(places.joined(target, "trainA")).paths  # lengths alone are right
+    paths = folders.examine(storage.joined(target, "trainA")).paths  # lengths alone are right
     damaged = paths[0 if place > 0 else 2]
     with pytest.raises(Failure, match="00000-of-00002.tfrecord") as caught:
         files.read(damaged)
@@ -314,22 +314,22 @@ def test_the_doctor_reads_all_shards_and_training_only_their_lengths(source, tar
 )
 def test_a_damaged_manifest_is_a_failure_that_names_it(source, target, change):
     packing.pack(source, target)
-    rewrite(places.joined(target, "trainA/manifest.json"), change)
+    rewrite(storage.joined(target, "trainA/manifest.json"), change)
     with pytest.raises(Failure, match="trainA/manifest.json is damaged"):
-        folders.examine(places.joined(target, "trainA"))
+        folders.examine(storage.joined(target, "trainA"))
 
 
 def test_a_later_format_is_refused_by_its_number(source, target):
     packing.pack(source, target)
-    path = places.joined(target, "trainA/manifest.json")
+    path = storage.joined(target, "trainA/manifest.json")
     rewrite(path, lambda content: content.replace(b'packed": 1', b'packed": 2'))
     with pytest.raises(Failure, match="packed in format 2; this is 1"):
-        folders.examine(places.joined(target, "trainA"))
+        folders.examine(storage.joined(target, "trainA"))
 
 
 def test_a_manifest_of_something_else_is_one_more_file(tmp_path):
-    runs.write_pictures(str(tmp_path), ["a.png"])
-    (tmp_path / "manifest.json").write_text('{"name": "my pictures"}')
+    runs.write_images(str(tmp_path), ["a.png"])
+    (tmp_path / "manifest.json").write_text('{"name": "my images"}')
     part = folders.examine(tmp_path)
     assert part.paths == [str(tmp_path / "a.png")]
     assert [name for name, _ in part.refused] == ["manifest.json"]
@@ -342,12 +342,12 @@ def test_the_phase_packs_beside_the_dataset_and_says_how_to_use_it(source, capsy
         assert main.main(argv) == 0
         out = capsys.readouterr().out
         assert told.encode("utf-8", "backslashreplace").decode() in out
-        assert "trainA: 6 pictures in 2 shards\n" in out
+        assert "trainA: 6 images in 2 shards\n" in out
         assert "--dataset set_packed" in out
     assert sorted(os.listdir(f"{source}_packed")) == ["testA", "trainA", "trainB"]
     assert main.main([*argv[:6], "--pack_to", "other"]) == 0
     assert os.path.exists(os.path.join(folder, "other", "trainA", "00000-of-00001.tfrecord"))
-    assert "trainA: 6 pictures in 1 shard\n" in capsys.readouterr().out
+    assert "trainA: 6 images in 1 shard\n" in capsys.readouterr().out
 
 
 def test_the_phase_works_below_a_scheme(source, capsys):
@@ -359,7 +359,7 @@ def test_the_phase_works_below_a_scheme(source, capsys):
     assert main.main(["--phase", "pack", "--dataset", name, "--dataset_dir", far]) == 0
     assert f"Packed into {far}/{name}_packed" in capsys.readouterr().out
     part = folders.examine(f"{far}/{name}_packed/trainA")
-    assert {picture.name for picture in part.pictures} == {*NAMES, "wide.jpg"} - {NAMES[3]}
+    assert {image.name for image in part.images} == {*NAMES, "wide.jpg"} - {NAMES[3]}
 
 
 @pytest.mark.parametrize(
@@ -384,7 +384,7 @@ def test_the_options_belong_to_the_phase():
 
 
 @pytest.mark.parametrize("where", ["packed", "far"])
-def test_test_pictures_are_translated_and_measured_wherever_they_are(tmp_path, monkeypatch, where):
+def test_test_images_are_translated_and_measured_wherever_they_are(tmp_path, monkeypatch, where):
     config = runs.config_in(tmp_path, inception="random")
     runs.write_dataset(config.dataset_folder, parts=packing.PART_NAMES, count=7)
     runs.make_run(config)
@@ -398,9 +398,9 @@ def test_test_pictures_are_translated_and_measured_wherever_they_are(tmp_path, m
     with eagerly():
         for one in (config, other):
             folder = os.path.dirname(translate.test(one))
-            pictures = {n: c for n, c in runs.bytes_below(folder).items() if n.endswith(".png")}
+            images = {n: c for n, c in runs.bytes_below(folder).items() if n.endswith(".png")}
             measured, _ = evaluate.evaluate(one)
-            found.append((pictures, {d: measured[d] for d in ("a2b", "b2a")}))
+            found.append((images, {d: measured[d] for d in ("a2b", "b2a")}))
     assert len(found[0][0]) == 4 * 7
     assert found[0] == found[1]
     kept = tmp_path / ("results" if where == "far" else "dataset/tiny_packed") / ".cache"
@@ -409,7 +409,7 @@ def test_test_pictures_are_translated_and_measured_wherever_they_are(tmp_path, m
 
 
 class Brightness:
-    """Features of a picture that take no network."""
+    """Features of an image that take no network."""
 
     key = "brightness"
 
@@ -438,7 +438,7 @@ def test_training_on_a_damaged_record_is_one_line_that_names_it(tmp_path, capsys
     given = {name: value for name, value in options.items() if value != getattr(Config(), name)}
     words = [f"--{name}={value}" for name, value in given.items()]
     assert main.main(words) == 1
-    told = f"{shard(config.dataset_folder, count=1)} is damaged at the picture trainA_0.png."
+    told = f"{shard(config.dataset_folder, count=1)} is damaged at the image trainA_0.png."
     assert errors(capsys) == [f"error: {told} {shards.ANEW}"]
     batches = pipeline.batches(*pair(config.dataset_folder), config)
     monkeypatch.setattr(phases, "examine", lambda _: next(iter(batches)))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import ImageFont
 
-from ugatit_tf.pictures import panels
+from ugatit_tf.images import panels
 
 RED = np.full([2, 2, 3], (255, 0, 0), np.uint8)
 GREY = np.full([2, 2, 1], 100, np.uint8)
@@ -51,17 +51,17 @@ def test_a_heatmap_is_normalized_to_its_range(heatmap, expected):
 
 
 @pytest.mark.parametrize("image", [RED, GREY])
-def test_an_overlay_goes_from_the_picture_to_the_colours(image):
+def test_an_overlay_goes_from_the_image_to_the_colours(image):
     heatmap = np.array([[0, 1], [2, 4]])
-    picture, colours = np.broadcast_to(image, [2, 2, 3]), panels.colour_map(heatmap / 4)
+    image, colours = np.broadcast_to(image, [2, 2, 3]), panels.colour_map(heatmap / 4)
     for strength in (0, 0.25, 1):
-        expected = (1 - strength) * picture + strength * colours.astype(float)
+        expected = (1 - strength) * image + strength * colours.astype(float)
         found = panels.overlay(image, heatmap, strength=strength)
         assert found.dtype == np.uint8
         np.testing.assert_allclose(found, expected, atol=0.5)
 
 
-def test_a_heatmap_is_made_as_large_as_the_picture():
+def test_a_heatmap_is_made_as_large_as_the_image():
     image = np.zeros([6, 8, 3], np.uint8)
     coloured = panels.overlay(image, [[0.0, 1.0]], strength=1)
     assert coloured.shape == (6, 8, 3)
@@ -78,43 +78,43 @@ def test_wrong_arguments_of_an_overlay_are_errors():
         panels.overlay(RED, np.zeros([2, 2, 1]))
 
 
-def test_a_grid_puts_pictures_in_rows_with_white_between():
-    picture = panels.grid([[RED, GREY], [None, RED]], gap=1, min_tile=2)
+def test_a_grid_puts_images_in_rows_with_white_between():
+    image = panels.grid([[RED, GREY], [None, RED]], gap=1, min_tile=2)
     expected = np.full([5, 5, 3], 255)
     expected[0:2, 0:2] = expected[3:5, 3:5] = (255, 0, 0)
     expected[0:2, 3:5] = 100
-    np.testing.assert_array_equal(picture, expected)
-    assert picture.dtype == np.uint8
+    np.testing.assert_array_equal(image, expected)
+    assert image.dtype == np.uint8
 
 
 def test_a_shorter_row_ends_blank():
-    picture = panels.grid([[RED, RED], [RED]], gap=0, min_tile=1)
-    assert (picture[2:, 2:] == 255).all()
+    image = panels.grid([[RED, RED], [RED]], gap=0, min_tile=1)
+    assert (image[2:, 2:] == 255).all()
 
 
 @pytest.mark.parametrize(("min_tile", "size"), [(1, 2), (2, 2), (3, 4), (5, 6), (128, 128)])
-def test_small_pictures_are_enlarged_by_a_whole_factor(min_tile, size):
+def test_small_images_are_enlarged_by_a_whole_factor(min_tile, size):
     checks = np.array([[0, 255], [255, 0]], np.uint8)
-    picture = panels.grid([[checks]], min_tile=min_tile)
+    image = panels.grid([[checks]], min_tile=min_tile)
     expected = np.kron(checks, np.ones([size // 2, size // 2], np.uint8))
-    np.testing.assert_array_equal(picture[:, :, 0], expected)
+    np.testing.assert_array_equal(image[:, :, 0], expected)
 
 
 @pytest.mark.parametrize(
     "title", ["Input", "Output, " * 20, "W" * 60, "", "two\nlines", "Übung 猫"]
 )
-def test_titles_are_drawn_outside_the_pictures_and_are_not_cut(title):
+def test_titles_are_drawn_outside_the_images_and_are_not_cut(title):
     rows = [[RED] * 3] * 2
-    picture = panels.grid(rows, column_titles=[title] * 3, row_titles=[title] * 2, min_tile=64)
+    image = panels.grid(rows, column_titles=[title] * 3, row_titles=[title] * 2, min_tile=64)
     plain = panels.grid(rows, min_tile=64)
     height, width = plain.shape[:2]
-    np.testing.assert_array_equal(picture[-height:, -width:], plain)
+    np.testing.assert_array_equal(image[-height:, -width:], plain)
 
-    above, left = picture[:-height], picture[:, :-width]
+    above, left = image[:-height], image[:, :-width]
     if title:
         assert above.min() < 100
         assert left.min() < 100
-    for edge in (picture[0], picture[:, 0], left[:, -1], above[-1], above[:, -1]):
+    for edge in (image[0], image[:, 0], left[:, -1], above[-1], above[:, -1]):
         assert (edge == 255).all()
     for gap in (width - 64 - 4, width - 2 * 64 - 2 * 4):
         assert (above[:, gap - width : gap - width + 4] == 255).all()
@@ -140,8 +140,8 @@ def test_a_title_that_is_still_too_long_ends_in_dots():
 
 
 @pytest.mark.parametrize("rows", [[], [[]], [[None]], [[RED, np.zeros([2, 3, 3], np.uint8)]]])
-def test_a_grid_needs_pictures_of_one_size(rows):
-    with pytest.raises(ValueError, match="Expected pictures of one size. Received"):
+def test_a_grid_needs_images_of_one_size(rows):
+    with pytest.raises(ValueError, match="Expected images of one size. Received"):
         panels.grid(rows)
 
 
@@ -171,7 +171,7 @@ def test_a_contact_sheet_shows_pairs_with_wider_gaps_between_them():
     ("shape", "top", "left"),
     [((4, 8, 3), 2, 0), ((400, 200, 1), 0, 2), ((2, 1), 0, 2), ((1, 1000), 3, 0), ((8, 8), 0, 0)],
 )
-def test_a_picture_fills_its_square_one_way_and_keeps_its_shape(shape, top, left):
+def test_an_image_fills_its_square_one_way_and_keeps_its_shape(shape, top, left):
     square = panels.in_square(np.full(shape, 50, np.uint8), 8)
     expected = np.full([8, 8, 3], 255)
     height = 1 if shape == (1, 1000) else 8 - 2 * top  # never thinner than a pixel
@@ -180,7 +180,7 @@ def test_a_picture_fills_its_square_one_way_and_keeps_its_shape(shape, top, left
 
 
 def test_a_contact_sheet_needs_a_pair_and_room():
-    with pytest.raises(ValueError, match="at least one pair of pictures. Received: none"):
+    with pytest.raises(ValueError, match="at least one pair of images. Received: none"):
         panels.contact_sheet(iter([]))
     with pytest.raises(ValueError, match="Received: tile=0, columns=3"):
         panels.contact_sheet([(RED, RED)], tile=0)

@@ -1,4 +1,4 @@
-"""Which picture comes when, and what becomes of it, is a pure function of (seed, sample)."""
+"""Which image comes when, and what becomes of it, is a pure function of (seed, sample)."""
 
 import itertools
 import os
@@ -10,9 +10,9 @@ import tensorflow as tf
 from tests import made, runs
 from tests.tolerances import LAYER, TOLERANCE
 from ugatit_tf.data import folders, pipeline
-from ugatit_tf.pictures import files
+from ugatit_tf.images import files
 
-STEP = 10  # grey levels between the flat pictures, so that each tells its own number
+STEP = 10  # grey levels between the flat images, so that each tells its own number
 RAMP = np.repeat(np.linspace(20, 230, 8).astype(np.uint8)[None, :, None], 8, 0)  # dark to light
 
 
@@ -20,7 +20,7 @@ def config(**options):
     return made.tiny_config(**{"img_ch": 3, **options})
 
 
-def flat_pictures(folder, count):
+def flat_images(folder, count):
     paths = [str(folder / f"{number}.png") for number in range(count)]
     for number, path in enumerate(paths):
         files.write(path, np.full([4, 6, 3], STEP * number, np.uint8))
@@ -29,12 +29,12 @@ def flat_pictures(folder, count):
 
 @pytest.fixture
 def flat(tmp_path):
-    """Paths of 7 and of 5 pictures of one colour each."""
-    return flat_pictures(tmp_path / "A", 7), flat_pictures(tmp_path / "B", 5)
+    """Paths of 7 and of 5 images of one colour each."""
+    return flat_images(tmp_path / "A", 7), flat_images(tmp_path / "B", 5)
 
 
 def numbers_of(dataset, steps):
-    """Which pictures came: int [steps, 2, batch_size]."""
+    """Which images came: int [steps, 2, batch_size]."""
     pairs = list(dataset.take(steps).as_numpy_iterator())
     levels = (np.array(pairs)[:, :, :, 0, 0, 0] + 1) * 127.5
     return np.rint(levels / STEP).astype(int)
@@ -52,7 +52,7 @@ def witness_resize(image, size):
     return image
 
 
-def test_each_pass_visits_every_picture_once_in_an_order_of_its_own(flat):
+def test_each_pass_visits_every_image_once_in_an_order_of_its_own(flat):
     came = numbers_of(pipeline.batches(*flat, config()), 70)[:, :, 0]
     for domain, count in ((0, 7), (1, 5)):
         passes = came[:, domain].reshape(-1, count)
@@ -60,7 +60,7 @@ def test_each_pass_visits_every_picture_once_in_an_order_of_its_own(flat):
         assert len(set(map(tuple, passes))) > len(passes) // 2
 
 
-def test_a_pass_ends_within_a_batch_without_losing_a_picture(flat):
+def test_a_pass_ends_within_a_batch_without_losing_an_image(flat):
     came = numbers_of(pipeline.batches(*flat, config(batch_size=3)), 35)
     for domain, count in ((0, 7), (1, 5)):
         passes = came[:, domain].reshape(-1, count)
@@ -68,7 +68,7 @@ def test_a_pass_ends_within_a_batch_without_losing_a_picture(flat):
 
 
 def test_domains_of_one_size_are_paired_anew_in_each_pass(tmp_path):
-    paths = flat_pictures(tmp_path / "A", 6), flat_pictures(tmp_path / "B", 6)
+    paths = flat_images(tmp_path / "A", 6), flat_images(tmp_path / "B", 6)
     came = numbers_of(pipeline.batches(*paths, config()), 240)[:, :, 0]
     pairs = set(map(tuple, came))
     assert len(pairs) == 36
@@ -79,8 +79,8 @@ def test_domains_of_one_size_are_paired_anew_in_each_pass(tmp_path):
 @pytest.mark.parametrize("first_step", [1, 4, 11])
 def test_starting_at_a_step_equals_skipping_those_before_it(tmp_path, batch_size, first_step):
     paths = [
-        runs.write_pictures(str(tmp_path / "A"), ["1.png", "2.png", "3.png"], seed=1),
-        runs.write_pictures(str(tmp_path / "B"), ["1.png", "2.png"], seed=2),
+        runs.write_images(str(tmp_path / "A"), ["1.png", "2.png", "3.png"], seed=1),
+        runs.write_images(str(tmp_path / "B"), ["1.png", "2.png"], seed=2),
     ]
     options = config(batch_size=batch_size)
     whole = pipeline.batches(*paths, options).skip(first_step).take(5)
@@ -93,11 +93,11 @@ def test_starting_at_a_step_equals_skipping_those_before_it(tmp_path, batch_size
 @pytest.mark.parametrize("augment_flag", [False, True])
 @pytest.mark.parametrize("first_step", [0, 4])
 @pytest.mark.parametrize("cache", ["memory", "disk"])
-def test_keeping_pictures_changes_no_bit(tmp_path, cache, first_step, augment_flag, channels):
+def test_keeping_images_changes_no_bit(tmp_path, cache, first_step, augment_flag, channels):
     names = [f"{i}.png" for i in range(3)]  # the second shape is kept as the square, see cache.py
     shapes = {"trainA": (8, 8), "trainB": (41, 30), "more": (10, 14)}
     paths = {
-        part: runs.write_pictures(str(tmp_path / part), names, height=height, width=width, seed=9)
+        part: runs.write_images(str(tmp_path / part), names, height=height, width=width, seed=9)
         for part, (height, width) in shapes.items()
     }
     paths = paths["trainA"] + paths["trainB"][:2], paths["trainB"] + paths["more"][:1]
@@ -114,7 +114,7 @@ def test_keeping_pictures_changes_no_bit(tmp_path, cache, first_step, augment_fl
 
 def test_the_seed_decides_order_and_look(tmp_path):
     names = [f"{i}.png" for i in range(5)]
-    paths = [runs.write_pictures(str(tmp_path / side), names) for side in "AB"]
+    paths = [runs.write_images(str(tmp_path / side), names) for side in "AB"]
 
     def first(seed):
         return np.array(list(pipeline.batches(*paths, config(seed=seed)).take(9)))
@@ -133,8 +133,8 @@ def test_about_half_of_the_samples_are_flipped_in_each_domain_for_itself(tmp_pat
     assert abs(flipped.all(1).mean() - 0.25) < 0.09
 
 
-def test_augmentation_is_a_random_crop_of_the_enlarged_and_perhaps_flipped_picture():
-    image = made.pictures(32, 32, 3)
+def test_augmentation_is_a_random_crop_of_the_enlarged_and_perhaps_flipped_image():
+    image = made.images(32, 32, 3)
     candidates = {
         (flipped, top, left): witness_resize(image[:, ::-1] if flipped else image, 36)[
             top : top + 32, left : left + 32
@@ -158,13 +158,13 @@ def test_augmentation_is_a_random_crop_of_the_enlarged_and_perhaps_flipped_pictu
 
 
 def test_augmentation_is_a_pure_function_of_its_seed(run):
-    image = made.pictures(8, 8, 3)
+    image = made.images(8, 8, 3)
     first = run(pipeline.augment, image, np.array([3, 5], np.int32))
     tf.random.set_seed(1)
     np.testing.assert_array_equal(run(pipeline.augment, image, np.array([3, 5], np.int32)), first)
 
 
-def test_a_picture_of_256_is_enlarged_to_286():
+def test_an_image_of_256_is_enlarged_to_286():
     assert round(256 * pipeline.ENLARGED) == 286
 
 
@@ -188,15 +188,15 @@ def test_resizing_takes_the_neighbours_of_half_pixel_centres_and_no_others(row, 
 
 @pytest.mark.parametrize(("height", "width"), [(8, 8), (5, 13), (21, 6)])
 def test_a_file_becomes_a_square_in_minus_one_to_one(tmp_path, height, width):
-    (path,) = runs.write_pictures(str(tmp_path), ["a.png"], height=height, width=width)
+    (path,) = runs.write_images(str(tmp_path), ["a.png"], height=height, width=width)
     expected = witness_resize(files.read(path).astype(float), 8) / 127.5 - 1
     image = pipeline.load(path, size=8, channels=3)
     assert image.dtype == tf.float32
     np.testing.assert_allclose(image.numpy(), expected, **TOLERANCE["float32"])
 
 
-def test_without_augmentation_batches_hold_the_plain_pictures(tmp_path):
-    paths = runs.write_pictures(str(tmp_path), ["1.png", "2.png", "3.png"])
+def test_without_augmentation_batches_hold_the_plain_images(tmp_path):
+    paths = runs.write_images(str(tmp_path), ["1.png", "2.png", "3.png"])
     plain = [pipeline.load(path, size=8, channels=3).numpy() for path in paths]
     dataset = pipeline.batches(paths, paths[:1], config(augment_flag=False)).take(3)
     for real_a, real_b in dataset.as_numpy_iterator():
@@ -231,18 +231,18 @@ def test_file_names_may_be_in_any_script_and_hold_anything(tmp_path):
     names = ["été 夏.png", "имя с пробелом.png", "صورة.png", "😀 100%.png", "#a?b&c=d.png"]
     names.append(os.fsdecode(b"latin-1 \xe9.png"))
     folder = str(tmp_path / "my photos, 2024")
-    paths = flat_pictures(tmp_path, len(names))
+    paths = flat_images(tmp_path, len(names))
     os.mkdir(folder)
     for path, name in zip(paths, names):
         os.rename(path, os.path.join(folder, name))
-    found = folders.pictures_in(folder)
+    found = folders.images_in(folder)
     assert sorted(map(os.path.basename, found)) == sorted(names)
     came = numbers_of(pipeline.batches(found, found, config()), len(names))
     assert set(came[:, 0, 0]) == set(range(len(names)))
 
 
-def test_a_step_of_several_batches_takes_the_pictures_of_all(tmp_path):
-    paths = flat_pictures(tmp_path, 5)
+def test_a_step_of_several_batches_takes_the_images_of_all(tmp_path):
+    paths = flat_images(tmp_path, 5)
     parts, whole = config(batch_size=2, accumulate=3), config(batch_size=6)
     for one, other in zip(pipeline.batches(paths, paths, parts).take(2), batches_of(paths, whole)):
         np.testing.assert_array_equal(one, other)
@@ -260,8 +260,8 @@ def batches_of(paths, options):
 @pytest.mark.parametrize("mine", [(1, 1), (2, 1), (1, 2, 1)])
 def test_the_shares_of_all_processes_are_the_batches_of_one(tmp_path, mine, accumulate, first_step):
     paths = [
-        runs.write_pictures(str(tmp_path / "A"), ["1.png", "2.png", "3.png"], seed=1),
-        runs.write_pictures(str(tmp_path / "B"), ["1.png", "2.png"], seed=2),
+        runs.write_images(str(tmp_path / "A"), ["1.png", "2.png", "3.png"], seed=1),
+        runs.write_images(str(tmp_path / "B"), ["1.png", "2.png"], seed=2),
     ]
     replicas = sum(mine)
     options = config(batch_size=2, accumulate=accumulate)

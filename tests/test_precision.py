@@ -107,7 +107,7 @@ def test_sums_over_half_maps_count_every_pixel(function, shape):
 def test_networks_take_and_return_float32_and_keep_float32_weights(precision):
     generator = Generator(ch=2, n_res=1, light=True, precision=precision)
     discriminator = Discriminator(ch=2, n_dis=2, precision=precision)
-    x = tf.constant(made.pictures(1, 8, 8, 3))
+    x = tf.constant(made.images(1, 8, 8, 3))
     for output in tf.nest.flatten([generator(x), discriminator(x)]):
         assert output.dtype == tf.float32
     for network in (generator, discriminator):
@@ -122,11 +122,11 @@ def looked_at(kinks=True, **options):
         if learner.scale:  # the losses are large already
             learner.scale.scale.assign(1.0)
     with contextlib.nullcontext() if kinks else without_kinks():
-        return trainer.losses_and_gradients(*pictures(), alpha=0.5, eps=0.5)
+        return trainer.losses_and_gradients(*images(), alpha=0.5, eps=0.5)
 
 
-def pictures():
-    return [tf.constant(made.pictures(2, 16, 16, 1, seed=seed)) for seed in (1, 2)]
+def images():
+    return [tf.constant(made.images(2, 16, 16, 1, seed=seed)) for seed in (1, 2)]
 
 
 @made.needs_half

@@ -12,7 +12,7 @@ from tests import made
 from ugatit_tf import flags, preflight
 from ugatit_tf.config import resolve
 from ugatit_tf.errors import Failure
-from ugatit_tf.pictures import files
+from ugatit_tf.images import files
 
 PROGRAM = os.path.dirname(os.path.abspath(main.__file__))
 WITHOUT_TENSORFLOW = """
@@ -31,14 +31,14 @@ STUDY = ["--phase", "study", "--sources", "sources", "--methods"]
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
-    """A dataset whose pictures nobody reads, a run without weights, and results."""
+    """A dataset whose images nobody reads, a run without weights, and results."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("TF_CONFIG", raising=False)
-    picture = made.pictures(1, 8, 8, 3)[0]
+    image = made.images(1, 8, 8, 3)[0]
     for part in ("trainA", "trainB", "testA", "testB"):
-        files.write(os.path.join("dataset", "tiny", part, "1.png"), files.to_uint8(picture))
+        files.write(os.path.join("dataset", "tiny", part, "1.png"), files.to_uint8(image))
     for part in ("in", "sources", "one"):
-        files.write(os.path.join(part, "1.png"), files.to_uint8(picture))
+        files.write(os.path.join(part, "1.png"), files.to_uint8(image))
     os.makedirs("checkpoint/tiny/step_0000003")
     made.tiny_config(dataset="tiny", img_ch=3).save("checkpoint/tiny")
     os.makedirs("dataset/empty/trainA")
@@ -58,10 +58,10 @@ def refusal(argv):
     ("argv", "told"),
     [
         (["--dataset", "none"], "There is no folder dataset/none/trainA"),
-        (["--dataset", "empty"], "No readable picture in dataset/empty/trainA"),
+        (["--dataset", "empty"], "No readable image in dataset/empty/trainA"),
         (["--phase", "doctor", "--dataset", "none"], "There is no folder dataset/none/trainA"),
         (["--phase", "ablate", "--dataset", "none"], "There is no folder dataset/none/trainA"),
-        (["--phase", "pack", "--dataset", "none"], "No pictures in dataset/none"),
+        (["--phase", "pack", "--dataset", "none"], "No images in dataset/none"),
         (["--phase", "test", "--dataset", "none"], "Neither testA nor testB in dataset/none"),
         (["--phase", "test", "--dataset", "tiny", "--run", "x"], "No checkpoint in checkpoint/x"),
         (["--phase", "export", "--dataset", "none"], "No checkpoint in checkpoint/none"),
@@ -86,7 +86,7 @@ def refusal(argv):
         ([*EVALUATE[:2], "--dataset", "empty"], "No folder dataset/empty/testA. To measure"),
         ([*TRANSLATE, "--run", "x", "--input", "in", "--output", "out"], "No checkpoint"),
         ([*TRANSLATE, "--input", "none", "--output", "out"], "--input none: nothing is there"),
-        ([*TRANSLATE, "--input", "in", "--output", "in"], "is one of the pictures to translate"),
+        ([*TRANSLATE, "--input", "in", "--output", "in"], "is one of the images to translate"),
         ([*TRANSLATE, "--input", "in", "--output", "one"], "one/1.png is there already"),
         ([*TRANSLATE, "--input", "in", "--output", "file"], "file is a file"),
         (

@@ -9,7 +9,7 @@ from PIL import Image, ImageCms
 
 from tests import drawn_files
 from tests.drawn_files import gamma, named_srgb_but_linear, png, primaries, profile, tiff
-from ugatit_tf.pictures import files, profiles
+from ugatit_tf.images import files, profiles
 
 RAMP = np.arange(256, dtype=np.uint8)
 GREY = RAMP.reshape(1, 256, 1)
@@ -54,7 +54,7 @@ def alpha_of(tmp_path, content):
 
 
 def refusal(tmp_path, content):
-    with pytest.raises(files.UnreadablePicture) as caught:
+    with pytest.raises(files.UnreadableImage) as caught:
         read(tmp_path, content)
     return caught.value.reason
 
@@ -146,8 +146,8 @@ def test_cicp_comes_before_a_profile_and_that_before_srgb_and_gama(tmp_path, chu
 @pytest.mark.parametrize(
     ("chunks", "reason"),
     [
-        ([(b"cICP", bytes([9, 16, 0, 1]))], r"this is an HDR picture (PQ), which is not read"),
-        ([(b"cICP", bytes([9, 18, 0, 1]))], r"this is an HDR picture (HLG), which is not read"),
+        ([(b"cICP", bytes([9, 16, 0, 1]))], r"this is an HDR image (PQ), which is not read"),
+        ([(b"cICP", bytes([9, 18, 0, 1]))], r"this is an HDR image (HLG), which is not read"),
         ([(b"cICP", bytes([99, 13, 0, 1]))], r"its colours (cICP 99, 13) are not known"),
         ([gamma(0.5), primaries(*[0.3] * 8)], "its cHRM chunk describes no colours"),
         ([gamma(0.5), primaries(*[0.0] * 8)], "its cHRM chunk describes no colours"),
@@ -235,7 +235,7 @@ def test_a_grey_of_few_bits_can_be_transparent(tmp_path, bits):
 
 
 def test_alpha_that_was_multiplied_into_the_colours_is_taken_out(tmp_path):
-    from ugatit_tf.pictures.tones import in_srgb, stored
+    from ugatit_tf.images.tones import in_srgb, stored
 
     image = Image.frombytes("RGBa", (1, 1), bytes([50, 0, 0, 51]))
     assert in_srgb(image, stored(image)).getpixel((0, 0)) == (250, 0, 0, 51)

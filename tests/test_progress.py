@@ -45,7 +45,7 @@ def test_rate_and_remaining_time_count_from_the_second_item_on(clock):
 
 def test_a_file_gets_whole_lines_and_few_of_them(capsys, monkeypatch):
     monkeypatch.setattr(progress, "SECONDS_BETWEEN_LINES", 0.2)
-    with Progress(1000, unit="picture", label="A to B") as bar:
+    with Progress(1000, unit="image", label="A to B") as bar:
         until = time.monotonic() + 0.5
         while time.monotonic() < until:
             bar.update()
@@ -53,7 +53,7 @@ def test_a_file_gets_whole_lines_and_few_of_them(capsys, monkeypatch):
     lines = capsys.readouterr().err.splitlines(keepends=True)
     assert 2 <= len(lines) <= 4
     for line in lines:
-        assert re.fullmatch(r"A to B \d+/1000 00:0\d<\S+, .*picture/s\n", line), line
+        assert re.fullmatch(r"A to B \d+/1000 00:0\d<\S+, .*image/s\n", line), line
     assert progress.SECONDS_BETWEEN_LINES <= 30
 
 
@@ -62,10 +62,10 @@ def test_the_seconds_between_lines_are_half_a_minute():
 
 
 def test_a_file_gets_its_last_line_where_work_ends_early(capsys):
-    with pytest.raises(ValueError), Progress(3, unit="picture") as bar:
+    with pytest.raises(ValueError), Progress(3, unit="image") as bar:
         bar.update()
         raise ValueError
-    assert capsys.readouterr().err == "1/3 00:00<?, ?picture/s\n"
+    assert capsys.readouterr().err == "1/3 00:00<?, ?image/s\n"
 
 
 def test_the_clock_ticks_on_a_terminal_before_the_first_item(terminal, monkeypatch):  # noqa: F811

@@ -15,13 +15,13 @@ import tensorflow as tf
 
 from tests import made, runs
 from tests.tolerances import drift, of_loss
-from ugatit_tf import phases, runtime
+from ugatit_tf import phases
 from ugatit_tf.config import OF_A_START, Config
 from ugatit_tf.data import folders
 from ugatit_tf.data.folders import TRAIN
+from ugatit_tf.errors import Failure
 from ugatit_tf.networks.model import build_model
-from ugatit_tf.runtime import Failure
-from ugatit_tf.training import checkpoints, loop
+from ugatit_tf.training import checkpoints, loop, replicas
 from ugatit_tf.training.replicas import Replicas, place_of
 from ugatit_tf.training.step import Trainer
 
@@ -35,9 +35,9 @@ import tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 from tests import test_replicas
-from ugatit_tf import runtime
+from ugatit_tf.training import replicas
 from ugatit_tf.training.replicas import Replicas
-strategy = runtime.strategy("mirrored")
+strategy = replicas.strategy_of("mirrored")
 assert strategy.num_replicas_in_sync == 2
 np.savez(sys.argv[1], **test_replicas.ten_steps(Replicas(strategy), batch_size=1))
 """
@@ -53,7 +53,7 @@ def ten_steps(replicas, batch_size):
     trainer.start_average()
     for step in range(10):
         shape = [2 * config.accumulate, config.img_size, config.img_size, 1]
-        batches = (tf.constant(made.pictures(*shape, seed=2 * step + side)) for side in (0, 1))
+        batches = (tf.constant(made.images(*shape, seed=2 * step + side)) for side in (0, 1))
         scalars = trainer.step(*batches)
     state = {
         f"{group}/{name}": variable.numpy()
@@ -176,7 +176,7 @@ def test_two_workers_equal_one_device_and_survive_the_loss_of_one(tmp_path):
     runs.make_run(config)
     ended = Workers(arguments(config, **options)).end(120)
     assert [code for code, _ in ended] == [0, 0], ended
-    assert "2 devices; a step takes 2 pictures of each domain." in ended[0][1]
+    assert "2 devices; a step takes 2 images of each domain." in ended[0][1]
     assert "step" not in ended[1][1]  # the chief alone tells
     one, two = (os.path.join(config.checkpoint_dir, run) for run in ("one", "two"))
     start = weights_in(checkpoints.saved(one)[runs.STEP])
@@ -223,7 +223,7 @@ def place_of_ch(count):
     ("place", "told"),
     [
         (lambda count: 0, r"differ in the step of their newest checkpoint \(0 here\)\. Give"),
-        (lambda count: 1, r"differ in their pictures\. Give"),
+        (lambda count: 1, r"differ in their images\. Give"),
         (place_of_ch, r"differ in --ch \(2 here\)\. Give"),
     ],
     ids=["step", "pictures", "ch"],
@@ -276,8 +276,8 @@ def test_one_device_is_one_replica():
 @pytest.mark.parametrize("name", ["auto", "one", "mirrored"])
 def test_one_device_needs_no_strategy(name, monkeypatch):
     monkeypatch.delenv("TF_CONFIG", raising=False)
-    runtime.strategy.cache_clear()
-    assert runtime.strategy(name) is None
+    replicas.strategy_of.cache_clear()
+    assert replicas.strategy_of(name) is None
 
 
 @pytest.mark.parametrize(
@@ -291,6 +291,6 @@ def test_one_device_needs_no_strategy(name, monkeypatch):
 )
 def test_workers_that_nobody_named_are_refused(told, message, monkeypatch):
     monkeypatch.setenv("TF_CONFIG", told)
-    runtime.strategy.cache_clear()
+    replicas.strategy_of.cache_clear()
     with pytest.raises(Failure, match=message):
-        runtime.strategy("multi_worker")
+        replicas.strategy_of("multi_worker")

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ugatit_tf.pictures import report
+from ugatit_tf.images import report
 
 NASTY = "\"><script>alert('1')</script> & 猫 é.png"
 
@@ -67,7 +67,7 @@ def test_the_number_of_rows_is_returned(tmp_path):
         ((300, 600, 3), (256, 128)),
     ],
 )
-def test_pictures_are_inside_and_at_most_256_pixels(tmp_path, shape, size):
+def test_images_are_inside_and_at_most_256_pixels(tmp_path, shape, size):
     for image in page(tmp_path, [row(shape=shape)]).all("img")[:2]:
         data = image["src"].split("data:image/jpeg;base64,")[1]
         with Image.open(io.BytesIO(base64.b64decode(data))) as decoded:
@@ -92,7 +92,7 @@ def test_a_thumbnail_without_pixels_is_an_error(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_pictures_are_described_in_words(tmp_path):
+def test_images_are_described_in_words(tmp_path):
     images = page(tmp_path, [row()]).all("img")
     assert [image["alt"] for image in images[:2]] == [
         "Input, a.png, A to B",

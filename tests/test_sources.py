@@ -5,8 +5,8 @@ import os
 import pytest
 
 from ugatit_tf.config import ConfigError
+from ugatit_tf.errors import Failure
 from ugatit_tf.request import Request
-from ugatit_tf.runtime import Failure
 from ugatit_tf.translation import sources
 
 
@@ -14,7 +14,7 @@ def write(root, *names):
     for name in names:
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"picture")
+        path.write_bytes(b"image")
 
 
 def jobs_of(root, input="in", output="out", **options):
@@ -71,7 +71,7 @@ def test_no_two_results_have_one_name(kind, names, expected):
     assert sources.targets(names, kind) == expected
 
 
-def test_one_picture_goes_to_a_file_or_into_a_folder(tmp_path):
+def test_one_image_goes_to_a_file_or_into_a_folder(tmp_path):
     write(tmp_path, "in/a.jpg")
     assert written(tmp_path, input="in/a.jpg") == {"a.jpg": "a.jpg"}
     (job,) = jobs_of(tmp_path, input="in/a.jpg", output="out/b.webp")
@@ -97,14 +97,14 @@ def test_a_folder_in_brackets_is_itself_in_a_pattern(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"input": "nothing"}, "nothing: nothing is there. Expected a picture, a folder or a film"),
+        ({"input": "nothing"}, "nothing: nothing is there. Expected an image, a folder or a video"),
         ({"input": "in/*.gif"}, r"in/\*.gif: nothing matches"),
         ({"input": "empty"}, "No file in .*empty .--recursive True looks into its folders too."),
         (
             {"input": "in/a.png", "output": "b.doc"},
             "not written as .doc. Expected one of .bmp",
         ),
-        ({"output": "in"}, "a.png is one of the pictures to translate, and would be lost"),
+        ({"output": "in"}, "a.png is one of the images to translate, and would be lost"),
         ({"output": "in", "overwrite": True}, "would be lost. Use another --output"),
         ({"input": "in/a.png", "output": "link.png", "overwrite": True}, "would be lost"),
         ({"heatmap": "overlay"}, "a_attention.png would be written twice"),
@@ -171,7 +171,7 @@ def test_a_clash_with_another_shard_is_refused_by_all(tmp_path):
 @pytest.mark.parametrize(("input", "output"), [("in", "in"), ("in", "."), ("in/*.png", "in")])
 def test_what_shards_write_must_not_be_among_what_they_read(tmp_path, input, output):
     write(tmp_path, "in/a.png", "in/b.png")
-    with pytest.raises(Failure, match="holds the pictures to translate. With --shard, use"):
+    with pytest.raises(Failure, match="holds the images to translate. With --shard, use"):
         jobs_of(tmp_path, input=input, output=output, format="webp", shard="1/2")
     assert jobs_of(tmp_path, input=input, output="in/out", shard="1/2")
     assert jobs_of(tmp_path, input="in/a.png", output="in", format="webp", shard="1/2")

@@ -12,7 +12,7 @@ from ugatit_tf.config import GAN_TYPES
 from ugatit_tf.networks.model import build_model
 from ugatit_tf.training.step import Trainer
 
-REAL_A, REAL_B = made.pictures(2, 8, 8, 1, seed=1), made.pictures(2, 8, 8, 1, seed=2)
+REAL_A, REAL_B = made.images(2, 8, 8, 1, seed=1), made.images(2, 8, 8, 1, seed=2)
 REALS = np.float64(REAL_A), np.float64(REAL_B)
 BATCH = tf.constant(REAL_A), tf.constant(REAL_B)
 DISCRIMINATOR_TAGS = {"D_A_loss", "D_B_loss", "Discriminator_loss"}

@@ -4,17 +4,17 @@ import re
 
 import numpy as np
 
-from ugatit_tf.pictures import report, study
+from ugatit_tf.images import report, study
 
 
-def picture(seed):
+def image(seed):
     return np.random.default_rng(seed).integers(0, 256, [20, 30, 3], dtype=np.uint8)
 
 
 def page_of(tmp_path):
     questions = [
-        ("a & b", picture(0), {"ours": picture(1), "<other>": picture(2)}),
-        ("c", picture(3), {"ours": picture(4), "<other>": picture(5)}),
+        ("a & b", image(0), {"ours": image(1), "<other>": image(2)}),
+        ("c", image(3), {"ours": image(4), "<other>": image(5)}),
     ]
     path = tmp_path / "new" / "study.html"
     assert study.write_study(path, iter(questions), question="Which <one>?") == 2

@@ -10,7 +10,7 @@ from ugatit_tf.translation import tiles
 
 @pytest.mark.parametrize("size", [(64, 64), (64, 200), (200, 64), (132, 68), (300, 204), (8, 400)])
 def test_what_is_the_same_in_every_tile_is_the_same_in_the_whole(size):
-    image = made.pictures(*size, 3)
+    image = made.images(*size, 3)
     seen = []
 
     def function(tile):

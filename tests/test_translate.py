@@ -1,4 +1,4 @@
-"""The test phase: every picture, both directions, nothing overwritten, one page of all."""
+"""The test phase: every image, both directions, nothing overwritten, one page of all."""
 
 import dataclasses
 import errno
@@ -14,8 +14,8 @@ import tensorflow as tf
 
 from tests import runs
 from ugatit_tf.data import pipeline
-from ugatit_tf.pictures import files, panels
-from ugatit_tf.runtime import Failure
+from ugatit_tf.errors import Failure
+from ugatit_tf.images import files, panels
 from ugatit_tf.translation import translate
 
 TEST_A = ["face.png", "twin.jpg", "twin.png", "夏 photo.webp"]
@@ -29,7 +29,7 @@ def tested(tmp_path_factory):
     root = runs.odd(tmp_path_factory.mktemp("tested"))
     config = runs.config_in(root)
     for seed, (part, names) in enumerate((("testA", TEST_A), ("testB", TEST_B))):
-        runs.write_pictures(root / "dataset" / "tiny" / part, names, seed=seed)
+        runs.write_images(root / "dataset" / "tiny" / part, names, seed=seed)
     model = runs.make_run(config)
     report = translate.test(config)
     return types.SimpleNamespace(
@@ -65,7 +65,7 @@ def test_each_direction_has_its_folders_and_its_own_names(tested):
 
 
 @pytest.mark.parametrize(("direction", "part"), [("a2b", "testA"), ("b2a", "testB")])
-def test_a_picture_is_what_the_model_makes_of_it(tested, direction, part):
+def test_an_image_is_what_the_model_makes_of_it(tested, direction, part):
     image = source(tested.config, part, "face.png")
     out = getattr(tested.model, direction)(image[None])
     expected = files.to_uint8(out.image[0].numpy())
@@ -75,12 +75,12 @@ def test_a_picture_is_what_the_model_makes_of_it(tested, direction, part):
     assert_levels(found, attention)
 
 
-def test_pictures_of_one_name_in_both_domains_have_each_their_result(tested):
+def test_images_of_one_name_in_both_domains_have_each_their_result(tested):
     there, back = (files.read(os.path.join(tested.folder, d, "face.png")) for d in ("a2b", "b2a"))
     assert np.any(there != back)
 
 
-def test_pictures_of_one_stem_have_each_their_result(tested):
+def test_images_of_one_stem_have_each_their_result(tested):
     for name in ("twin.jpg", "twin.png"):
         out = tested.model.a2b(source(tested.config, "testA", name)[None])
         found = files.read(os.path.join(tested.folder, "a2b", f"{name}.png"))
@@ -130,13 +130,13 @@ def test_a_generator_of_nan_stops_the_test_with_its_name(tested, monkeypatch, tm
 
 
 def test_results_that_are_removed_meanwhile_are_a_failure(tmp_path):
-    runs.write_pictures(tmp_path / "a2b", ["x.png"])
+    runs.write_images(tmp_path / "a2b", ["x.png"])
     translate._refuse_removed({"a2b": ["in/x.jpg"]}, str(tmp_path))
     with pytest.raises(Failure, match="1 of 2 results were removed meanwhile, e.g. .*y.png"):
         translate._refuse_removed({"a2b": ["in/x.jpg", "in/y.jpg"]}, str(tmp_path))
 
 
-def test_the_page_shows_every_picture_with_its_four_images(tested):
+def test_the_page_shows_every_image_with_its_four_images(tested):
     with open(tested.report, encoding="utf-8") as file:
         page = file.read()
     for name in (*TEST_A, "face.png", "&lt;b&gt; &amp; co.png"):
@@ -150,7 +150,7 @@ def test_the_page_shows_every_picture_with_its_four_images(tested):
     assert "step_0000003" in page
 
 
-def test_the_page_needs_nothing_but_itself_and_its_links_lead_to_the_pictures(tested):
+def test_the_page_needs_nothing_but_itself_and_its_links_lead_to_the_images(tested):
     with open(tested.report, encoding="utf-8") as file:
         page = file.read()
     assert "http://" not in page
@@ -173,7 +173,7 @@ def test_a_second_run_has_a_folder_of_its_own_and_leaves_the_first(tested):
 
 def test_one_missing_test_folder_is_no_obstacle_and_grey_stays_grey(tmp_path):
     config = runs.config_in(tmp_path, img_ch=1)
-    runs.write_pictures(tmp_path / "dataset" / "tiny" / "testB", ["a.png", "b.png"])
+    runs.write_images(tmp_path / "dataset" / "tiny" / "testB", ["a.png", "b.png"])
     model = runs.make_run(config)
     folder = os.path.dirname(translate.test(config))
     assert names_in(folder) == ["b2a", "b2a_attention", "index.html"]
@@ -200,28 +200,28 @@ def test_without_a_checkpoint_nothing_is_translated(tmp_path):
     assert os.listdir(tmp_path) == ["dataset"]
 
 
-def test_a_test_folder_without_a_readable_picture_fails_before_anything_is_written(tested):
+def test_a_test_folder_without_a_readable_image_fails_before_anything_is_written(tested):
     config = runs.config_in(tested.root, dataset="empty")
     config = type(config)(**{**vars(config), "run": "tiny"})
     os.makedirs(os.path.join(config.dataset_folder, "testA"))
     before = runs.bytes_below(tested.root)
-    with pytest.raises(Failure, match="No readable picture in .*testA"):
+    with pytest.raises(Failure, match="No readable image in .*testA"):
         translate.test(config)
     assert runs.bytes_below(tested.root) == before
 
 
 @pytest.fixture
 def folder_of_six(tested, tmp_path):
-    """A configuration whose run is that of `tested`, with six pictures: a batch and a half."""
+    """A configuration whose run is that of `tested`, with six images: a batch and a half."""
     places = {"dataset_dir": str(tmp_path / "dataset"), "result_dir": str(tmp_path / "results")}
     config = dataclasses.replace(tested.config, dataset="six", run="tiny", **places)
     folder = os.path.join(config.dataset_folder, "testA")
-    runs.write_pictures(folder, [f"{i}.png" for i in range(6)])
+    runs.write_images(folder, [f"{i}.png" for i in range(6)])
     return config
 
 
 def translated_in(folder, tested, config):
-    """Name -> pixels of what the phase writes, for the pictures of testA in both directions."""
+    """Name -> pixels of what the phase writes, for the images of testA in both directions."""
     paths = [os.path.join(config.dataset_folder, "testA", f"{i}.png") for i in range(6)]
     networks = translate.networks(tested.model, config)
     rows = translate.translated(networks, config, dict.fromkeys(networks, paths), str(folder))
@@ -248,11 +248,11 @@ def test_batches_and_xla_change_no_level_but_by_rounding_and_trace_once(
             assert_levels(found[os.path.join(direction, name)], expected)
 
 
-def test_a_picture_that_breaks_after_the_first_look_is_named(folder_of_six, monkeypatch):
-    paths = translate.folders.pictures_in(os.path.join(folder_of_six.dataset_folder, "testA"))
-    monkeypatch.setattr(translate.folders, "pictures_in", lambda _: paths)
+def test_an_image_that_breaks_after_the_first_look_is_named(folder_of_six, monkeypatch):
+    paths = translate.folders.images_in(os.path.join(folder_of_six.dataset_folder, "testA"))
+    monkeypatch.setattr(translate.folders, "images_in", lambda _: paths)
     os.truncate(paths[4], 60)
-    assert_fails(folder_of_six, files.UnreadablePicture, "testA.4.png: the picture is damaged")
+    assert_fails(folder_of_six, files.UnreadableImage, "testA.4.png: the image is damaged")
 
 
 @pytest.mark.parametrize("full", ["4.png", "index.html"])
@@ -269,7 +269,7 @@ def test_a_full_disk_is_the_error_that_the_system_gives(folder_of_six, monkeypat
 
 
 def assert_fails(config, error, message):
-    """Nothing of it is left but whole pictures: no page, no thread."""
+    """Nothing of it is left but whole images: no page, no thread."""
     threads = threading.active_count()
     with pytest.raises(error, match=message):
         translate.test(config)

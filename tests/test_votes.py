@@ -6,8 +6,8 @@ import pytest
 
 import main
 from tests import runs
+from ugatit_tf.errors import Failure
 from ugatit_tf.evaluation import votes
-from ugatit_tf.runtime import Failure
 
 ANSWERS = [
     {"person": "x", "picture": "1", "choice": "ours", "shown": ["ours", "other"], "seconds": 2.5},
@@ -57,7 +57,7 @@ def test_answers_in_two_files_of_one_person_count_once(tmp_path):
         [ANSWERS[0], {**ANSWERS[1], "picture": "02"}],
         ANSWERS[:1],
     ],
-    ids=["another choice", "another picture", "fewer"],
+    ids=["another choice", "another image", "fewer"],
 )
 def test_two_files_that_differ_in_a_person_s_answers_are_refused(tmp_path, other):
     write(tmp_path, "a.json", json.dumps(ANSWERS))
@@ -147,10 +147,10 @@ def test_without_a_file_it_is_said_what_was_expected(tmp_path):
 
 @pytest.fixture
 def study(tmp_path):
-    """Words of a command for a study of two methods; one picture has but one result."""
+    """Words of a command for a study of two methods; one image has but one result."""
     for folder, names in (("in", "abc"), ("ours", "abc"), ("other", "ab")):
         suffix = "jpg" if folder == "in" else "png"
-        runs.write_pictures(tmp_path / folder, [f"{name}.{suffix}" for name in names])
+        runs.write_images(tmp_path / folder, [f"{name}.{suffix}" for name in names])
     methods = f"--methods=ours={tmp_path / 'ours'},other={tmp_path / 'other'}"
     page = f"--page={tmp_path / 'study.html'}"
     return ["--phase=study", f"--sources={tmp_path / 'in'}", methods, page]
@@ -159,7 +159,7 @@ def study(tmp_path):
 def test_the_command_makes_a_page_of_what_all_methods_have(study, tmp_path, capsys):
     assert main.main(study) == 0
     assert "2 questions" in capsys.readouterr().out
-    assert (tmp_path / "study.html").read_text(encoding="utf-8").count("data-picture=") == 2
+    assert (tmp_path / "study.html").read_text(encoding="utf-8").count("data-image=") == 2
     assert main.main(study) == 1
     assert "study.html is there already" in capsys.readouterr().err
 
@@ -178,10 +178,10 @@ def test_what_makes_no_study_is_refused(study, words, code, message, capsys):
     assert message in capsys.readouterr().err
 
 
-def test_pictures_without_common_names_make_no_study(tmp_path):
+def test_images_without_common_names_make_no_study(tmp_path):
     for folder, name in (("in", "a"), ("x", "b"), ("y", "a")):
-        runs.write_pictures(tmp_path / folder, [f"{name}.png"])
-    with pytest.raises(Failure, match="No picture of .*in has a result of the same name"):
+        runs.write_images(tmp_path / folder, [f"{name}.png"])
+    with pytest.raises(Failure, match="No image of .*in has a result of the same name"):
         votes.questions(str(tmp_path / "in"), {n: str(tmp_path / n) for n in "xy"})
 
 
@@ -189,5 +189,5 @@ def test_the_command_says_what_people_preferred(tmp_path, capsys):
     path = write(tmp_path, "a.json", json.dumps(ANSWERS))
     assert main.main(["--phase=evaluate", f"--votes={path}"]) == 0
     out = capsys.readouterr().out
-    assert "3 answers of 2 people on 2 pictures" in out
+    assert "3 answers of 2 people on 2 images" in out
     assert "66.7%  20.8% to 93.9%" in out

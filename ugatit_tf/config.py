@@ -87,7 +87,7 @@ class Config:
     decay_epoch: int = 50  # ... from this epoch on
     n_critic: int = 1  # discriminator updates for each generator update
     augment_flag: bool = True  # flip, enlarge, crop
-    cache: str = "none"  # one of CACHES: where pictures are kept once they are decoded
+    cache: str = "none"  # one of CACHES: where images are kept once they are decoded
 
     precision: str = "float32"  # one of PRECISIONS: the type of the networks' maps
     recompute: bool = False  # compute maps again for gradients rather than keep them in memory
@@ -103,13 +103,13 @@ class Config:
     identity_weight: float = 10.0
     cam_weight: float = 1000.0
 
-    print_freq: int = 1000  # steps between sample pictures
+    print_freq: int = 1000  # steps between sample images
     save_freq: int = 1000  # steps between checkpoints
     summary_freq: int = 100  # steps between TensorBoard summaries
     eval_freq: int = 0  # steps between measurements of KID; 0 measures never
     inception: str = "keras"  # one of INCEPTIONS: the network for KID and FID
     inception_weights: str = ""  # a local file: .h5 for keras, .pb for graph
-    inception_resize: str = "bilinear"  # one of RESIZES: how pictures become 299 x 299
+    inception_resize: str = "bilinear"  # one of RESIZES: how images become 299 x 299
     best_by: str = ""  # the tag whose smallest value decides which checkpoint is kept in best/
 
     dataset_dir: str = "dataset"
@@ -174,7 +174,7 @@ class Config:
 
     @property
     def samples_per_step(self) -> int:
-        """Pictures of each domain that one step takes on each device."""
+        """Images of each domain that one step takes on each device."""
         return self.batch_size * self.accumulate
 
     @property

@@ -31,7 +31,7 @@ HELP = {
     "decay_epoch": "the epoch from which the learning rate falls",
     "n_critic": "discriminator updates for each generator update",
     "augment_flag": "flip, enlarge, crop",
-    "cache": "where pictures are kept once they are decoded: none, memory or disk",
+    "cache": "where images are kept once they are decoded: none, memory or disk",
     "precision": "type of the networks' maps: float32, bfloat16 or float16; weights, statistics, "
     "losses and the optimizer stay float32",
     "recompute": "compute maps again for gradients: less memory, more time",
@@ -48,10 +48,10 @@ HELP = {
     "cycle_weight": "weight of the cycle loss",
     "identity_weight": "weight of the identity loss",
     "cam_weight": "weight of the class activation loss",
-    "print_freq": "steps between sample pictures",
+    "print_freq": "steps between sample images",
     "save_freq": "steps between checkpoints",
     "summary_freq": "steps between TensorBoard summaries",
-    "eval_freq": "steps between measurements of KID on test pictures; 0 measures never",
+    "eval_freq": "steps between measurements of KID on test images; 0 measures never",
     "inception": "the network for KID and FID: one of " + ", ".join(INCEPTIONS) + "; graph is the "
     "papers' of 2015, random rehearses without weights",
     "inception_weights": "its weights in a local file: .h5 for keras, .pb for graph",
@@ -62,48 +62,48 @@ HELP = {
     "checkpoint_dir": "folder of the runs with their checkpoints",
     "result_dir": "folder of the test results",
     "log_dir": "folder of the TensorBoard logs",
-    "sample_dir": "folder of the sample pictures",
+    "sample_dir": "folder of the sample images",
     "export_dir": "folder of the exported models",
 }
 
 
 TRANSLATE_HELP = {  # the options of --phase translate
-    "input": "a picture, a folder, a pattern in quotes (e.g. 'in/*.jpg'), or a film",
-    "output": "a folder or, for one picture or film, a file; its suffix says the format",
+    "input": "an image, a folder, a pattern in quotes (e.g. 'in/*.jpg'), or a video",
+    "output": "a folder or, for one image or video, a file; its suffix says the format",
     "model": "an exported folder or a generator file, instead of the run of --dataset or --run",
     "direction": "one of " + ", ".join(DIRECTIONS) + "; without it a2b, or the model's only one",
     "recursive": "the folders in the input folder too",
     "overwrite": "replace results that exist",
     "resume_output": "leave results that exist, and make those that are missing",
-    "shard": "I/N, e.g. 2/4: translate only each N-th picture, from the I-th on; N machines, each "
+    "shard": "I/N, e.g. 2/4: translate only each N-th image, from the I-th on; N machines, each "
     "with its own I, share a folder",
-    "fit": "one of " + ", ".join(FITS) + "; keep: the picture's own shape (light models); "
+    "fit": "one of " + ", ".join(FITS) + "; keep: the image's own shape (light models); "
     "stretch: the official square; crop: the square in the middle; pad: a square with reflected "
     "borders; auto: keep if the model can, else stretch",
     "size": "side in pixels that the networks work with, of keep the shorter one; 0: the training "
     "size, to which keep only scales down what is more than 1.25 times as large; native: with "
-    "keep, the picture's own, which suits textures",
+    "keep, the image's own, which suits textures",
     "max_side": "with keep: a longer side is scaled down to this for the networks; 0: never",
     "restore_size": "give results the size of their source",
-    "tile_pixels": "with keep: pictures with more pixels are translated in overlapping tiles",
-    "max_pixels": "pictures with more pixels are refused before they are decoded",
+    "tile_pixels": "with keep: images with more pixels are translated in overlapping tiles",
+    "max_pixels": "images with more pixels are refused before they are decoded",
     "face": "find the face, translate it as a selfie, put it back (requirements-face.txt)",
     "format": "of the results: one of " + ", ".join(FORMATS),
     "quality": "of JPEG and WebP, 1 to 100",
     "heatmap": "where the networks looked: one of " + ", ".join(HEATMAPS) + "; overlay: beside the "
-    "result as NAME_attention.png; side: input, result and attention in one picture; raw: 16-bit "
+    "result as NAME_attention.png; side: input, result and attention in one image; raw: 16-bit "
     "PNG; npy: NumPy",
     "report": "write report.html and contact_sheet.png into the output folder",
-    "smooth": "of a film: part of the last picture in the next, against flicker, e.g. 0.3",
+    "smooth": "of a video: part of the last image in the next, against flicker, e.g. 0.3",
 }
 EVALUATE_HELP = {  # the options of --phase evaluate
-    "fake_dir": "folder with a2b and b2a, or one of them, of translated test pictures, from any "
+    "fake_dir": "folder with a2b and b2a, or one of them, of translated test images, from any "
     "program; without it the run translates",
     "votes": "answers of a study, a file or a pattern in quotes: says what people preferred, and "
     "needs no run",
 }
 STUDY_HELP = {  # the options of --phase study
-    "sources": "folder of the pictures that were translated",
+    "sources": "folder of the images that were translated",
     "methods": "NAME=FOLDER,NAME=FOLDER: the results of each method, under the sources' names",
     "page": "the page that is written",
     "question": "what people are asked",

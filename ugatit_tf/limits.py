@@ -14,7 +14,7 @@ RANGES = {
     "ch": (1, 64 * 64),  # 64 times the paper's, as n_res
     "n_res": (1, 64 * 4),
     "img_size": (1, 32 * 256),
-    "n_dis": (2, 12),  # the deepest whose smallest picture is within that
+    "n_dis": (2, 12),  # the deepest whose smallest image is within that
     "seed": (0, 2**63 - 1),
     **dict.fromkeys(("epoch", "iteration", "batch_size", "n_critic"), (1, MOST_STEPS)),
     **dict.fromkeys(("print_freq", "save_freq", "summary_freq", "accumulate"), (1, MOST_STEPS)),
@@ -55,7 +55,7 @@ def broken_bound(name, value) -> str:
 def smallest_image(n_dis) -> int:
     """The smallest side in pixels that a global discriminator of depth `n_dis` accepts.
 
-    It halves the picture n_dis - 1 times; then k4 s1 layers reflect 2 pixels, which takes 3.
+    It halves the image n_dis - 1 times; then k4 s1 layers reflect 2 pixels, which takes 3.
     """
     return 3 * 2 ** (n_dis - 1)
 

@@ -8,21 +8,21 @@ import shutil
 
 import tensorflow as tf
 
-from ugatit_tf import atomic, runtime
+from ugatit_tf import atomic, machine, tf_paths
 from ugatit_tf.config import Config, check_architecture
-from ugatit_tf.data import demo, doctor, packing, places, presence
+from ugatit_tf.data import demo, doctor, packing, presence, storage
 from ugatit_tf.data.folders import shown, some
 from ugatit_tf.data.presence import BUILT_IN
+from ugatit_tf.errors import Failure, counted
 from ugatit_tf.evaluation import ablation, evaluate, votes
+from ugatit_tf.images.study import write_study
 from ugatit_tf.interchange import export as saved_model
 from ugatit_tf.interchange import generator_file, official_tf
 from ugatit_tf.networks.model import build_model
-from ugatit_tf.pictures.study import write_study
-from ugatit_tf.runtime import Failure, counted
 from ugatit_tf.training import checkpoints, guards, loop
-from ugatit_tf.training.replicas import Replicas
+from ugatit_tf.training.replicas import Replicas, strategy_of
 from ugatit_tf.training.step import Trainer
-from ugatit_tf.translation import convert, film, translate
+from ugatit_tf.translation import convert, translate, video
 from ugatit_tf.translation import outcome as outcomes
 from ugatit_tf.translation.load import load, of_run
 
@@ -40,7 +40,7 @@ def examine(config):
     """The report of `--phase doctor`: this computer, and the dataset."""
     _draw_built_in(config)
     report = doctor.check(config, thorough=True)
-    print("\n".join([*runtime.environment(), *report.lines()]))
+    print("\n".join([*machine.environment(), *report.lines()]))
     _refuse(report)
 
 
@@ -52,8 +52,8 @@ def test(config, which="latest"):
         print(*demo.how_far(config.dataset_folder, os.path.dirname(report)), sep="\n")
 
 
-def translate_pictures(config, request, which="latest"):
-    """`--phase translate`: a picture, a folder, a pattern or a film.
+def translate_images(config, request, which="latest"):
+    """`--phase translate`: an image, a folder, a pattern or a video.
 
     Args:
         config: of the run; None with `request.model`.
@@ -65,13 +65,13 @@ def translate_pictures(config, request, which="latest"):
         model.check(request.direction or None, request.fit, request.size, heatmap)
     except ValueError as error:
         raise Failure(str(error)) from None
-    if film.is_film(request):
-        _tell_of_film(model, request, film.convert_film(model, request))
+    if video.is_video(request):
+        _tell_of_video(model, request, video.convert_video(model, request))
         return
     outcome = convert.convert(model, request)
     scale = ", " + outcomes.scale_text(model, request, outcome.scales) if outcome.scales else ""
     print(
-        f"Translated {counted(outcome.translated, 'picture')} in {outcome.seconds:.1f} seconds "
+        f"Translated {counted(outcome.translated, 'image')} in {outcome.seconds:.1f} seconds "
         f"into {request.output}{scale}"
     )
     if outcome.without_face:
@@ -85,7 +85,7 @@ def translate_pictures(config, request, which="latest"):
     outcomes.raise_failures(outcome)
 
 
-def _tell_of_film(model, request, outcome):
+def _tell_of_video(model, request, outcome):
     done = "there already"
     if outcome.num_frames:
         scale = outcomes.scale_text(model, request, outcome.scales)
@@ -159,10 +159,10 @@ def export(config, which="latest"):
             generator_file.save(generator, config, direction, path + generator_file.SUFFIX)
             path = os.path.join(folder, direction)
             print(f"{path}: largest difference from the original {difference:g} of 255 levels")
-    if not runtime.is_plain(folder):
+    if not tf_paths.is_plain(folder):
         print(
             "Other programs load the SavedModels from a copy without "
-            f"{' '.join(runtime.MAGIC)} in its path: TensorFlow takes these for a pattern."
+            f"{' '.join(tf_paths.MAGIC)} in its path: TensorFlow takes these for a pattern."
         )
 
 
@@ -178,8 +178,8 @@ def pack(config, asked):
     parts, there = packing.pack(config.dataset_folder, target, **options)
     print(f"{target} is there already." if there else f"Packed into {target}")
     for name, part in parts.items():
-        pictures, shards = len(part.pictures), len(part.pack.shards)
-        print(f"{name}: {counted(pictures, 'picture')} in {counted(shards, 'shard')}")
+        images, shards = len(part.images), len(part.pack.shards)
+        print(f"{name}: {counted(images, 'image')} in {counted(shards, 'shard')}")
     print(f"To use it: --dataset {os.path.basename(target)}")
 
 
@@ -238,7 +238,7 @@ def _refuse(report):
 @contextlib.contextmanager
 def _together(config):
     """The devices that train together, which have the built-in dataset if it is asked for."""
-    replicas = Replicas(runtime.strategy(config.strategy))  # before anything is computed
+    replicas = Replicas(strategy_of(config.strategy))  # before anything is computed
     with guards.lost_worker_explained(config.run_folder, replicas.workers):
         if replicas.is_chief:
             _draw_built_in(config)
@@ -248,7 +248,7 @@ def _together(config):
 
 def _train(config, replicas, *, quiet=False) -> bool:
     """Trains a run; `quiet` does not tell what the dataset is like. Returns as `loop.train`."""
-    with runtime.plain_path(config.run_folder):
+    with tf_paths.plain_path(config.run_folder):
         pass  # a name below which no checkpoint could be read is refused now
     # This rewriting of graphs gives up on ours with a line that looks like an error; without it
     # a step takes the same time.
@@ -266,7 +266,7 @@ def _train(config, replicas, *, quiet=False) -> bool:
 
 def _draw_built_in(config):
     if presence.is_drawn(config):
-        if places.is_remote(config.dataset_folder):
+        if storage.is_remote(config.dataset_folder):
             raise Failure(f"{BUILT_IN} is drawn on this computer; copy it to {config.dataset_dir}.")
         print(f"Drawing the built-in faces into {config.dataset_folder}", flush=True)
         demo.write_dataset(config.dataset_folder, size=config.img_size, seed=config.seed)

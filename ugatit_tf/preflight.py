@@ -1,7 +1,7 @@
 """What a look at the disk can refuse, before TensorFlow is imported: in a second.
 
 Each phase checks again what it needs, and more; here a wrong name is found early. Nothing is
-written, and no picture is read.
+written, and no image is read.
 """
 
 import glob
@@ -9,13 +9,13 @@ import os
 
 from ugatit_tf import cluster
 from ugatit_tf.config import OF_A_START, Config
-from ugatit_tf.data import places, presence
+from ugatit_tf.data import presence, storage
 from ugatit_tf.data.folders import TEST, TRAIN
 from ugatit_tf.errors import Failure
 from ugatit_tf.evaluation.fakes import fakes_in
-from ugatit_tf.pictures import video
+from ugatit_tf.images import video_file
 from ugatit_tf.training import checkpoints
-from ugatit_tf.translation import face, film_targets, model_files, sources
+from ugatit_tf.translation import face, model_files, sources, video_targets
 
 
 def check(command, config):
@@ -60,7 +60,7 @@ def _ablate(config):
 
 
 def _test(config, which):
-    if not presence.is_drawn(config) and not places.is_remote(config.dataset_folder):
+    if not presence.is_drawn(config) and not storage.is_remote(config.dataset_folder):
         directions = {"a2b": "testA", "b2a": "testB"}
         presence.test_folders(config.dataset_folder, directions)
     checkpoints.chosen(config.run_folder, which)
@@ -75,8 +75,8 @@ def _translate(config, request, which):
         checkpoints.chosen(config.run_folder, which)
     if request.face:
         face.require()
-    if film_targets.is_film(request):
-        film_targets.targets_of(request)
+    if video_targets.is_video(request):
+        video_targets.targets_of(request)
         _video_program(request)
     else:
         sources.jobs(request)
@@ -97,7 +97,7 @@ def _study(request):
         raise Failure(f"{request.page} is there already. Use another --page.")
     for folder in (request.sources, *request.folders().values()):
         if not os.path.isdir(folder):
-            raise Failure(f"No folder {folder}. Expected pictures.")
+            raise Failure(f"No folder {folder}. Expected images.")
 
 
 def _export(config, which):
@@ -107,17 +107,17 @@ def _export(config, which):
 
 def _pack(config):
     folder = config.dataset_folder
-    if places.is_remote(folder) or presence.is_drawn(config):
+    if storage.is_remote(folder) or presence.is_drawn(config):
         return
     if not any(os.path.isdir(os.path.join(folder, part)) for part in TRAIN + TEST):
         raise Failure(
-            f"No pictures in {folder}. Expected the folders {', '.join(TRAIN + TEST)}, or some."
+            f"No images in {folder}. Expected the folders {', '.join(TRAIN + TEST)}, or some."
         )
 
 
 def _import(given, prefix):
     there = os.path.isdir(prefix) or glob.glob(f"{glob.escape(prefix)}*")
-    if not there and not places.is_remote(prefix):
+    if not there and not storage.is_remote(prefix):
         raise FileNotFoundError(
             f"No TensorFlow checkpoint at {prefix}. Expected the path of its files without "
             f"the ending, e.g. NAME.model-1000 for NAME.model-1000.index."
@@ -134,7 +134,7 @@ def _dataset(config, parts):
 
 
 def _measurable(config):
-    """What KID needs: test pictures, and the weights of Inception where they are a file."""
+    """What KID needs: test images, and the weights of Inception where they are a file."""
     if not presence.is_drawn(config):
         presence.require(config.dataset_folder, TEST, presence.for_measuring)
     weights = config.inception_weights
@@ -149,7 +149,7 @@ def _measurable(config):
 
 def _folder(option, path):
     """`path` is, or can become, a folder on this computer that can be written to."""
-    place = places.nearest(path)
+    place = storage.nearest(path)
     if not os.path.isdir(place):
         raise Failure(f"{option}: {place} is a file. Expected a folder for {path}.")
     if not os.access(place, os.W_OK | os.X_OK):
@@ -158,6 +158,6 @@ def _folder(option, path):
 
 def _video_program(request):
     try:
-        video.program()
+        video_file.program()
     except ImportError as error:
         raise Failure(f"{request.input}: {error}") from None

@@ -14,40 +14,40 @@ FORMATS = ("same", "png", "jpg", "webp")
 HEATMAPS = ("none", "overlay", "side", "raw", "npy")
 CHOICES = {"direction": DIRECTIONS, "fit": FITS, "format": FORMATS, "heatmap": HEATMAPS}
 SMALLEST_TILE, SMALLEST_SIDE = 64, 8  # pixels
-NATIVE = "native"  # the size of a picture itself
-MOST_PIXELS = 178_956_970  # Pillow opens no picture with more
+NATIVE = "native"  # the size of an image itself
+MOST_PIXELS = 178_956_970  # Pillow opens no image with more
 
 
 @dataclasses.dataclass(frozen=True)
 class Request:
-    """Which pictures to translate, how, and what becomes of the results.
+    """Which images to translate, how, and what becomes of the results.
 
     Raises:
         ConfigError: a value has the wrong range, or two options contradict each other.
     """
 
-    input: str = ""  # a picture, a folder, a pattern, or a film
-    output: str = ""  # a folder or, for one picture or film, a file
+    input: str = ""  # an image, a folder, a pattern, or a video
+    output: str = ""  # a folder or, for one image or video, a file
     model: str = ""  # an exported model or a generator file; empty means: the run of --dataset
     direction: str = ""  # one of DIRECTIONS; empty: a2b, or what the model knows
     recursive: bool = False  # the folders in the input folder too
     overwrite: bool = False  # replace results that exist
     resume_output: bool = False  # leave results that exist, and make those that are missing
-    shard: str = ""  # I/N: of the pictures only each N-th, from the I-th on; empty: all
+    shard: str = ""  # I/N: of the images only each N-th, from the I-th on; empty: all
 
     fit: str = "auto"  # one of FITS; auto is keep where the model takes any size, else stretch
     size: Union[int, str] = 0  # side the networks work with; 0: see `Model.fit_of`; or NATIVE
     max_side: int = 0  # with keep: a longer side is scaled down to this; 0 never does
     restore_size: bool = True  # scale results to the size of their source
-    tile_pixels: int = 2_000_000  # with keep: pictures with more are translated in tiles
-    max_pixels: int = 64_000_000  # pictures with more are refused before they are decoded
+    tile_pixels: int = 2_000_000  # with keep: images with more are translated in tiles
+    max_pixels: int = 64_000_000  # images with more are refused before they are decoded
     face: bool = False  # find the face, translate it alone, and put it back
 
     format: str = "same"  # one of FORMATS
     quality: int = 95  # of JPEG and WebP
     heatmap: str = "none"  # one of HEATMAPS: where the networks looked
     report: bool = False  # one HTML page and a contact sheet of all results
-    smooth: float = 0.0  # part of the last picture of a film in the next, against flicker
+    smooth: float = 0.0  # part of the last image of a video in the next, against flicker
 
     def __post_init__(self):
         for name, choices in CHOICES.items():
@@ -102,7 +102,7 @@ class Request:
             )
         if self.face and (self.fit == "crop" or not self.restore_size):
             raise ConfigError(
-                "--face puts the face back into its picture. Leave out --fit crop and "
+                "--face puts the face back into its image. Leave out --fit crop and "
                 "--restore_size False."
             )
         if self.max_side and self.fit not in ("auto", "keep"):
@@ -117,7 +117,7 @@ class Request:
 class Evaluation:
     """What is measured."""
 
-    fake_dir: str = ""  # translated test pictures in a2b and b2a; empty: those of the run
+    fake_dir: str = ""  # translated test images in a2b and b2a; empty: those of the run
     votes: str = ""  # files with the answers of a study: measures these alone
 
 
@@ -156,10 +156,10 @@ class Study:
         ConfigError: `methods` cannot be read.
     """
 
-    sources: str = ""  # folder of the pictures that were translated
+    sources: str = ""  # folder of the images that were translated
     methods: str = ""  # NAME=FOLDER,NAME=FOLDER: where the results of each are
     page: str = "study.html"  # what is written
-    question: str = "Which picture below is the best translation?"
+    question: str = "Which image below is the best translation?"
 
     def __post_init__(self):
         if self.methods:

@@ -1,9 +1,9 @@
-"""Keeps pictures once they are decoded: in this process' memory, or in a file (`--cache`).
+"""Keeps images once they are decoded: in this process' memory, or in a file (`--cache`).
 
-What is kept of a picture is what comes before augmentation, in the smaller of two forms, neither
+What is kept of an image is what comes before augmentation, in the smaller of two forms, neither
 of which loses a bit: its pixels as they were decoded, uint8, or the float32 square that resizing
-makes of them. Pixels are the smaller form of pictures with less than four times as many of them
-as the square. For a square of 256 in colour, two cores, milliseconds a picture with augmentation:
+makes of them. Pixels are the smaller form of images with less than four times as many of them
+as the square. For a square of 256 in colour, two cores, milliseconds an image with augmentation:
 
     file           decoded anew   from pixels     from the square
     256 x 256      0.59           0.21 (197 kB)   0.19 (786 kB)
@@ -13,9 +13,9 @@ as the square. For a square of 256 in colour, two cores, milliseconds a picture 
 
 So pixels cost 0.02 to 0.11 ms and take a quarter of the memory where files have the square's
 size already; the square bounds what a large photograph takes. A square rounded to uint8 would
-be smaller still, and another picture.
+be smaller still, and another image.
 
-A file of kept pictures is the records one after the other, then JSON (what they were made of,
+A file of kept images is the records one after the other, then JSON (what they were made of,
 and where each record lies, with its CRC), then `END`: the length and the CRC of that JSON.
 """
 
@@ -35,36 +35,36 @@ import numpy as np
 import PIL
 import tensorflow as tf
 
-from ugatit_tf import atomic, runtime
-from ugatit_tf.data import places
+from ugatit_tf import atomic, machine
+from ugatit_tf.data import storage
 from ugatit_tf.data.folders import shown
+from ugatit_tf.images import files
 from ugatit_tf.jsonfile import JSONFileError, parse_json
-from ugatit_tf.pictures import files
 
 LOG = logging.getLogger(__name__)
-FOLDER = ".cache"  # beside the folder of the pictures
+FOLDER = ".cache"  # beside the folder of the images
 FORMAT = 1  # to be raised whenever other bytes would be kept of the same pixels
 END = struct.Struct("<QI8s")
 MARK = b"ugatit\r\n"
-TOGETHER = 64  # pictures decoded before they are written: bounds the memory
+TOGETHER = 64  # images decoded before they are written: bounds the memory
 SHARE = 4  # a domain may fill the memory that is free at the start divided by this
 
 
 def source(paths, *, size, channels, where, resize):
-    """A function: number of a picture, to uint8 [height, width, channels] or its square.
+    """A function: number of an image, to uint8 [height, width, channels] or its square.
 
     Args:
         paths: sequence of the files of one domain.
         size: int. Side of the square.
-        where: one of `config.CACHES`. "memory" decodes a picture when it first comes, "disk"
-            all of them before this returns, unless their file is there already; pictures of
+        where: one of `config.CACHES`. "memory" decodes an image when it first comes, "disk"
+            all of them before this returns, unless their file is there already; images of
             another system than this computer's are not kept on disk, with a warning.
         resize: function: (uint8 [height, width, channels], size) to the square, a float32
             tensor [size, size, channels].
     """
 
     def decoded(index):
-        return files.read(places.at(paths[index]), channels=channels)
+        return files.read(storage.at(paths[index]), channels=channels)
 
     def smaller(index):
         pixels = decoded(index)
@@ -81,7 +81,7 @@ def source(paths, *, size, channels, where, resize):
 
 
 class Memory:
-    """The pictures of one domain, each made when it first comes, and then kept.
+    """The images of one domain, each made when it first comes, and then kept.
 
     Where they would fill the computer's memory, the rest is made each time.
     """
@@ -89,8 +89,8 @@ class Memory:
     def __init__(self, make, count):
         self.make = make
         self.kept = [None] * count
-        self.locks = [threading.Lock() for _ in range(count)]  # no picture is decoded twice
-        free = runtime.available_bytes()
+        self.locks = [threading.Lock() for _ in range(count)]  # no image is decoded twice
+        free = machine.available_bytes()
         self.room = math.inf if free is None else free / SHARE
         self.lock = threading.Lock()
 
@@ -98,10 +98,10 @@ class Memory:
         with self.locks[index]:
             if self.kept[index] is not None:
                 return self.kept[index]
-            picture = self.make(index)
-            if self._has_room(picture.nbytes):
-                self.kept[index] = picture
-            return picture
+            image = self.make(index)
+            if self._has_room(image.nbytes):
+                self.kept[index] = image
+            return image
 
     def _has_room(self, num_bytes):
         with self.lock:
@@ -110,7 +110,7 @@ class Memory:
                 return True
             if self.room > 0:
                 LOG.warning(
-                    "--cache memory: the pictures of a domain would take more than 1/%d of the "
+                    "--cache memory: the images of a domain would take more than 1/%d of the "
                     "free memory. The rest is decoded each time; --cache disk has room for all.",
                     SHARE,
                 )
@@ -119,12 +119,12 @@ class Memory:
 
 
 class Disk:
-    """The pictures of one domain in a file that is whole.
+    """The images of one domain in a file that is whole.
 
     Args:
         key: dict. What the file must have been made of.
-        count: int. Pictures that must be in it.
-        make: function: number of a picture to what is kept of it, should reading fail.
+        count: int. Images that must be in it.
+        make: function: number of an image to what is kept of it, should reading fail.
 
     Raises:
         Unfit: the file is damaged, or was made of something else.
@@ -171,7 +171,7 @@ class Disk:
         try:
             told = parse_json(content, self.path)
             if told["key"] != key:
-                raise Unfit("of other pictures or versions")
+                raise Unfit("of other images or versions")
             whole = len(told["records"]) == count
             whole &= all(_is_record(record, end) for record in told["records"])
         except (JSONFileError, LookupError, TypeError):
@@ -190,11 +190,11 @@ class Disk:
 
 
 class Unfit(ValueError):  # noqa: N818
-    """A file of kept pictures that cannot be used; the message says what it is."""
+    """A file of kept images that cannot be used; the message says what it is."""
 
 
 def _is_record(record, end):
-    """Whether a record is a picture within the first `end` bytes; a LookupError or TypeError, too,
+    """Whether a record is an image within the first `end` bytes; a LookupError or TypeError, too,
     where it is none."""
     numbers = [record["place"], record["length"], record["crc"], *record["shape"]]
     if not all(isinstance(number, int) and number >= 0 for number in numbers):
@@ -205,10 +205,10 @@ def _is_record(record, end):
 
 def _on_disk(paths, size, channels, make):
     """A `Disk`; None, with a warning, where there can be none."""
-    if places.is_remote(paths[0]):
+    if storage.is_remote(paths[0]):
         LOG.warning(
             "--cache disk keeps nothing of %s, which is not on this computer. Going on without: "
-            "pictures are read each time they come. --cache memory keeps them.",
+            "images are read each time they come. --cache memory keeps them.",
             paths[0].rpartition("/")[0],
         )
         return None
@@ -223,14 +223,14 @@ def _on_disk(paths, size, channels, make):
             pass
         except Unfit as reason:
             LOG.warning("%s is %s; it is made anew.", path, reason)
-        print(f"Decoding {len(paths)} pictures into {shown(str(path))}", flush=True)
+        print(f"Decoding {len(paths)} images into {shown(str(path))}", flush=True)
         _write(path, key, len(paths), make)
         return Disk(path, key, len(paths), make)
-    except files.ReadError:  # a picture: nothing that a cache could set right
+    except files.ReadError:  # an image: nothing that a cache could set right
         raise
-    except (OSError, Unfit, files.UnreadablePicture) as error:
+    except (OSError, Unfit, files.UnreadableImage) as error:
         LOG.warning(
-            "--cache disk: %s cannot be used (%s). Going on without: pictures are decoded each "
+            "--cache disk: %s cannot be used (%s). Going on without: images are decoded each "
             "time they come. Make room or give the right to write there, or use --cache memory.",
             path,
             error,
@@ -243,10 +243,10 @@ def _write(path, key, count, make):
     records, place = [], 0
     with files.replacing(path) as file, ThreadPoolExecutor(os.cpu_count()) as pool:
         for start in range(0, count, TOGETHER):
-            for picture in pool.map(make, range(start, min(start + TOGETHER, count))):
-                content = np.ascontiguousarray(picture).data.cast("B")
+            for image in pool.map(make, range(start, min(start + TOGETHER, count))):
+                content = np.ascontiguousarray(image).data.cast("B")
                 file.write(content)
-                about = {"type": str(picture.dtype), "shape": picture.shape}
+                about = {"type": str(image.dtype), "shape": image.shape}
                 crc = zlib.crc32(content)
                 records.append({"place": place, "length": len(content), "crc": crc, **about})
                 place += len(content)
@@ -256,7 +256,7 @@ def _write(path, key, count, make):
 
 def _key(paths, size, channels):
     """What the bytes that are kept depend on. Times and folders do not matter."""
-    digests = places.ahead(lambda p: hashlib.sha256(places.read_bytes(p)).hexdigest(), paths)
+    digests = storage.ahead(lambda p: hashlib.sha256(storage.read_bytes(p)).hexdigest(), paths)
     contents = [(os.fsencode(os.path.basename(p)), d) for p, d in zip(paths, digests)]
     return {
         "format": [FORMAT, files.DECODING],

@@ -10,9 +10,9 @@ import numpy as np
 
 
 class Canvas:
-    """A square picture with coordinates that can be moved, enlarged and turned.
+    """A square image with coordinates that can be moved, enlarged and turned.
 
-    `u` and `v` go from -1 to 1 over the picture, right and down; `x` and `y` move with
+    `u` and `v` go from -1 to 1 over the image, right and down; `x` and `y` move with
     what is drawn, and every shape is given in them. `rgb` is float32 [3, size, size].
 
     Args:

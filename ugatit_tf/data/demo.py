@@ -3,7 +3,7 @@
 Domain A is lit and grainy like a photograph and has small eyes; domain B is flat
 like a cartoon and has large ones. Both share pose, hair, skin and background, so a
 translator has to change shape (eyes, chin) and texture (light, grain), and nothing
-else. `eye_area` and `shading` measure the two changes on any picture.
+else. `eye_area` and `shading` measure the two changes on any image.
 """
 
 import json
@@ -16,19 +16,19 @@ from PIL import Image
 from ugatit_tf import atomic
 from ugatit_tf.data.canvas import Canvas
 from ugatit_tf.data.faces import cartoon, noise, person, photograph
+from ugatit_tf.images import files
 from ugatit_tf.jsonfile import JSONFileError, read_json
-from ugatit_tf.pictures import files
 
 PAINTERS = {"A": photograph, "B": cartoon}
-VERSION = 1  # raise it when the same arguments draw another picture
-FIRST_TEST_INDEX = 1_000_000  # training pictures count from 0
+VERSION = 1  # raise it when the same arguments draw another image
+FIRST_TEST_INDEX = 1_000_000  # training images count from 0
 SMALLEST = 8  # below this an eye is less than a pixel
 
 SUPERSAMPLING = 2  # edges are anti-aliased already; this keeps thin lines even
 
 
 def draw(domain, index, *, size=128, seed=0):
-    """Returns one face, uint8 [size, size, 3]; the same arguments give the same picture."""
+    """Returns one face, uint8 [size, size, 3]; the same arguments give the same image."""
     if domain not in PAINTERS:
         raise ValueError(
             f"Unknown `domain`. Expected one of {sorted(PAINTERS)}. Received: {domain!r}"
@@ -53,7 +53,7 @@ def write_dataset(folder, *, size, train=300, test=30, seed=0):
     """
     if min(train, test) < 1:
         raise ValueError(
-            f"Expected at least one picture in each part. Received: train={train}, test={test}"
+            f"Expected at least one image in each part. Received: train={train}, test={test}"
         )
     folder = pathlib.Path(folder)
     made_with = {"size": size, "train": train, "test": test, "seed": seed, "version": VERSION}
@@ -92,7 +92,7 @@ def check_same(folder, made_with):
 
 
 def eye_area(images):
-    """Returns the fraction of each picture that is dark eye, float [N].
+    """Returns the fraction of each image that is dark eye, float [N].
 
     Only pupils, irises and lashes are drawn this dark between brow and cheek.
     """

@@ -13,17 +13,17 @@ import statistics
 
 import numpy as np
 
-from ugatit_tf import runtime
+from ugatit_tf import machine
 from ugatit_tf.config import ADAPTIVE_NORMS, smallest_image
 from ugatit_tf.data import presence
 from ugatit_tf.data.folders import MOST_NAMED, TEST, TRAIN, examine, shown, some
 
-UNEQUAL, MUCH_SMALLER = 4, 0.5  # pictures of one domain to the other; a side to img_size
-EXPECT = (  # below this many pictures in a domain
+UNEQUAL, MUCH_SMALLER = 4, 0.5  # images of one domain to the other; a side to img_size
+EXPECT = (  # below this many images in a domain
     (100, "warnings", "expect overfitting, output that is memorized rather than translated. "
-     "Add pictures, keep --augment_flag True and stop early."),
+     "Add images, keep --augment_flag True and stop early."),
     (500, "warnings", "this can work for narrow domains; the paper's smallest had 400, of one "
-     "painter. Add pictures if yours vary, and compare samples to see when to stop."),
+     "painter. Add images if yours vary, and compare samples to see when to stop."),
     (1000, "notes", "fine; the paper used 400 to 6452 in each domain."),
 )  # fmt: skip
 
@@ -69,7 +69,7 @@ def check(config, *, thorough=False) -> Report:
 
 def diagnose(parts, config) -> Report:
     """What `check` says about `parts`, which were examined before."""
-    counts = {name: len(parts[name].pictures) for name in TRAIN}
+    counts = {name: len(parts[name].images) for name in TRAIN}
     told = {"errors": list(_missing(parts)), "warnings": [], "notes": []}
     for name, part in parts.items():
         told["warnings"] += _flaws(name, part, config)
@@ -159,12 +159,12 @@ def _attention(channels):
 
 
 def _missing(parts):
-    for folder in (parts[name].folder for name in TRAIN if not parts[name].pictures):
+    for folder in (parts[name].folder for name in TRAIN if not parts[name].images):
         yield presence.missing(folder)
 
 
 def _flaws(name, part, config):
-    count = len(part.pictures)
+    count = len(part.images)
     if part.refused:
         yield part.refusal
     if part.animated:
@@ -175,42 +175,42 @@ def _flaws(name, part, config):
         yield f"{told} often than the rest; keep one of each."
     if part.near_empty:
         named = some([shown(file) for file in part.near_empty])
-        told = f"{len(part.near_empty)} of {count} pictures in {name} are almost of one colour"
+        told = f"{len(part.near_empty)} of {count} images in {name} are almost of one colour"
         yield f"{told}: {named}. Look at them, and remove what is empty."
-    sides = [min(picture.size) for picture in part.pictures]
+    sides = [min(image.size) for image in part.images]
     tiny = sum(side < MUCH_SMALLER * config.img_size for side in sides)
     if tiny:
         usual = max(int(statistics.median(sides)), smallest_image(config.n_dis) + 3) // 4 * 4
         instead = f", or train with --img_size {usual}" if usual < config.img_size else ""
-        told = f"{tiny} of {count} pictures in {name} are much smaller than --img_size "
+        told = f"{tiny} of {count} images in {name} are much smaller than --img_size "
         told += f"{config.img_size} (the smallest is {_size(part.smallest)}) and will be enlarged"
-        yield f"{told}, which looks blurred. Use larger pictures{instead}."
+        yield f"{told}, which looks blurred. Use larger images{instead}."
 
 
 def _shared(parts, one, other):
     marks = set(np.intersect1d(parts[one].marks, parts[other].marks).tolist())
-    digests = {p.digest for p in parts[other].pictures if marks and hash(p.digest) in marks}
-    both = [shown(p.name) for p in parts[one].pictures if digests and p.digest in digests]
+    digests = {p.digest for p in parts[other].images if marks and hash(p.digest) in marks}
+    both = [shown(p.name) for p in parts[one].images if digests and p.digest in digests]
     if both:
-        why = "A picture belongs to one domain only; sort them."
+        why = "An image belongs to one domain only; sort them."
         if other in TEST:
             why = "A test on what was trained on proves nothing; remove them from one side."
-        yield f"{other} holds {len(both)} of the pictures in {one}: {some(both)}. {why}"
+        yield f"{other} holds {len(both)} of the images in {one}: {some(both)}. {why}"
 
 
 def _quantity(counts):
-    """(kind, sentence) on what so many training pictures can teach."""
+    """(kind, sentence) on what so many training images can teach."""
     low = 1
     for high, kind, expect in EXPECT:
         found = [f"{name} ({count})" for name, count in counts.items() if low <= count < high]
         if found:
-            yield kind, f"Below {high} pictures in {' and '.join(found)}: {expect}"
+            yield kind, f"Below {high} images in {' and '.join(found)}: {expect}"
         low = high
     (less, few), (more, many) = sorted((count, name) for name, count in counts.items())
     if more > UNEQUAL * less > 0:
-        told = f"{many} has {more / less:.1f} times as many pictures as {few} ({more}, {less}). "
+        told = f"{many} has {more / less:.1f} times as many images as {few} ({more}, {less}). "
         told += f"A step takes one of each, so those of {few} come round as much more often and "
-        yield "warnings", f"{told}may be learned by heart; add pictures to {few} if you can."
+        yield "warnings", f"{told}may be learned by heart; add images to {few} if you can."
 
 
 def _disk(config):
@@ -226,9 +226,9 @@ def _disk(config):
 
 
 def _memory(config):
-    need, there, where = memory_bytes(config), runtime.free_gpu_bytes(), "on the GPU"
+    need, there, where = memory_bytes(config), machine.free_gpu_bytes(), "on the GPU"
     if there is None:
-        there, where = runtime.available_bytes(), "of memory"
+        there, where = machine.available_bytes(), "of memory"
     told = f"Training takes about {_amount(need)} {where} (an estimate)"
     told += "." if there is None else f", and {_amount(there)} are available."
     helps = "--light True, " * (not config.light) + "--recompute True, " * (not config.recompute)
@@ -239,10 +239,10 @@ def _memory(config):
 
 
 def _summary(part):
-    if not part.pictures:
-        return "no pictures"
+    if not part.images:
+        return "no images"
     sizes = dict.fromkeys([_size(part.smallest), _size(part.largest)])  # one, or from and to
-    return f"{len(part.pictures)} pictures, {' to '.join(sizes)} pixels"
+    return f"{len(part.images)} images, {' to '.join(sizes)} pixels"
 
 
 def _size(size):

@@ -14,12 +14,12 @@ import pathlib
 
 import numpy as np
 
-from ugatit_tf.data import places, shards
+from ugatit_tf.data import shards, storage
 from ugatit_tf.data.presence import printable as shown
-from ugatit_tf.data.table import Paths, Picture, Table
-from ugatit_tf.pictures import files
+from ugatit_tf.data.table import Image, Paths, Table
+from ugatit_tf.errors import Failure
+from ugatit_tf.images import files
 from ugatit_tf.progress import track
-from ugatit_tf.runtime import Failure
 
 LOG = logging.getLogger(__name__)
 TRAIN, TEST = ("trainA", "trainB"), ("testA", "testB")
@@ -31,80 +31,80 @@ MOST_NAMED, MOST_BROKEN = 5, 50  # files in one sentence; in that on broken ones
 
 @dataclasses.dataclass(frozen=True)
 class Part:
-    """One folder of a dataset: its readable pictures by name, and the files refused."""
+    """One folder of a dataset: its readable images by name, and the files refused."""
 
     folder: str
-    pictures: list  # of Picture, or a Table of them
+    images: list  # of Image, or a Table of them
     refused: list  # of (name, reason)
-    pack: shards.Pack = None  # where the pictures are, if not in files of their own
-    animated: tuple = ()  # names of pictures that move, of which the first frame is one
+    pack: shards.Pack = None  # where the images are, if not in files of their own
+    animated: tuple = ()  # names of images that move, of which the first frame is one
 
     @property
     def paths(self) -> Paths:
-        """As `pictures.files` can read them, wherever they are."""
-        of_file = functools.partial(_path, self.folder, self.pictures)
-        return Paths(len(self.pictures), self.pack.path if self.pack else of_file)
+        """As `images.files` can read them, wherever they are."""
+        of_file = functools.partial(_path, self.folder, self.images)
+        return Paths(len(self.images), self.pack.path if self.pack else of_file)
 
     @property
     def smallest(self):
-        """(height, width) of the picture with the shortest side; None if there is none."""
-        return min((p.size for p in self.pictures), key=sorted, default=None)
+        """(height, width) of the image with the shortest side; None if there is none."""
+        return min((p.size for p in self.images), key=sorted, default=None)
 
     @property
     def largest(self):
-        """(height, width) of the picture with the most pixels; None if there is none."""
-        return max((p.size for p in self.pictures), key=math.prod, default=None)
+        """(height, width) of the image with the most pixels; None if there is none."""
+        return max((p.size for p in self.images), key=math.prod, default=None)
 
     @property
     def duplicates(self) -> list:
         """Lists of names of files with the same content."""
         marks, counts = np.unique(self.marks, return_counts=True)
         twice, names = set(marks[counts > 1].tolist()), {}
-        for picture in self.pictures if twice else ():
-            if hash(picture.digest) in twice:
-                names.setdefault(picture.digest, []).append(picture.name)
+        for image in self.images if twice else ():
+            if hash(image.digest) in twice:
+                names.setdefault(image.digest, []).append(image.name)
         return [same for same in names.values() if len(same) > 1]
 
     @property
     def marks(self):
-        """int64 [pictures], equal for equal contents: less memory than what it is made of."""
-        return np.fromiter((hash(p.digest) for p in self.pictures), np.int64, len(self.pictures))
+        """int64 [images], equal for equal contents: less memory than what it is made of."""
+        return np.fromiter((hash(p.digest) for p in self.images), np.int64, len(self.images))
 
     @property
     def near_empty(self) -> list:
-        """Names of the pictures that are almost of one colour."""
-        return [picture.name for picture in self.pictures if picture.deviation < FLAT]
+        """Names of the images that are almost of one colour."""
+        return [image.name for image in self.images if image.deviation < FLAT]
 
     @property
     def refusal(self) -> str:
         """A sentence on the files that cannot be read."""
         count = len(self.refused)
         named = some([f"{shown(file)} ({why})" for file, why in self.refused], MOST_BROKEN)
-        told = f"{count} of {count + len(self.pictures)} files in {shown(self.folder)} cannot be "
+        told = f"{count} of {count + len(self.images)} files in {shown(self.folder)} cannot be "
         return f"{told}read and are left out: {named}. Replace or remove them."
 
     @property
     def stilled(self) -> str:
-        """A sentence on the pictures that move."""
+        """A sentence on the images that move."""
         named = some([shown(name) for name in self.animated])
-        told = f"{len(self.animated)} of {len(self.pictures)} pictures in {shown(self.folder)} move"
+        told = f"{len(self.animated)} of {len(self.images)} images in {shown(self.folder)} move"
         return f"{told}: {named}. Only their first frames are used."
 
     @property
     def fingerprint(self) -> str:
         """sha256 of names and contents; times and folders do not matter."""
-        names = [os.fsencode(picture.name) for picture in self.pictures]
+        names = [os.fsencode(image.name) for image in self.images]
         told, before = hashlib.sha256(), b"["  # of what `repr` gives of a list, bit by bit
         for index in sorted(range(len(names)), key=names.__getitem__):
-            picture = self.pictures[index]
-            told.update(before + repr((names[index], picture.num_bytes, picture.digest)).encode())
+            image = self.images[index]
+            told.update(before + repr((names[index], image.num_bytes, image.digest)).encode())
             before = b", "
         told.update(b"]" if names else b"[]")
         return told.hexdigest()
 
 
 def examine(folder) -> Part:
-    """Looks at every file directly in `folder`; where there is none, a Part without pictures.
+    """Looks at every file directly in `folder`; where there is none, a Part without images.
 
     Raises:
         Failure: the folder was packed, and that is damaged.
@@ -112,34 +112,34 @@ def examine(folder) -> Part:
     folder = os.fspath(folder)
     if shards.is_packed(folder):
         pack = shards.Pack(folder)
-        return Part(folder, pack.pictures, [], pack)
-    names = places.listed(folder) if places.is_folder(folder) else []
-    pictures, refused, animated = Table(), [], []
+        return Part(folder, pack.images, [], pack)
+    names = storage.listed(folder) if storage.is_folder(folder) else []
+    images, refused, animated = Table(), [], []
     look = functools.partial(_look, folder)
-    looks = places.ahead(look, names, threads=places.threads_for(folder))
+    looks = storage.ahead(look, names, threads=storage.threads_for(folder))
     options = {"unit": "file", "label": os.path.basename(folder), "patience": PATIENCE}
-    for name, (picture, about) in zip(names, track(looks, len(names), **options)):
-        if picture is None:
+    for name, (image, about) in zip(names, track(looks, len(names), **options)):
+        if image is None:
             refused.append((name, about))
             continue
-        pictures.append(picture)
+        images.append(image)
         animated += [name] if about else []
-    return Part(folder, pictures, refused, animated=tuple(animated))
+    return Part(folder, images, refused, animated=tuple(animated))
 
 
-def pictures_in(folder) -> Paths:
-    """The paths of all readable pictures directly in `folder`, sorted by name.
+def images_in(folder) -> Paths:
+    """The paths of all readable images directly in `folder`, sorted by name.
 
     The files that cannot be read are named in one warning.
 
     Raises:
-        Failure: no such folder, or no readable picture in it.
+        Failure: no such folder, or no readable image in it.
     """
     part = examine(folder)
     warn(part)
-    if part.pictures:
+    if part.images:
         return part.paths
-    what = "No readable picture in" if places.is_folder(folder) else "No folder"
+    what = "No readable image in" if storage.is_folder(folder) else "No folder"
     folder = shown(os.fspath(folder))
     raise Failure(
         f"{what} {folder}. Expected JPEG, PNG, WebP, BMP, GIF or TIFF files directly in "
@@ -149,7 +149,7 @@ def pictures_in(folder) -> Paths:
 
 
 def warn(part):
-    """Warns of files that are left out, and of pictures of which only a part is used."""
+    """Warns of files that are left out, and of images of which only a part is used."""
     if part.refused:
         LOG.warning(part.refusal)
     if part.animated:
@@ -160,36 +160,36 @@ def some(names, most=MOST_NAMED):
     return ", ".join(names[:most]) + f", and {len(names) - most} more" * (len(names) > most)
 
 
-def _path(folder, pictures, index):
-    return places.joined(folder, pictures[index].name)
+def _path(folder, images, index):
+    return storage.joined(folder, images[index].name)
 
 
 def _look(folder, name):
-    """(`Picture`, whether it moves), or (None, reason) where the file is none.
+    """(`Image`, whether it moves), or (None, reason) where the file is none.
 
-    What is wrong with this computer is an error: a picture less would be another dataset.
+    What is wrong with this computer is an error: an image less would be another dataset.
     """
     try:
         path, content = _opened(folder, name)
         pixels = files.read(path, shrink_to=GLANCE)
-        content = places.read_bytes(path) if content is None else content
+        content = storage.read_bytes(path) if content is None else content
         jpeg = content[:2] == b"\xff\xd8"  # the only format that is read smaller than it is
         size = files.size(path) if jpeg else pixels.shape[:2]
         moves = not jpeg and files.is_animated(path)
-    except files.UnreadablePicture as error:
+    except files.UnreadableImage as error:
         return None, error.reason
     step = max(1, min(pixels.shape[:2]) // (4 * GLANCE))
     deviation = float(pixels[::step, ::step].std((0, 1)).max())
     digest = hashlib.sha256(content).hexdigest()
-    return Picture(name, size, len(content), digest, deviation), moves
+    return Image(name, size, len(content), digest, deviation), moves
 
 
 def _opened(folder, name):
     """(path to read from, content or None): what is far away is fetched once."""
-    if not places.is_remote(folder):
+    if not storage.is_remote(folder):
         return pathlib.Path(folder, name), None
-    path = places.joined(folder, name)
+    path = storage.joined(folder, name)
     if name.endswith("/"):  # some systems list their folders so
-        raise files.UnreadablePicture(path, "this is a folder, not a picture")
+        raise files.UnreadableImage(path, "this is a folder, not an image")
     content = path.read_bytes()
-    return places.Fetched(path, content), content
+    return storage.Fetched(path, content), content

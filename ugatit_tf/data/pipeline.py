@@ -1,8 +1,8 @@
-"""Pictures of two folders as endless batches: decode, augment, pair at random.
+"""Images of two folders as endless batches: decode, augment, pair at random.
 
 U-GAT-IT as the paper says: every image is flipped with probability 0.5, enlarged by 286 / 256
 and cropped at random (the official program throws that coin once for a whole run). Which
-picture comes when, and how it is augmented, is a pure function of (seed, sample number).
+image comes when, and how it is augmented, is a pure function of (seed, sample number).
 A run on several devices takes a batch on each; a `Share` is what one process makes of them.
 """
 
@@ -11,9 +11,9 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
-from ugatit_tf.data import cache, places
-from ugatit_tf.pictures import files
-from ugatit_tf.runtime import seed_of
+from ugatit_tf.data import cache, storage
+from ugatit_tf.images import files
+from ugatit_tf.seeds import seed_of
 
 ENLARGED = 286 / 256
 
@@ -86,11 +86,11 @@ def batches(paths_a, paths_b, config, *, first_step=0, share=WHOLE):
 
 
 def load(path, *, size, channels):
-    """One picture as the networks take it: float32 [size, size, channels] in [-1, 1].
+    """One image as the networks take it: float32 [size, size, channels] in [-1, 1].
 
     Bilinear without antialiasing, whatever its shape was, as in the official program.
     """
-    return resized(tf.constant(files.read(places.at(path), channels=channels)), size)
+    return resized(tf.constant(files.read(storage.at(path), channels=channels)), size)
 
 
 def resized(image, size):
@@ -102,29 +102,29 @@ def _domain(paths, config, name, first_step, share):
     square = _squares(paths, config)
     look = seed_of(config.seed, "augmentation", name)
 
-    def picture(number):
+    def augmented(number):
         sample = share.sample(number, config)
-        image = square(picture_index(sample, len(paths), config.seed, name))
+        image = square(image_index(sample, len(paths), config.seed, name))
         if config.augment_flag:
             image = augment(image, tf.stack([look[0], look[1] + tf.cast(sample, tf.int32)]))
         return image
 
     per_step = share.per_step(config)
     numbers = tf.data.Dataset.range(first_step * per_step, tf.int64.max)
-    images = numbers.map(picture, num_parallel_calls=tf.data.AUTOTUNE)
+    images = numbers.map(augmented, num_parallel_calls=tf.data.AUTOTUNE)
     return images.batch(per_step, drop_remainder=True)
 
 
 def _squares(paths, config):
-    """A function: number of a picture to float32 [img_size, img_size, img_ch], not augmented."""
+    """A function: number of an image to float32 [img_size, img_size, img_ch], not augmented."""
     size, channels = config.img_size, config.img_ch
     source = cache.source(paths, size=size, channels=channels, where=config.cache, resize=resized)
     no_pixels, no_square = np.empty([0, 0, channels], np.uint8), np.empty([0] * 3, np.float32)
 
     def read(index):
-        picture = source(index)
-        is_square = picture.dtype == np.float32
-        return (no_pixels, picture) if is_square else (picture, no_square)
+        decoded = source(index)
+        is_square = decoded.dtype == np.float32
+        return (no_pixels, decoded) if is_square else (decoded, no_square)
 
     def square(index):
         pixels, kept = tf.numpy_function(read, [index], [tf.uint8, tf.float32])
@@ -135,8 +135,8 @@ def _squares(paths, config):
     return square
 
 
-def picture_index(sample, count, seed, domain):
-    """Which of `count` pictures sample number `sample` is: each once in every pass.
+def image_index(sample, count, seed, domain):
+    """Which of `count` images sample number `sample` is: each once in every pass.
 
     Args:
         sample: int64 tensor or number, counted from 0 over the whole run.
@@ -149,11 +149,11 @@ def picture_index(sample, count, seed, domain):
 
 
 def names_of_step(paths_a, paths_b, config, step, share=WHOLE):
-    """The names of the pictures in the batches of step `step`, counted from 0."""
+    """The names of the images in the batches of step `step`, counted from 0."""
     numbers = range(step * share.per_step(config), (step + 1) * share.per_step(config))
     samples = [share.sample(number, config) for number in numbers]
     return [
-        places.folder_and_name(paths[int(picture_index(sample, len(paths), config.seed, domain))])
+        storage.folder_and_name(paths[int(image_index(sample, len(paths), config.seed, domain))])
         for domain, paths in (("A", paths_a), ("B", paths_b))
         for sample in samples
     ]

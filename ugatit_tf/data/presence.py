@@ -1,8 +1,8 @@
-"""Whether the folders of a dataset are there, by a glance that reads no picture."""
+"""Whether the folders of a dataset are there, by a glance that reads no image."""
 
 import os
 
-from ugatit_tf.data import places
+from ugatit_tf.data import storage
 from ugatit_tf.errors import Failure
 
 BUILT_IN = "demo"  # the dataset that is drawn where it is missing
@@ -14,19 +14,19 @@ NEEDED = (
 
 def is_drawn(config) -> bool:
     """Whether the dataset of `config` is the built-in one, which is still to be drawn."""
-    return config.dataset == BUILT_IN and not places.is_folder(config.dataset_folder)
+    return config.dataset == BUILT_IN and not storage.is_folder(config.dataset_folder)
 
 
 def missing(folder) -> str:
-    """A sentence on a folder for training that has no readable picture."""
-    what = "No readable picture in" if places.is_folder(folder) else "There is no folder"
+    """A sentence on a folder for training that has no readable image."""
+    what = "No readable image in" if storage.is_folder(folder) else "There is no folder"
     return f"{what} {printable(folder)}. {NEEDED}"
 
 
 def for_measuring(folder) -> str:
-    """A sentence on a folder of test pictures that has none."""
-    what = "No readable picture in" if places.is_folder(folder) else "No folder"
-    return f"{what} {printable(folder)}. To measure, pictures of both domains are needed."
+    """A sentence on a folder of test images that has none."""
+    what = "No readable image in" if storage.is_folder(folder) else "No folder"
+    return f"{what} {printable(folder)}. To measure, images of both domains are needed."
 
 
 def require(dataset_folder, parts, sentence=missing):
@@ -38,13 +38,13 @@ def require(dataset_folder, parts, sentence=missing):
     Raises:
         Failure: names the folder.
     """
-    for folder in (places.joined(dataset_folder, part) for part in parts):
-        if not places.is_remote(folder) and not _has_files(folder):
+    for folder in (storage.joined(dataset_folder, part) for part in parts):
+        if not storage.is_remote(folder) and not _has_files(folder):
             raise Failure(sentence(folder))
 
 
 def test_folders(dataset_folder, directions) -> dict:
-    """direction -> the folder of its test pictures, of those that are there.
+    """direction -> the folder of its test images, of those that are there.
 
     Args:
         directions: dict direction -> name of the folder.
@@ -53,11 +53,10 @@ def test_folders(dataset_folder, directions) -> dict:
         Failure: there is none.
     """
     folders = {name: os.path.join(dataset_folder, part) for name, part in directions.items()}
-    present = {name: folder for name, folder in folders.items() if places.is_folder(folder)}
+    present = {name: folder for name, folder in folders.items() if storage.is_folder(folder)}
     if not present:
         raise Failure(
-            f"Neither testA nor testB in {dataset_folder}. Expected pictures in at least one of "
-            f"them."
+            f"Neither testA nor testB in {dataset_folder}. Expected images in at least one of them."
         )
     return present
 

@@ -1,4 +1,4 @@
-"""Reads a packed folder: the pictures of one domain in a few large TFRecord files.
+"""Reads a packed folder: the images of one domain in a few large TFRecord files.
 
 A million small files are slow to list, to copy and to open, above all over a network. Packed
 (`packing.py`), they are shards `00000-of-00003.tfrecord` of `tf.train.Example` with the features
@@ -6,7 +6,7 @@ A million small files are slow to list, to copy and to open, above all over a ne
 program that knows TFRecord can read them. Ours reads single records, in any order; `manifest.json`
 says where they are, and all that `folders.examine` would find out by decoding.
 
-The manifest is JSON with one picture a line, so that it is read line by line, and its last line
+The manifest is JSON with one image a line, so that it is read line by line, and its last line
 is the sha256 of those before:
 
     {"ugatit_tf_packed": 1, "shards": [{"name": ..., "num_bytes": ..., "sha256": ...,
@@ -24,19 +24,19 @@ import os
 import numpy as np
 from google.protobuf.message import DecodeError
 
-from ugatit_tf.data import places
-from ugatit_tf.data.table import Picture, Table
+from ugatit_tf.data import storage
+from ugatit_tf.data.table import Image, Table
+from ugatit_tf.errors import Failure
+from ugatit_tf.images import files
 from ugatit_tf.jsonfile import parse_json
 from ugatit_tf.lazy import tf
-from ugatit_tf.pictures import files
-from ugatit_tf.runtime import Failure
 
 MANIFEST = "manifest.json"
 VERSION = 1
 KEY = "ugatit_tf_packed"
 MARK = f'{{"{KEY}": '.encode()  # what no other manifest begins with
 COLUMNS = (
-    "name", "height", "width", "num_bytes", "digest", "deviation",  # as in `Picture`
+    "name", "height", "width", "num_bytes", "digest", "deviation",  # as in `Image`
     "shard", "offset", "length",  # where the Example is, without the frame of its record
 )  # fmt: skip
 HEAD, FRAME = 12, 16  # bytes before the content of a record, and around it
@@ -57,11 +57,11 @@ class Shard:
             raise ValueError("no file of the folder")
 
 
-class Record(files.Elsewhere):
-    """The path of a packed picture: that which its file would have in the folder."""
+class Record(files.RemotePath):
+    """The path of a packed image: that which its file would have in the folder."""
 
     def __new__(cls, pack, index):
-        self = super().__new__(cls, places.joined(pack.folder, pack.pictures.name(index)))
+        self = super().__new__(cls, storage.joined(pack.folder, pack.images.name(index)))
         self.pack, self.index = pack, index
         return self
 
@@ -78,15 +78,15 @@ class Pack:
 
     def __init__(self, folder):
         self.folder = folder
-        self.pictures = Table()
+        self.images = Table()
         self.where = array.array("Q")  # shard, offset and length of each
         try:
             self._read_manifest()
             self._check_places()
         except (ValueError, TypeError, KeyError, IndexError, OverflowError) as error:
-            raise Failure(f"{places.joined(folder, MANIFEST)} is damaged. {ANEW}") from error
+            raise Failure(f"{storage.joined(folder, MANIFEST)} is damaged. {ANEW}") from error
         for shard in self.shards:
-            found = places.num_bytes(self.path_of(shard))
+            found = storage.num_bytes(self.path_of(shard))
             if found != shard.num_bytes:
                 told = "is missing" if found is None else f"has {found} bytes"
                 raise Failure(f"{self.path_of(shard)} {told}, not {shard.num_bytes}. {ANEW}")
@@ -95,31 +95,31 @@ class Pack:
         return Record(self, index)
 
     def path_of(self, shard) -> str:
-        return places.joined(self.folder, shard.name)
+        return storage.joined(self.folder, shard.name)
 
     def read(self, index) -> bytes:
-        """The bytes of a picture's file.
+        """The bytes of an image's file.
 
         Raises:
             Failure: they are not those that were packed.
         """
-        picture = self.pictures[index]
+        image = self.images[index]
         shard, offset, length = self.where[3 * index : 3 * index + 3]
         path = self.path_of(self.shards[shard])
         try:
-            name, content = content_of(places.read_bytes(path, offset, length))
-            whole = name == picture.name and _digest(content) == picture.digest
-        except files.UnreadablePicture as error:  # its shard is gone
-            raise Failure(f"{path}: {picture.name} cannot be read ({error}). {ANEW}") from error
+            name, content = content_of(storage.read_bytes(path, offset, length))
+            whole = name == image.name and _digest(content) == image.digest
+        except files.UnreadableImage as error:  # its shard is gone
+            raise Failure(f"{path}: {image.name} cannot be read ({error}). {ANEW}") from error
         except (DecodeError, ValueError):
             whole = False
         if not whole:
-            raise Failure(f"{path} is damaged at the picture {picture.name}. {ANEW}")
+            raise Failure(f"{path} is damaged at the image {image.name}. {ANEW}")
         return content
 
     def damage(self) -> list:
         """A sentence on each shard that is not what was packed; reads all of them."""
-        digests = places.ahead(lambda shard: digest(self.path_of(shard)), self.shards)
+        digests = storage.ahead(lambda shard: digest(self.path_of(shard)), self.shards)
         return [
             f"{self.path_of(shard)} is damaged. {ANEW}"
             for shard, found in zip(self.shards, digests)
@@ -128,7 +128,7 @@ class Pack:
 
     def _read_manifest(self):
         told = hashlib.sha256()
-        with places.opened(places.joined(self.folder, MANIFEST)) as file:
+        with storage.opened(storage.joined(self.folder, MANIFEST)) as file:
             lines = iter(file)
             line = next(lines, b"")
             head = parse_json(line + b"]}", MANIFEST)
@@ -169,7 +169,7 @@ class Pack:
         name, height, width, num_bytes, digest, deviation, shard, offset, length = row
         if not is_name(name):
             raise ValueError("a name that leaves the folder")
-        self.pictures.append(Picture(name, (height, width), num_bytes, digest, deviation))
+        self.images.append(Image(name, (height, width), num_bytes, digest, deviation))
         self.where.extend((shard, offset, length))
 
 
@@ -181,11 +181,11 @@ def is_name(text) -> bool:
 
 
 def is_packed(folder) -> bool:
-    """Whether the pictures of a folder are in shards."""
-    path = places.joined(folder, MANIFEST)
-    if places.num_bytes(path) is None:
+    """Whether the images of a folder are in shards."""
+    path = storage.joined(folder, MANIFEST)
+    if storage.num_bytes(path) is None:
         return False
-    return places.read_bytes(path, length=len(MARK)) == MARK
+    return storage.read_bytes(path, length=len(MARK)) == MARK
 
 
 def example(name, content) -> bytes:
@@ -205,7 +205,7 @@ def content_of(record):
     features = tf.train.Example.FromString(record).features.feature
     values = [list(features[key].bytes_list.value) for key in ("name", "encoded")]
     if list(map(len, values)) != [1, 1]:
-        raise ValueError("no picture")
+        raise ValueError("no image")
     (name,), (content,) = values
     return os.fsdecode(name), content
 
@@ -217,7 +217,7 @@ def _digest(content) -> str:
 def digest(path) -> str:
     """sha256 of a file, with little memory."""
     told = hashlib.sha256()
-    with places.opened(path) as file:
-        for content in iter(lambda: file.read(places.CHUNK), b""):
+    with storage.opened(path) as file:
+        for content in iter(lambda: file.read(storage.CHUNK), b""):
             told.update(content)
     return told.hexdigest()

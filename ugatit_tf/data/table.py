@@ -1,4 +1,4 @@
-"""What is known of every picture of a folder, in columns: a million pictures are 110 MB."""
+"""What is known of every image of a folder, in columns: a million images are 110 MB."""
 
 import array
 import collections.abc
@@ -9,7 +9,7 @@ DIGEST = 32  # bytes of a sha256
 
 
 @dataclasses.dataclass(frozen=True)
-class Picture:
+class Image:
     """What one look at a readable file tells."""
 
     name: str
@@ -20,7 +20,7 @@ class Picture:
 
 
 class Table(collections.abc.Sequence):
-    """A sequence of `Picture`, each made when it is asked for.
+    """A sequence of `Image`, each made when it is asked for.
 
     A list of them takes six times as much memory.
     """
@@ -30,13 +30,13 @@ class Table(collections.abc.Sequence):
         self.sizes, self.lengths = array.array("I"), array.array("Q")
         self.digests, self.deviations = bytearray(), array.array("d")
 
-    def append(self, picture):
-        self.names += os.fsencode(picture.name)
+    def append(self, image):
+        self.names += os.fsencode(image.name)
         self.ends.append(len(self.names))
-        self.sizes.extend(picture.size)
-        self.lengths.append(picture.num_bytes)
-        self.digests += bytes.fromhex(picture.digest)
-        self.deviations.append(picture.deviation)
+        self.sizes.extend(image.size)
+        self.lengths.append(image.num_bytes)
+        self.digests += bytes.fromhex(image.digest)
+        self.deviations.append(image.deviation)
 
     def name(self, index) -> str:
         start = self.ends[index - 1] if index else 0
@@ -49,7 +49,7 @@ class Table(collections.abc.Sequence):
         if isinstance(index, slice):
             return [self[i] for i in range(len(self))[index]]
         index = range(len(self))[index]
-        return Picture(
+        return Image(
             self.name(index),
             tuple(self.sizes[2 * index : 2 * index + 2]),
             self.lengths[index],
@@ -59,11 +59,11 @@ class Table(collections.abc.Sequence):
 
 
 class Paths(collections.abc.Sequence):
-    """The paths of so many pictures, each made when it is asked for. Equal to a list of them.
+    """The paths of so many images, each made when it is asked for. Equal to a list of them.
 
     Args:
         count: int.
-        path_of: function: number of a picture to its path.
+        path_of: function: number of an image to its path.
     """
 
     def __init__(self, count, path_of):

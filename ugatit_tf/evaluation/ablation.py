@@ -15,14 +15,14 @@ import os
 from ugatit_tf.config import CONFIG_FILE, ConfigError, options
 from ugatit_tf.data import folders
 from ugatit_tf.evaluation import evaluate
+from ugatit_tf.images import comparison, files
 from ugatit_tf.jsonfile import JSONFileError, read_json
-from ugatit_tf.pictures import comparison, files
 from ugatit_tf.training import checkpoints, history
 from ugatit_tf.translation import sources, translate
 
 PAPER_STEPS = 1_000_000
 MEASUREMENTS = 10  # of KID while a row trains, where --eval_freq does not say
-SHOWN = 4  # test pictures of each domain on the page
+SHOWN = 4  # test images of each domain on the page
 OPEN = {  # options that may change from start to start: they do not change the weights
     "print_freq", "save_freq", "summary_freq", "eval_freq", "best_by", "cache",
     "inception", "inception_weights", "inception_resize",
@@ -79,7 +79,7 @@ def is_trained(config) -> bool:
 
 
 def measured(config) -> tuple:
-    """Translates and measures the test pictures of a trained row.
+    """Translates and measures the test images of a trained row.
 
     Returns:
         (dict as `evaluate.evaluate` returns it, folder of the translations).
@@ -115,7 +115,7 @@ def write(config, runs, found) -> str:
         facts={name.capitalize(): fact for name, fact in about.items()},
         table=table(found),
         charts=_charts({row: runs[row] for row in found}),
-        pictures=_pictures(config, {row: folder for row, (_, folder) in found.items()}),
+        images=_images(config, {row: folder for row, (_, folder) in found.items()}),
         notes=notes(config, found),
     )
     return path
@@ -225,10 +225,10 @@ def _charts(runs):
     }
 
 
-def _pictures(config, translated):
-    """The first test pictures through all rows."""
+def _images(config, translated):
+    """The first test images through all rows."""
     for direction, (part, title) in translate.DIRECTIONS.items():
-        paths = folders.pictures_in(os.path.join(config.dataset_folder, part))
+        paths = folders.images_in(os.path.join(config.dataset_folder, part))
         names = translate.output_names(paths)
         rows = [
             [
@@ -237,7 +237,7 @@ def _pictures(config, translated):
             ]
             for path, name in itertools.islice(zip(paths, names), SHOWN)
         ]
-        yield comparison.Pictures(title, ["Input", *(row.title for row in translated)], rows)
+        yield comparison.Images(title, ["Input", *(row.title for row in translated)], rows)
 
 
 def _shown(mean, spread):

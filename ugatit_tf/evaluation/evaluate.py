@@ -6,20 +6,21 @@ import os
 
 import numpy as np
 
+from ugatit_tf import threads
 from ugatit_tf.config import VERSION
-from ugatit_tf.data import folders, places, presence
+from ugatit_tf.data import folders, presence, storage
+from ugatit_tf.errors import Failure, counted
 from ugatit_tf.evaluation import fid, kid
 from ugatit_tf.evaluation.fakes import DOMAINS, fakes_in
 from ugatit_tf.evaluation.inception import Extractor, Protocol, features_of, kept
-from ugatit_tf.pictures import files
+from ugatit_tf.images import files
 from ugatit_tf.progress import track
-from ugatit_tf.runtime import Failure, counted
-from ugatit_tf.translation import devices, flow, load, sources
+from ugatit_tf.translation import devices, load, sources
 from ugatit_tf.translation.model import BATCH
 
 CACHE = ".cache"  # beside the dataset's folders
 WATCHED, MEAN = 200, "eval/kid"
-SMALLEST = 4  # pictures: two subsets of half of them
+SMALLEST = 4  # images: two subsets of half of them
 
 
 def protocol_of(config) -> Protocol:
@@ -27,17 +28,17 @@ def protocol_of(config) -> Protocol:
 
 
 def evaluate(config, *, fake_dir="", which="latest", seed=0) -> tuple:
-    """Measures both directions of a run, or the pictures of another program.
+    """Measures both directions of a run, or the images of another program.
 
     Args:
-        fake_dir: folder with `a2b` and `b2a`, or one of them, of translated test pictures; empty
-            translates the test pictures with the checkpoint that `which` names.
+        fake_dir: folder with `a2b` and `b2a`, or one of them, of translated test images; empty
+            translates the test images with the checkpoint that `which` names.
 
     Returns:
         (dict as written, path of the metrics.json).
 
     Raises:
-        Failure: pictures, weights or a checkpoint are missing.
+        Failure: images, weights or a checkpoint are missing.
     """
     real = {part: _paths(config, part) for part in folders.TEST}
     fakes = fakes_in(fake_dir) if fake_dir else dict.fromkeys(DOMAINS)
@@ -61,7 +62,7 @@ def evaluate(config, *, fake_dir="", which="latest", seed=0) -> tuple:
     for direction, folder in fakes.items():
         source, target = DOMAINS[direction]
         if folder:
-            fake = kept(extractor, folders.pictures_in(folder), os.path.join(folder, CACHE))
+            fake = kept(extractor, folders.images_in(folder), os.path.join(folder, CACHE))
         else:
             fake = features_of(extractor, translations(model, real[source], direction))
         found[direction] = measures(fake, features[target], features[source], seed=seed)
@@ -69,7 +70,7 @@ def evaluate(config, *, fake_dir="", which="latest", seed=0) -> tuple:
 
 
 class Watching:
-    """KID while a run trains, on the first `WATCHED` test pictures of each domain.
+    """KID while a run trains, on the first `WATCHED` test images of each domain.
 
     Called with a `UGATIT`, it returns tag -> number: of each direction, and their mean `MEAN`.
 
@@ -82,7 +83,7 @@ class Watching:
         self.extractor = Extractor(protocol_of(config))
         self.paths = {}
         for name in folders.TEST:
-            known = parts[name].paths if parts and parts[name].pictures else None
+            known = parts[name].paths if parts and parts[name].images else None
             self.paths[name] = (known or _paths(config, name))[:WATCHED]
         cache = _cache(config)
         self.features = {
@@ -91,7 +92,7 @@ class Watching:
         }
         for part, features in self.features.items():
             if len(features) < SMALLEST:
-                raise Failure(f"--eval_freq needs at least {SMALLEST} pictures in {part}.")
+                raise Failure(f"--eval_freq needs at least {SMALLEST} images in {part}.")
         self.model = None
 
     def __call__(self, networks) -> dict:
@@ -114,8 +115,8 @@ def measures(fake, target, source, *, seed=0) -> dict:
     sets = {"fake": fake, "target": target, "source": source}
     for name, features in sets.items():
         if len(features) < SMALLEST:
-            pictures = counted(len(features), f"{name} picture")
-            raise Failure(f"{pictures}; at least {SMALLEST} are needed.")
+            images = counted(len(features), f"{name} image")
+            raise Failure(f"{images}; at least {SMALLEST} are needed.")
     to_target, to_source = kid.block_kid(target, fake), kid.block_kid(source, fake)
     return {
         "pictures": {name: len(features) for name, features in sets.items()},
@@ -133,7 +134,7 @@ def measures(fake, target, source, *, seed=0) -> dict:
 
 
 def translations(model, paths, direction, *, quiet=False):
-    """Yields the translations of pictures as the test phase writes them, uint8."""
+    """Yields the translations of images as the test phase writes them, uint8."""
 
     def read(path):
         pixels = files.read(path, channels=model.channels)
@@ -147,9 +148,9 @@ def translations(model, paths, direction, *, quiet=False):
         return files.to_uint8(output[0])
 
     options = {"size": BATCH, "limit": 2 * BATCH, "devices": model.num_devices}
-    images = flow.staged(paths, read, translate, finish, **options)
+    images = threads.staged(paths, read, translate, finish, **options)
     with contextlib.closing(images):
-        shown = {"label": f"translate {direction}", "unit": "picture", "quiet": quiet}
+        shown = {"label": f"translate {direction}", "unit": "image", "quiet": quiet}
         yield from track(images, len(paths), **shown)
 
 
@@ -157,9 +158,9 @@ def table(found) -> str:
     """The numbers for people, KID times 100 as in the paper."""
     lines = [
         f"Features: {found['about']['features']}",
-        f"Pictures: {found['about']['pictures']}",
+        f"Images: {found['about']['pictures']}",
         "KID x 100: mean +- standard deviation over subsets; paper: its own estimate, see docs",
-        f"{'':5} {'KID to target':>16} {'KID to source':>16} {'paper':>8} {'FID':>8}  pictures",
+        f"{'':5} {'KID to target':>16} {'KID to source':>16} {'paper':>8} {'FID':>8}  images",
     ]
     for direction in DOMAINS:
         if direction not in found:
@@ -176,23 +177,23 @@ def table(found) -> str:
     fewest = min(min(found[d]["pictures"].values()) for d in DOMAINS if d in found)
     if fewest < fid.ENOUGH:
         lines.append(
-            f"FID of {fewest} pictures is too high by an amount that depends on their number: "
+            f"FID of {fewest} images is too high by an amount that depends on their number: "
             f"compare only with as many."
         )
     return "\n".join(lines)
 
 
 def _cache(config):
-    """Where features are kept: beside the pictures, or beside the results if those are remote."""
-    remote = places.is_remote(config.dataset_folder)
+    """Where features are kept: beside the images, or beside the results if those are remote."""
+    remote = storage.is_remote(config.dataset_folder)
     return os.path.join(config.result_dir if remote else config.dataset_folder, CACHE)
 
 
 def _paths(config, part):
     folder = os.path.join(config.dataset_folder, part)
-    if not places.is_folder(folder):
+    if not storage.is_folder(folder):
         raise Failure(presence.for_measuring(folder))
-    return folders.pictures_in(folder)
+    return folders.images_in(folder)
 
 
 def _place(config, fake_dir, model):
@@ -227,6 +228,6 @@ def _number(value):
 
 def _bar(name):
     def shown(items):
-        return track(items, len(items), label=f"features of {name}", unit="picture")
+        return track(items, len(items), label=f"features of {name}", unit="image")
 
     return shown

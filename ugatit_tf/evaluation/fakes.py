@@ -1,4 +1,4 @@
-"""Where translated pictures are that are to be measured."""
+"""Where translated images are that are to be measured."""
 
 import os
 
@@ -18,6 +18,6 @@ def fakes_in(fake_dir) -> dict:
     if not folders:
         raise Failure(
             f"--fake_dir {fake_dir} has no folder a2b and no folder b2a. Expected translated test "
-            f"pictures in at least one of them."
+            f"images in at least one of them."
         )
     return folders

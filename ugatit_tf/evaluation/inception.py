@@ -1,4 +1,4 @@
-"""Pictures to the 2048 features of an Inception network, and features that are kept.
+"""Images to the 2048 features of an Inception network, and features that are kept.
 
 Numbers of different networks, weights or resize filters cannot be compared: `Protocol` names all.
 """
@@ -11,10 +11,12 @@ import os
 import numpy as np
 import tensorflow as tf
 
-from ugatit_tf.data import places
-from ugatit_tf.pictures import files
-from ugatit_tf.runtime import Failure, default_keras
-from ugatit_tf.translation import devices, flow
+from ugatit_tf import threads
+from ugatit_tf.data import storage
+from ugatit_tf.errors import Failure
+from ugatit_tf.images import files
+from ugatit_tf.keras_settings import default_keras
+from ugatit_tf.translation import devices
 
 SIZE, NUM_FEATURES = 299, 2048
 BATCH = 16
@@ -69,7 +71,7 @@ class Extractor:
 
     @property
     def key(self) -> str:
-        """What features depend on besides the pictures."""
+        """What features depend on besides the images."""
         told = [self.protocol.network, self.protocol.resize, tf.__version__, str(files.DECODING)]
         if self.protocol.weights:
             told.append(_digest(self.protocol.weights))
@@ -94,13 +96,13 @@ def features_of(extractor, images) -> np.ndarray:
     def work(batch):
         return copies.use(lambda one: one(np.stack(batch)))
 
-    batches = flow.batches(images, BATCH, lambda image: image.shape)
-    with flow.threads(copies.count) as pool:
-        return np.concatenate(list(flow.ahead(pool, work, batches, copies.count + 1)))
+    batches = threads.batches(images, BATCH, lambda image: image.shape)
+    with threads.threads(copies.count) as pool:
+        return np.concatenate(list(threads.ahead(pool, work, batches, copies.count + 1)))
 
 
 def kept(extractor, paths, folder, progress=lambda items: items) -> np.ndarray:
-    """Features of the pictures at `paths`, computed once for these contents and kept in `folder`.
+    """Features of the images at `paths`, computed once for these contents and kept in `folder`.
 
     Args:
         progress: function that passes on what it iterates over.
@@ -116,10 +118,10 @@ def kept(extractor, paths, folder, progress=lambda items: items) -> np.ndarray:
             return np.array(found)
     except (OSError, ValueError, EOFError):
         pass  # not there, or damaged: computed again
-    threads = flow.workers(copies.count)
-    with flow.threads(threads) as pool:
-        pictures = flow.ahead(pool, files.read, progress(paths), threads + 1)
-        found = features_of(copies, pictures)
+    count = threads.workers(copies.count)
+    with threads.threads(count) as pool:
+        images = threads.ahead(pool, files.read, progress(paths), count + 1)
+        found = features_of(copies, images)
     try:
         with files.replacing(path) as file:
             np.save(file, found)
@@ -195,4 +197,4 @@ def _graph(weights):
 
 
 def _digest(path):
-    return hashlib.sha256(places.read_bytes(path)).hexdigest()
+    return hashlib.sha256(storage.read_bytes(path)).hexdigest()

@@ -1,4 +1,4 @@
-"""A study with people: which pictures they compare, and what their answers say."""
+"""A study with people: which images they compare, and what their answers say."""
 
 import collections
 import csv
@@ -6,30 +6,30 @@ import math
 import os
 import reprlib
 
-from ugatit_tf.data import folders, places
+from ugatit_tf.data import folders, storage
+from ugatit_tf.errors import Failure
+from ugatit_tf.images import files
 from ugatit_tf.jsonfile import parse_json, read_json
-from ugatit_tf.pictures import files
-from ugatit_tf.runtime import Failure
 
 Z = 1.959964  # of the normal distribution: 95% lie within
 
 
 def questions(sources, methods):
-    """Yields (name, source, dict method -> result) of all pictures that every method has.
+    """Yields (name, source, dict method -> result) of all images that every method has.
 
     Args:
         sources: folder.
         methods: dict name -> folder; a result has the name of its source, in any format.
 
     Raises:
-        Failure: there is no such picture.
+        Failure: there is no such image.
     """
     found = {name: _by_stem(folder) for name, folder in methods.items()}
     paths = _by_stem(sources)
     common = [stem for stem in paths if all(stem in results for results in found.values())]
     if not common:
         raise Failure(
-            f"No picture of {sources} has a result of the same name in all of "
+            f"No image of {sources} has a result of the same name in all of "
             f"{', '.join(methods.values())}."
         )
     return (
@@ -43,7 +43,7 @@ def questions(sources, methods):
 
 
 def read(pattern) -> list:
-    """The answers in the JSON and CSV files that a pattern names: dicts with person, picture,
+    """The answers in the JSON and CSV files that a pattern names: dicts with person, image,
     choice and shown, a list.
 
     Answers that are there twice, as in the JSON and the CSV file of one person, count once.
@@ -51,10 +51,10 @@ def read(pattern) -> list:
     Raises:
         Failure: there is no file, one is something else, or two contradict each other.
     """
-    _, paths = places.matching(pattern)
+    _, paths = storage.matching(pattern)
     if not paths:
         raise Failure(f"--votes {pattern}: nothing is there. Expected files that the page saved.")
-    known = {}  # person -> (file, picture -> vote)
+    known = {}  # person -> (file, image -> vote)
     for path in paths:
         try:
             people = _by_person(_rows(path))
@@ -86,7 +86,7 @@ def _rows(path):
 
 
 def _by_person(rows) -> dict:
-    """person -> picture -> vote."""
+    """person -> image -> vote."""
     people = {}
     for number, row in enumerate(rows, 1):
         if not isinstance(row, dict):
@@ -97,7 +97,7 @@ def _by_person(rows) -> dict:
             raise ValueError(f"a choice that was not shown in answer {number}")
         same = people.setdefault(vote["person"], {}).setdefault(vote["picture"], vote)
         if same != vote:
-            raise ValueError(f"two answers of {vote['person']} to the picture {vote['picture']}")
+            raise ValueError(f"two answers of {vote['person']} to the image {vote['image']}")
     return people
 
 
@@ -120,7 +120,7 @@ def summary(votes) -> dict:
     """method -> {"chosen", "shown", "share", "low", "high"}, the most preferred first.
 
     The interval is Wilson's, 95%, as if all answers were independent; those of one person, and
-    those on one picture, are not quite.
+    those on one image, are not quite.
     """
     chosen = collections.Counter(vote["choice"] for vote in votes)
     shown = collections.Counter(method for vote in votes for method in vote["shown"])
@@ -142,9 +142,9 @@ def wilson(successes, count):
 
 
 def table(votes) -> str:
-    people, pictures = ({vote[name] for vote in votes} for name in ("person", "picture"))
+    people, images = ({vote[name] for vote in votes} for name in ("person", "picture"))
     lines = [
-        f"{len(votes)} answers of {len(people)} people on {len(pictures)} pictures",
+        f"{len(votes)} answers of {len(people)} people on {len(images)} images",
         f"{'method':24} {'chosen':>7} {'share':>7}  95% interval",
     ]
     for method, row in summary(votes).items():
@@ -157,6 +157,6 @@ def table(votes) -> str:
 
 def _by_stem(folder):
     if not os.path.isdir(folder):
-        raise Failure(f"No folder {folder}. Expected pictures.")
-    paths = folders.pictures_in(folder)
+        raise Failure(f"No folder {folder}. Expected images.")
+    paths = folders.images_in(folder)
     return {os.path.splitext(os.path.basename(path))[0]: path for path in paths}

@@ -10,9 +10,11 @@ import numpy as np
 import tensorflow as tf
 
 from ugatit_tf.data.pipeline import resized
+from ugatit_tf.errors import Failure
+from ugatit_tf.keras_settings import raw
 from ugatit_tf.networks.generator import MULTIPLE, SMALLEST
-from ugatit_tf.networks.shapes import required
-from ugatit_tf.runtime import Failure, plain_path, raw, refuse_not_finite
+from ugatit_tf.networks.shapes import refuse_not_finite, required
+from ugatit_tf.tf_paths import plain_path
 
 LARGEST_DIFFERENCE = 1  # of 255 levels, between the Keras model and the loaded export
 
@@ -46,7 +48,7 @@ np.savez(results, **outputs)
 
 
 class Translator(tf.Module):
-    """One direction of the model, from and to bytes of a picture.
+    """One direction of the model, from and to bytes of an image.
 
     Signatures:
         serving_default: `images` uint8 [N, H, W, img_ch] to `images` uint8, the same shape,
@@ -60,7 +62,7 @@ class Translator(tf.Module):
             4, and at least 8.
         encoded: `encoded` string [N], files as JPEG, PNG, BMP or GIF, resized to the training
             size as the test phase does, to `encoded` string [N], PNG files. TensorFlow's decoders
-            do not turn pictures by EXIF, convert colour profiles or scale 16-bit greys.
+            do not turn images by EXIF, convert colour profiles or scale 16-bit greys.
 
     A batch of none, and sizes that do not fit, are an InvalidArgumentError that says what is
     expected.
@@ -119,7 +121,7 @@ class Translator(tf.Module):
         return {"images": out.image, **heat}
 
     def translate_encoded(self, encoded):
-        encoded = _checked(encoded, "encoded, the contents of N picture files")
+        encoded = _checked(encoded, "encoded, the contents of N image files")
         shape = tf.TensorSpec([self._size, self._size, self._channels])
         images = tf.map_fn(self._decoded, encoded, fn_output_signature=shape)
         out = _to_uint8(self._generate(images).image)
@@ -164,24 +166,24 @@ def export(generator, config, folder) -> float:
     return difference
 
 
-def fixed_picture(size, channels):
+def fixed_image(size, channels):
     """uint8 [1, size, size, channels] with smooth parts, edges and noise."""
     rng = np.random.default_rng(0)
     y, x = np.mgrid[:size, :size][..., None] / size
     waves = np.sin(2 * np.pi * (x * np.arange(1, channels + 1) + y))
-    picture = 127 + 60 * waves + 40 * (x > y) + rng.normal(0, 8, [size, size, channels])
-    return np.uint8(np.clip(picture, 0, 255))[None]
+    image = 127 + 60 * waves + 40 * (x > y) + rng.normal(0, 8, [size, size, channels])
+    return np.uint8(np.clip(image, 0, 255))[None]
 
 
 def _inputs(config) -> dict:
     """signature/input -> value: what the check gives to each signature."""
-    picture = fixed_picture(config.img_size, config.img_ch)
-    odd = picture[:, 1:, 2:] if config.any_size else picture
+    image = fixed_image(config.img_size, config.img_ch)
+    odd = image[:, 1:, 2:] if config.any_size else image
     return {
         "translate/images": odd,
         "serving_default/images": odd,
-        "exact/images": np.float32(picture / 127.5 - 1.0),
-        "encoded/encoded": np.array([tf.io.encode_png(picture[0]).numpy()]),
+        "exact/images": np.float32(image / 127.5 - 1.0),
+        "encoded/encoded": np.array([tf.io.encode_png(image[0]).numpy()]),
     }
 
 
@@ -238,7 +240,7 @@ def _checked(values, expected):
     Servers do not look at shapes.
     """
     values = tf.ensure_shape(values, values.shape)
-    return required(tf.size(values) > 0, values, f"Expected at least one picture: {expected}.")
+    return required(tf.size(values) > 0, values, f"Expected at least one image: {expected}.")
 
 
 def _reflected(images, axis):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ugatit_tf.runtime import Failure
+from ugatit_tf.errors import Failure
 
 
 class MappingError(Failure):

@@ -7,7 +7,7 @@ import re
 
 import tensorflow as tf
 
-from ugatit_tf import runtime
+from ugatit_tf import tf_paths
 from ugatit_tf.interchange.mapping import MappingError, assign
 
 NETWORKS = {
@@ -133,7 +133,7 @@ def _newest(folder):
 
 def _recorded(folder):
     """The name of the checkpoint that the file `checkpoint` says is the newest; "" if none."""
-    with runtime.plain_path(folder or os.curdir) as plain:
+    with tf_paths.plain_path(folder or os.curdir) as plain:
         try:
             state = tf.train.get_checkpoint_state(plain)
         except UnicodeDecodeError:
@@ -217,14 +217,14 @@ def step_of(prefix):
 def _reader(prefix):
     """Opens a checkpoint, until the context ends."""
     folder, name = os.path.split(os.fspath(prefix))
-    with runtime.plain_path(folder) as plain:
+    with tf_paths.plain_path(folder) as plain:
         try:
             reader = tf.train.load_checkpoint(os.path.join(plain, name))
         except (ValueError, tf.errors.OpError):  # ValueError: a name that is not UTF-8
             raise FileNotFoundError(
                 f"No TensorFlow checkpoint at {prefix}. Expected a folder with one, or the path of "
                 f"its files without the ending, e.g. NAME.model-1000 for NAME.model-1000.index; "
-                f"in that name, without {' '.join(runtime.MAGIC)}."
+                f"in that name, without {' '.join(tf_paths.MAGIC)}."
             ) from None
         yield reader
 

@@ -13,7 +13,7 @@ from ugatit_tf.layers.convolution import add_u, kernel_initializer, sigma_of
 from ugatit_tf.layers.precision import MixedLayer, add_bias, float32, like
 
 
-class Attended(NamedTuple):
+class CAMOutput(NamedTuple):
     features: tf.Tensor  # [batch, height, width, channels], before the activation
     cam_logit: tf.Tensor  # float32 [batch, 2]: of the average and of the maximum
 
@@ -56,7 +56,7 @@ class CAM(MixedLayer):
         average, maximum = tf.reduce_mean(float32(x), [1, 2]), float32(tf.reduce_max(x, [1, 2]))
         pooled = tf.stack([average, maximum], 1)  # [B, 2, C]
         cam_logit = tf.squeeze(tf.tensordot(pooled, weight, 1), -1) + self.bias  # [B, 2]
-        return Attended(self.mixer(x, weight + self.bias), cam_logit)
+        return CAMOutput(self.mixer(x, weight + self.bias), cam_logit)
 
     def get_config(self):
         return {**super().get_config(), "spectral_norm": self.spectral_norm}

@@ -2,15 +2,15 @@
 
 import tensorflow as tf
 
-from ugatit_tf import runtime
+from ugatit_tf import keras_settings
 
-runtime.check_keras()  # before the first layer is defined
+keras_settings.check_keras()  # before the first layer is defined
 
 
 class MixedLayer(tf.keras.layers.Layer):
     """A layer that computes in the type of its input, whatever Keras' own settings are.
 
-    The networks cast the picture once, at their entry; from there on every map has that type.
+    The networks cast the image once, at their entry; from there on every map has that type.
     Weights stay float32, as do statistics, spectral norms and what the networks return.
     """
 

@@ -14,7 +14,7 @@ from ugatit_tf.limits import smallest_image
 from ugatit_tf.networks.shapes import check_images
 
 
-class Judgement(NamedTuple):
+class DiscriminatorOutput(NamedTuple):
     logit: tf.Tensor  # [batch, h, w, 1], one for each patch; high where it looks real
     # Both None without a class activation map.
     cam_logit: Optional[tf.Tensor]  # [batch, 2]
@@ -22,7 +22,7 @@ class Judgement(NamedTuple):
 
 
 class PatchNetwork(MixedLayer):
-    """Judges patches of a picture.
+    """Judges patches of an image.
 
     Args:
         ch: int. Channels of the first layer; each further one doubles them.
@@ -60,7 +60,7 @@ class PatchNetwork(MixedLayer):
             attended, cam_logit = self.cam(x, training=training)
             x = _activate(attended)
             heatmap = tf.reduce_sum(float32(x), -1)
-        return Judgement(float32(self.to_logit(x, training=training)), cam_logit, heatmap)
+        return DiscriminatorOutput(float32(self.to_logit(x, training=training)), cam_logit, heatmap)
 
     def _convolution(self, channels, stride=1):
         return Convolution(channels, 4, stride=stride, padding=1, spectral_norm=self.spectral_norm)
@@ -81,7 +81,7 @@ class Discriminator(MixedLayer):
 
     Args:
         ch: int. Channels of the first layers.
-        n_dis: int. The global network halves the picture n_dis - 1 times, the local one
+        n_dis: int. The global network halves the image n_dis - 1 times, the local one
             n_dis - 3 times (and at least once).
         sn: bool. Spectral normalization.
         cam: bool, as in `PatchNetwork`.
@@ -92,7 +92,7 @@ class Discriminator(MixedLayer):
         training: bool. Whether the spectral states are updated.
 
     Returns:
-        (local, global), a `Judgement` each.
+        (local, global), a `DiscriminatorOutput` each.
 
     Raises:
         ValueError: `x` has another shape, or a side below `config.smallest_image(n_dis)`.

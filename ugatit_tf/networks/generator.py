@@ -14,7 +14,7 @@ from ugatit_tf.layers.blocks import (
     ResidualBlock,
     UpsampleBlock,
 )
-from ugatit_tf.layers.cam import CAM, Attended
+from ugatit_tf.layers.cam import CAM, CAMOutput
 from ugatit_tf.layers.convolution import Convolution, kernel_initializer
 from ugatit_tf.layers.normalization import ADAPTIVE
 from ugatit_tf.layers.precision import MixedLayer, float32
@@ -37,7 +37,7 @@ class Generator(MixedLayer):
         ch: int. Channels of the first layer; the bottleneck has 4 ch.
         n_res: int. Residual blocks, and as many adaptive ones.
         img_ch: int. 1 or 3.
-        light: bool. Average the features over the picture before the MLP: any size that is a
+        light: bool. Average the features over the image before the MLP: any size that is a
             multiple of 4 (and at least 8). Without it the weights belong to one size.
         smoothing: bool, as in `AdaLIN`.
         norm: of the decoder: "adalin" or "adain", whose scale and shift the MLP makes (their
@@ -131,7 +131,7 @@ class Generator(MixedLayer):
         h = tf.cast(x, self.precision)
         for block in (self.stem, *self.down, *self.residual):
             h = self._run(block, h)  # [B, H/4, W/4, 4 ch] at the end
-        return self.cam(h) if self.cam else Attended(h, None)
+        return self.cam(h) if self.cam else CAMOutput(h, None)
 
     def _run(self, block, *inputs):
         return (tf.recompute_grad(block) if self.recompute else block)(*inputs)

@@ -1,6 +1,9 @@
 """Which images a network takes, checked before it computes anything."""
 
+import numpy as np
 import tensorflow as tf
+
+from ugatit_tf.errors import Failure
 
 
 def check_images(x, name, *, smallest, multiple=1, channels=None):
@@ -51,3 +54,18 @@ def required(condition, x, expected):
     check = tf.debugging.Assert(condition, [expected, "Received the shape", tf.shape(x)], 4)
     with tf.control_dependencies([check] if check is not None else []):
         return tf.identity(x)
+
+
+def refuse_not_finite(images, source):
+    """Raises `Failure` where images that a network made hold NaN, which a file would show as black.
+
+    Args:
+        images: float array.
+        source: str. What the message calls the network.
+    """
+    if not np.isfinite(images).all():
+        raise Failure(
+            f"{source} gives numbers that are not finite (NaN): its weights are damaged, or "
+            f"overflow in --precision float16. Use another checkpoint, e.g. --which best, or train "
+            f"again."
+        )

@@ -14,10 +14,10 @@ import json
 import os
 import re
 
-from ugatit_tf import atomic, runtime
+from ugatit_tf import atomic, tf_paths
+from ugatit_tf.errors import Failure
 from ugatit_tf.jsonfile import JSONFileError, read_json
 from ugatit_tf.lazy import tf
-from ugatit_tf.runtime import Failure
 
 KEPT = 5
 NAME = re.compile(r"step_(\d{7,})")
@@ -238,7 +238,7 @@ def note(path, name):
 def _reading(path):
     """Opens the checkpoint at `path`; where it cannot be read, also later, a `Failure` says why."""
     try:
-        with runtime.plain_path(path) as plain:
+        with tf_paths.plain_path(path) as plain:
             yield tf.train.load_checkpoint(os.path.join(plain, FILE))
     except (ValueError, IndexError, tf.errors.OpError) as error:  # IndexError: cut off
         reason = str(error).splitlines()[0]
@@ -259,7 +259,7 @@ def _advice(path):
             with open(os.path.join(path, name), "rb") as file:
                 while file.read(CHUNK):
                     pass
-        with runtime.plain_path(path) as plain:
+        with tf_paths.plain_path(path) as plain:
             reader = tf.train.load_checkpoint(os.path.join(plain, FILE))
             for name in reader.get_variable_to_shape_map():
                 reader.get_tensor(name)

@@ -7,8 +7,8 @@ import os
 
 import numpy as np
 
+from ugatit_tf.errors import Failure
 from ugatit_tf.lazy import tf
-from ugatit_tf.runtime import Failure
 
 try:
     import fcntl
@@ -92,16 +92,16 @@ def _is_of_disk(error):
     return any(os.strerror(number) in str(error) for number in DISK_ERRORS)
 
 
-def check_finite(step, scalars, pictures, newest):
+def check_finite(step, scalars, images, newest):
     """Stops the run where a loss or a gradient is infinite or not a number.
 
     Args:
         scalars: what `Trainer.step` returned.
-        pictures: function () -> the names of the pictures of this step.
+        images: function () -> the names of the images of this step.
         newest: function () -> the path of the newest checkpoint, or None.
 
     Raises:
-        Failure: names the terms and the pictures.
+        Failure: names the terms and the images.
     """
     if bool(scalars["finite"]):
         return
@@ -114,9 +114,9 @@ def check_finite(step, scalars, pictures, newest):
         told = f"{path} is from before it; if going on from there fails at once, move that folder"
         told += " elsewhere to go on from the one before."
     raise Failure(
-        f"Step {step}: not a finite number: {what}. Pictures: {', '.join(pictures())}. Nothing "
+        f"Step {step}: not a finite number: {what}. Images: {', '.join(images())}. Nothing "
         f"of this step was saved. {told} Try a smaller --lr; if it happens at the same step "
-        f"again, look at these pictures."
+        f"again, look at these images."
     )
 
 
@@ -137,16 +137,16 @@ class Watch:
                     tag,
                     f"Step {step}: {tag} has been below {WON} for {WON_FOR} summaries: this "
                     f"discriminator always tells real from fake, and its generator learns no "
-                    f"more from it. Try more or more varied pictures, --augment_flag True, "
+                    f"more from it. Try more or more varied images, --augment_flag True, "
                     f"--sn True, or a smaller --lr.",
                 )
 
     def translations(self, step, sources, images):
-        """Looks at what different pictures became: lists of arrays in [-1, 1]."""
+        """Looks at what different images became: lists of arrays in [-1, 1]."""
         if len(images) > 1 and _spread(images) < COLLAPSED <= _spread(sources):
             self._warn(
                 "collapsed",
-                f"Step {step}: different pictures are translated into the same one. If this "
+                f"Step {step}: different images are translated into the same one. If this "
                 f"lasts, start again with a smaller --lr, or with a larger --cycle_weight.",
             )
 

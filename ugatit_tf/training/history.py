@@ -20,14 +20,14 @@ def about(config, parts, before, step, replicas=1) -> dict:
     """Versions, git revision, dataset, devices, and what was changed at which step.
 
     Args:
-        parts: dict name -> `folders.Part` of the training pictures.
+        parts: dict name -> `folders.Part` of the training images.
         before: (options, about) of the run so far, both empty for a new one.
         replicas: int. Devices that work together.
     """
     options, noted = before
     new = {k: v for k, v in dataclasses.asdict(config).items() if k not in OF_A_START}
     dataset = {
-        name: {"pictures": len(part.pictures), "fingerprint": part.fingerprint}
+        name: {"pictures": len(part.images), "fingerprint": part.fingerprint}
         for name, part in parts.items()
     }
     return {

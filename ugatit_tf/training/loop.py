@@ -11,9 +11,9 @@ from functools import partial
 from ugatit_tf.config import OF_A_START, Config
 from ugatit_tf.config import about as options_of
 from ugatit_tf.data import folders, pipeline
+from ugatit_tf.errors import Failure
+from ugatit_tf.images import files
 from ugatit_tf.networks.model import build_model
-from ugatit_tf.pictures import files
-from ugatit_tf.runtime import Failure
 from ugatit_tf.signals import stop_asked
 from ugatit_tf.training import checkpoints, guards, history, samples
 from ugatit_tf.training.progress import progress
@@ -109,7 +109,7 @@ class Follower:
             for real_a, real_b in dataset:
                 scalars = self.trainer.step(real_a, real_b)
                 done += 1
-                guards.check_finite(done, scalars, partial(self._pictures, done), self._newest)
+                guards.check_finite(done, scalars, partial(self._images, done), self._newest)
                 bar.tell(scalars)
                 stopping = replicas.any(asked())
                 self.after(done, scalars, stopping)
@@ -123,7 +123,7 @@ class Follower:
     def close(self):
         """Called when all is done, or nothing more can be."""
 
-    def _pictures(self, done):
+    def _images(self, done):
         return pipeline.names_of_step(*self.paths, self.config, done - 1, share=self.share)
 
     def _newest(self):
@@ -147,7 +147,7 @@ class Run(Follower):
             self._write_sample(0)
         if count > 1:
             samples_per_step = count * config.samples_per_step
-            print(f"{count} devices; a step takes {samples_per_step} pictures of each domain.")
+            print(f"{count} devices; a step takes {samples_per_step} images of each domain.")
         print("Building the training graph; the first step takes longer.", flush=True)
         self.record.step_begins()
 
@@ -216,13 +216,13 @@ class Run(Follower):
             raise Failure(f"--best_by {name} is not measured. These are: {', '.join(values)}")
 
     def _write_reals(self):
-        pictures = {"A": [], "B": []}
+        images = {"A": [], "B": []}
         for batch_a, batch_b in pipeline.batches(*self.paths, self.config):
-            pictures["A"].extend(batch_a)
-            pictures["B"].extend(batch_b)
-            if len(pictures["A"]) >= REALS:
+            images["A"].extend(batch_a)
+            images["B"].extend(batch_b)
+            if len(images["A"]) >= REALS:
                 break
-        image = samples.reals(pictures["A"][:REALS], pictures["B"][:REALS])
+        image = samples.reals(images["A"][:REALS], images["B"][:REALS])
         files.write(os.path.join(self.samples, "reals.png"), image)
 
     def _write_sample(self, done):
@@ -231,7 +231,7 @@ class Run(Follower):
             self.watch.translations(done, sources, fakes)
         path = os.path.join(self.samples, f"{checkpoints.folder_name(done)}.png")
         files.write(path, image, synced=True)
-        self.record.summaries.picture(done, "samples", image)
+        self.record.summaries.images(done, "samples", image)
 
 
 def _tell_changes(changes, done):
@@ -239,7 +239,7 @@ def _tell_changes(changes, done):
     for change in changes:
         if change["step"] == done and change["option"] in folders.TRAIN:
             LOG.warning(
-                "The pictures in %s are others than before; from here on they come in another "
+                "The images in %s are others than before; from here on they come in another "
                 "order. Noted in config.json.",
                 change["option"],
             )
@@ -271,17 +271,17 @@ def _check_alike(replicas, config, parts):
     step = max(checkpoints.saved(config.run_folder), default=0)
     prints = [part.fingerprint for part in parts.values()]
     marks = [step, *(zlib.crc32(repr(value).encode()) for value in (prints, *options.values()))]
-    names = [f"the step of their newest checkpoint ({step} here)", "their pictures"]
+    names = [f"the step of their newest checkpoint ({step} here)", "their images"]
     names += [f"{name} ({value} here)" for name, value in options.items()]
     of_workers = zip(*replicas.rows(marks))
     differing = [name for name, values in zip(names, of_workers) if len(set(values)) > 1]
     if differing:
         raise Failure(
             f"The workers differ in {', '.join(differing)}. Give all of them the same command, a "
-            f"--checkpoint_dir that they share, and a --dataset_dir with the same pictures."
+            f"--checkpoint_dir that they share, and a --dataset_dir with the same images."
         )
 
 
 def _shown(path, config):
-    """A picture for the samples: the same each time, so that they can be compared."""
+    """An image for the samples: the same each time, so that they can be compared."""
     return pipeline.load(path, size=config.img_size, channels=config.img_ch)

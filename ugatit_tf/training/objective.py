@@ -36,7 +36,7 @@ class Networks(NamedTuple):
 
 
 class Translated(NamedTuple):
-    """What a generator made of the pictures of a step."""
+    """What a generator made of the images of a step."""
 
     fake: tf.Tensor  # of its source domain
     same: Optional[tf.Tensor]  # of its target domain, which it should not change

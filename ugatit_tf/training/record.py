@@ -2,7 +2,7 @@
 
 import os
 
-from ugatit_tf import runtime
+from ugatit_tf import machine
 from ugatit_tf.training import checkpoints, history, summaries
 from ugatit_tf.training.means import Means, StepTimer
 from ugatit_tf.training.optimizer import learning_rate
@@ -59,7 +59,7 @@ class Record:
             "learning_rate": learning_rate(done - 1, config),
             "seconds_per_step": seconds,
             "images_per_second": images * config.samples_per_step / seconds,
-            "memory_gb": runtime.peak_memory() / 1e9,
+            "memory_gb": machine.peak_memory() / 1e9,
         }
         if done % config.summary_freq == 0:
             self.means.clear()

@@ -11,6 +11,8 @@ import functools
 import numpy as np
 import tensorflow as tf
 
+from ugatit_tf import cluster
+
 MEAN = tf.distribute.ReduceOp.MEAN
 
 
@@ -141,3 +143,28 @@ def place_of(strategy):
     spec = resolver.cluster_spec().as_dict()
     chiefs, workers = len(spec.get("chief", [])), len(spec.get("worker", []))
     return resolver.task_id + (chiefs if resolver.task_type == "worker" else 0), chiefs + workers
+
+
+@functools.lru_cache(None)  # a second strategy of one process would mix up its messages
+def strategy_of(name="auto"):
+    """The `tf.distribute.Strategy` that `--strategy` names; None where one device works alone.
+
+    That of several machines must be made before TensorFlow computes anything.
+
+    Raises:
+        Failure: the other machines are not named, or not as TensorFlow wants it.
+    """
+    processes = cluster.from_environment(name)
+    workers = len(processes.addresses)
+    if name == "auto":
+        name = "multi_worker" if workers > 1 else "mirrored"
+        if name == "mirrored" and len(tf.config.list_physical_devices("GPU")) < 2:
+            name = "one"
+    if name == "multi_worker":
+        print(f"Waiting for all {workers} workers of TF_CONFIG.", flush=True)
+        cluster.gather(processes)
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+    if name == "one" or len(devices) < 2:
+        return None
+    return tf.distribute.MirroredStrategy([device.name for device in devices])

@@ -1,10 +1,10 @@
-"""Sample pictures of a training run: what goes in, what comes out, and where attention is."""
+"""Sample images of a training run: what goes in, what comes out, and where attention is."""
 
 import numpy as np
 import tensorflow as tf
 
-from ugatit_tf.pictures import panels
-from ugatit_tf.pictures.files import to_uint8
+from ugatit_tf.images import panels
+from ugatit_tf.images.files import to_uint8
 
 COLUMNS = (
     "Input",
@@ -43,7 +43,7 @@ def sheet(model, reals_a, reals_b):
 
 
 def reals(batch_a, batch_b):
-    """The training pictures as the networks see them, A above B, uint8."""
+    """The training images as the networks see them, A above B, uint8."""
     rows = [[to_uint8(np.asarray(image)) for image in batch] for batch in (batch_a, batch_b)]
     return panels.grid(rows, row_titles=["A", "B"])
 
@@ -51,7 +51,7 @@ def reals(batch_a, batch_b):
 def _row(batch, translated, back, judge):
     """The tiles of one image, in the order of `COLUMNS`; None for attention that is not there.
 
-    Identity is the picture through the other generator.
+    Identity is the image through the other generator.
     """
     local, global_ = judge(translated.image)
     source, fake = _image(batch), _image(translated.image)

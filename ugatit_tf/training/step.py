@@ -7,7 +7,7 @@ import contextlib
 
 import tensorflow as tf
 
-from ugatit_tf.runtime import seed_of
+from ugatit_tf.seeds import seed_of
 from ugatit_tf.training.learner import Learner
 from ugatit_tf.training.objective import Networks, Objective
 from ugatit_tf.training.optimizer import learning_rate

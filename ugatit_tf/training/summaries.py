@@ -1,4 +1,4 @@
-"""What TensorBoard shows: losses, rho, the learning rate, speed and memory, pictures."""
+"""What TensorBoard shows: losses, rho, the learning rate, speed and memory, images."""
 
 import os
 import struct
@@ -30,7 +30,7 @@ steps of `make demo` on the built-in faces (64 px, lsgan):
 
 - `D_A_loss`, `D_B_loss`: 2.2 and 2.0 in the first 100 steps, then 1.2 to 2.0. Near 0 for long:
   that discriminator has won. At 2 for long: it tells nothing apart.
-- `a2b/cycle`, `b2a/cycle`: mean differences of pictures in [-1, 1] after there and back; from 0.21
+- `a2b/cycle`, `b2a/cycle`: mean differences of images in [-1, 1] after there and back; from 0.21
   and 0.28 down to 0.11 and 0.18. `a2b/identity`, `b2a/identity`: from 0.27 and 0.20 to 0.16 and
   0.11.
 - `a2b/cam`, `b2a/cam`: 1.4 means that the map cannot tell the domains apart; 0.82 in the first 100
@@ -40,7 +40,7 @@ steps of `make demo` on the built-in faces (64 px, lsgan):
   `Generator_loss` is mostly that part: near 2800 in the first steps, 1.4 for each direction.
 - `rho`: 1 is instance, 0 is layer normalization. It starts at 1 in the adaptive blocks and at 0
   in the upsampling blocks, and spreads.
-- The losses do not settle, because both sides learn. Judge by the pictures under `samples`.
+- The losses do not settle, because both sides learn. Judge by the images under `samples`.
 """
 
 
@@ -73,7 +73,7 @@ class Summaries:
                     tf.summary.scalar(f"rho/{path}_max", tf.reduce_max(weight))
                     tf.summary.scalar(f"rho/{path}_mean", tf.reduce_mean(weight))
 
-    def picture(self, step, tag, image):
+    def images(self, step, tag, image):
         """Args: image: uint8 [height, width, 3]."""
         with self.writer.as_default(step):
             tf.summary.image(tag, image[None])

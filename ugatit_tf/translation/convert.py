@@ -1,7 +1,7 @@
-"""`--phase translate`: pictures in, translated pictures of the same names out.
+"""`--phase translate`: images in, translated images of the same names out.
 
 One bad file never stops the others. While the networks work on a batch, threads decode the next
-pictures and encode the last; a few are on the way at any time, so memory does not grow.
+images and encode the last; a few are on the way at any time, so memory does not grow.
 """
 
 import dataclasses
@@ -16,12 +16,12 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from ugatit_tf import atomic
-from ugatit_tf.pictures import files, panels, video
+from ugatit_tf import atomic, threads
+from ugatit_tf.errors import Failure, reason
+from ugatit_tf.images import files, panels, video_file
 from ugatit_tf.progress import Progress
-from ugatit_tf.runtime import Failure, reason
-from ugatit_tf.translation import face, flow, pages, sources
-from ugatit_tf.translation.model import BATCH, Looked, finished
+from ugatit_tf.translation import face, pages, sources
+from ugatit_tf.translation.model import BATCH, Heatmaps, finished
 from ugatit_tf.translation.outcome import Outcome, keeps, note_removed, widened
 from ugatit_tf.translation.translate import DIRECTIONS
 
@@ -32,12 +32,12 @@ NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)  # every next f
 
 @dataclasses.dataclass(frozen=True)
 class Prepared:
-    """A picture on its way to the networks."""
+    """An image on its way to the networks."""
 
     job: sources.Job
     pixels: np.ndarray  # uint8 [height, width, channels]
     alpha: Optional[np.ndarray]
-    region: Optional[tuple]  # of the face: (top, left, side); None is the whole picture
+    region: Optional[tuple]  # of the face: (top, left, side); None is the whole image
     how: object  # the `Fit` of the region
     x: Optional[np.ndarray]  # float32, as the networks take it
     stilled: bool = False  # it moves, and this is its first frame
@@ -52,12 +52,12 @@ class Prepared:
 
 
 class TooLarge(ValueError):  # noqa: N818
-    """A picture that would be scaled to more pixels than `--max_pixels` allows."""
+    """An image that would be scaled to more pixels than `--max_pixels` allows."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Failed:
-    """A picture that could not be translated."""
+    """An image that could not be translated."""
 
     job: sources.Job
     reason: str
@@ -65,7 +65,7 @@ class Failed:
 
 @dataclasses.dataclass(frozen=True)
 class Done:
-    """A picture that was translated and written."""
+    """An image that was translated and written."""
 
     job: sources.Job
     images: dict  # title -> uint8 image, as the report shows them
@@ -76,7 +76,7 @@ class Done:
 
 
 def convert(model, request) -> Outcome:
-    """Translates all pictures of a request.
+    """Translates all images of a request.
 
     Raises:
         Failure: nothing could be begun; see `sources.jobs`.
@@ -87,7 +87,7 @@ def convert(model, request) -> Outcome:
     atomic.remove_abandoned(request.output, *{os.path.dirname(job.target) for job in jobs})
     outcome, began = Outcome(failed=sources.unreadable(request)), time.monotonic()
     label = DIRECTIONS[request.direction][1]
-    with Progress(len(jobs), unit="picture", label=label) as bar:
+    with Progress(len(jobs), unit="image", label=label) as bar:
         results = _counted(_results(model, request, jobs), outcome, bar)
         if request.report and jobs:
             outcome.report = pages.write(model, request, results, outcome)
@@ -100,7 +100,7 @@ def convert(model, request) -> Outcome:
 
 
 def prepared(model, request, job, pixels, alpha=None, region=None) -> Prepared:
-    """What the networks are given of a picture, or of the `region` with its face.
+    """What the networks are given of an image, or of the `region` with its face.
 
     Raises:
         TooLarge: so many pixels are not allowed.
@@ -120,31 +120,31 @@ def prepared(model, request, job, pixels, alpha=None, region=None) -> Prepared:
 
 
 def tile_pixels(model, request):
-    """Above how many pixels pictures are done in tiles: only those that keep their shape."""
+    """Above how many pixels images are done in tiles: only those that keep their shape."""
     return request.tile_pixels if keeps(model, request) else sys.maxsize
 
 
-def images_of(picture, image, looked):
-    """What is written of a translated picture.
+def images_of(source, image, looked):
+    """What is written of a translated image.
 
     Args:
-        picture: `Prepared`.
+        image: `Prepared`.
         image, looked: what the networks made of it, without batch.
 
     Returns:
-        (input, output: uint8 of one size; `Looked` of that size).
+        (input, output: uint8 of one size; `Heatmaps` of that size).
     """
-    output, looked = finished(picture.how, image, looked)
+    output, looked = finished(source.how, image, looked)
     output = files.to_uint8(output)
-    if picture.region is None:
-        return picture.how.shown(picture.pixels), output, looked
-    height, width = picture.pixels.shape[:2]
-    heat = [None if h is None else face.placed(h, picture.region, height, width) for h in looked]
-    return picture.pixels, face.paste(picture.pixels, output, picture.region), Looked(*heat)
+    if source.region is None:
+        return source.how.shown(source.pixels), output, looked
+    height, width = source.pixels.shape[:2]
+    heat = [None if h is None else face.placed(h, source.region, height, width) for h in looked]
+    return source.pixels, face.paste(source.pixels, output, source.region), Heatmaps(*heat)
 
 
 def heatmaps(request, shown, output, looked) -> dict:
-    """kind -> uint8 picture or float32 array [height, width] of where the networks looked."""
+    """kind -> uint8 image or float32 array [height, width] of where the networks looked."""
     heat = {"attention": looked.generator, "local": looked.local, "global": looked.global_}
     heat = {kind: values for kind, values in heat.items() if values is not None}
     if request.heatmap in ("raw", "npy"):
@@ -164,20 +164,20 @@ def _results(model, request, jobs):
     judged, most = request.heatmap != "none" and model.judges, tile_pixels(model, request)
 
     def load(job):
-        if job.source.lower().endswith(video.SUFFIXES):
-            return Failed(job, "a film; give it as --input by itself")
+        if job.source.lower().endswith(video_file.SUFFIXES):
+            return Failed(job, "a video; give it as --input by itself")
         try:
             pixels, alpha = files.read_with_alpha(
                 job.source, channels=model.channels, max_pixels=request.max_pixels
             )
             region = face.find(pixels) if request.face else None
-            picture = prepared(model, request, job, pixels, alpha, region)
-            return dataclasses.replace(picture, stilled=files.is_animated(job.source))
-        except files.UnreadablePicture as error:
+            source = prepared(model, request, job, pixels, alpha, region)
+            return dataclasses.replace(source, stilled=files.is_animated(job.source))
+        except files.UnreadableImage as error:
             return Failed(job, error.reason)
-        except Failure:  # not of this picture: a package is missing
+        except Failure:  # not of this image: a package is missing
             raise
-        except Exception as error:  # one picture must not stop the others, whatever it is
+        except Exception as error:  # one image must not stop the others, whatever it is
             return Failed(job, _told(error))
 
     def size_of(item):
@@ -204,24 +204,24 @@ def _results(model, request, jobs):
     def finish(item):
         if isinstance(item, Failed):
             return item
-        picture, image, looked = item
+        source, image, looked = item
         try:
-            tiled = picture.num_pixels > most
-            return _written(request, picture, tiled, *images_of(picture, image, looked))
+            tiled = source.num_pixels > most
+            return _written(request, source, tiled, *images_of(source, image, looked))
         except Exception as error:  # as in `load`
             if isinstance(error, OSError) and error.errno in NO_ROOM:
                 raise
-            return Failed(picture.job, _told(error))
+            return Failed(source.job, _told(error))
 
     options = {"key": size_of, "limit": BATCH + 1, "devices": model.num_devices}
-    yield from flow.staged(jobs, load, translate, finish, size=BATCH, **options)
+    yield from threads.staged(jobs, load, translate, finish, size=BATCH, **options)
 
 
-def _written(request, picture, tiled, shown, output, looked):
-    """Writes the results of one picture: last the translation, which says that all is there."""
-    job, alpha, extras = picture.job, picture.alpha, sources.extras(picture.job, request)
-    if alpha is not None and picture.region is None:
-        alpha = picture.how.shown(alpha[..., None])[..., 0]
+def _written(request, source, tiled, shown, output, looked):
+    """Writes the results of one image: last the translation, which says that all is there."""
+    job, alpha, extras = source.job, source.alpha, sources.extras(source.job, request)
+    if alpha is not None and source.region is None:
+        alpha = source.how.shown(alpha[..., None])[..., 0]
     if extras:
         for kind, values in heatmaps(request, shown, output, looked).items():
             _write_heatmap(extras[kind], values)
@@ -231,8 +231,8 @@ def _written(request, picture, tiled, shown, output, looked):
     if request.report and looked.generator is not None:
         images["Attention"] = panels.overlay(shown, looked.generator)
     images["Output"] = output
-    lacks_face = request.face and picture.region is None
-    return Done(job, images, lacks_face, tiled, picture.stilled, picture.how.scale)
+    lacks_face = request.face and source.region is None
+    return Done(job, images, lacks_face, tiled, source.stilled, source.how.scale)
 
 
 def _write_heatmap(path, values):
@@ -257,7 +257,7 @@ def _options_of(model, request):
 
 
 def _told(error):
-    """One line on why a picture failed."""
+    """One line on why an image failed."""
     if isinstance(error, MemoryError):
         return OUT_OF_MEMORY
     if isinstance(error, OSError) and error.strerror:

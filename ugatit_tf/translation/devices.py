@@ -37,7 +37,7 @@ def names(strategy="auto") -> list:
 class Copies:
     """The same object on several devices; each use takes the first of those that are free.
 
-    A copy is made when it is needed, so that few pictures do not wait for copies on all devices.
+    A copy is made when it is needed, so that few images do not wait for copies on all devices.
 
     Args:
         first: the object, on the first device.

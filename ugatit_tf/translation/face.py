@@ -8,11 +8,11 @@ import importlib.util
 
 import numpy as np
 
-from ugatit_tf.runtime import Failure
+from ugatit_tf.errors import Failure
 
 SIDE = 2.0  # of the square to that of the found face; a selfie shows hair and shoulders too
 RAISE = 0.1  # the square's centre lies above the face's by this part of the face
-SMALLEST = 0.08  # of a face to the picture's shorter side; what is smaller is chance
+SMALLEST = 0.08  # of a face to the image's shorter side; what is smaller is chance
 GLANCE = 800  # pixels of the longer side in which faces are looked for
 EDGE = 0.12  # part of the square over which the pasted face fades out
 
@@ -28,13 +28,13 @@ def require():
 
 
 def find(pixels):
-    """The square around the largest face of a picture.
+    """The square around the largest face of an image.
 
     Args:
         pixels: uint8 [height, width, 3] or [height, width, 1], upright.
 
     Returns:
-        (top, left, side) in pixels, inside the picture; None where there is no face.
+        (top, left, side) in pixels, inside the image; None where there is no face.
 
     Raises:
         Failure: OpenCV is not installed.
@@ -68,7 +68,7 @@ def paste(pixels, square, region):
 
 
 def placed(heatmap, region, height, width):
-    """A heatmap [side, side] of the region as one of the whole picture, its least elsewhere."""
+    """A heatmap [side, side] of the region as one of the whole image, its least elsewhere."""
     top, left, side = region
     result = np.full([height, width], heatmap.min(), np.float32)
     result[top : top + side, left : left + side] = heatmap

@@ -1,4 +1,4 @@
-"""How a picture of any size meets the networks, and how the result gets its size back.
+"""How an image of any size meets the networks, and how the result gets its size back.
 
 Networks take sides that are multiples of 4. Scaling down is antialiased and up is bicubic, but
 for `stretch`, which is the official program's: bilinear to a square without antialiasing.
@@ -16,9 +16,9 @@ CPU = "CPU:0"  # threads scale there: on a GPU they would wait for the networks'
 
 @dataclasses.dataclass(frozen=True)
 class Fit:
-    """The way of one picture there and back. All sizes are (height, width) in pixels.
+    """The way of one image there and back. All sizes are (height, width) in pixels.
 
-    `apply` cuts `box` out of the picture, scales it to `inner`, and reflects it at its border
+    `apply` cuts `box` out of the image, scales it to `inner`, and reflects it at its border
     into `shape`; `undo` cuts off what was reflected and scales to `result`.
     """
 
@@ -31,7 +31,7 @@ class Fit:
 
     @property
     def scale(self) -> float:
-        """The shorter side for the networks, divided by that of the picture."""
+        """The shorter side for the networks, divided by that of the image."""
         return min(self.inner) / min(self.box[2:])
 
     def apply(self, image):
@@ -48,7 +48,7 @@ class Fit:
         return np.pad(image, [*zip(before, after), (0, 0)], "reflect")
 
     def shown(self, pixels):
-        """What `undo` gives of an untouched picture: uint8 to uint8 [*result, channels]."""
+        """What `undo` gives of an untouched image: uint8 to uint8 [*result, channels]."""
         top, left, height, width = self.box
         pixels = pixels[top : top + height, left : left + width]
         if self.result == (height, width):
@@ -63,10 +63,10 @@ class Fit:
 
 
 def fit(height, width, mode, *, size=0, max_side=0, restore=True) -> Fit:
-    """How a picture of this height and width is translated.
+    """How an image of this height and width is translated.
 
     Args:
-        mode: "keep": the picture's own shape, with a shorter side of `size` (0: its own) and a
+        mode: "keep": the image's own shape, with a shorter side of `size` (0: its own) and a
             longer one of at most `max_side` (0: any). "stretch": scaled to a square of `size`,
             whatever its shape. "crop": the square in its middle. "pad": the longer side scaled
             to `size`, and reflected to a square.

@@ -5,7 +5,7 @@ import os
 import numpy as np
 from PIL import Image
 
-from ugatit_tf.pictures import files
+from ugatit_tf.images import files
 
 SLACK = 1e-3  # rounding of floats that should lie between -1 and 1
 LUMA = np.float32([0.299, 0.587, 0.114])  # as Pillow converts to L
@@ -26,9 +26,9 @@ def as_floats(images, channels):
         ValueError: not such images.
     """
     if isinstance(images, (str, os.PathLike)):
-        return _of_picture(*files.read_with_alpha(images, channels=channels))
+        return _of_image(*files.read_with_alpha(images, channels=channels))
     if isinstance(images, Image.Image):
-        return _of_picture(*files.seen(images, channels))
+        return _of_image(*files.seen(images, channels))
     return _of_array(np.asarray(images), channels)
 
 
@@ -37,7 +37,7 @@ def grey(pixels):
     return np.rint(np.float32(pixels) @ LUMA).astype(np.uint8)[..., None]
 
 
-def _of_picture(pixels, alpha):
+def _of_image(pixels, alpha):
     def like(out):
         result = files.as_pillow(files.to_uint8(out[0]))
         transparent = alpha is not None and alpha.min() < 255
@@ -73,12 +73,12 @@ def _check(images):
         floating or images.dtype == np.uint8
     ):  # fmt: skip
         raise ValueError(
-            f"Expected a picture [height, width, 3], [height, width, 1] or [height, width], or a "
+            f"Expected an image [height, width, 3], [height, width, 1] or [height, width], or a "
             f"batch [batch, height, width, 3 or 1], as uint8 or as floats in [-1, 1]. "
             f"Received: {images.dtype} {list(images.shape)}"
         )
     if not images.size:
-        raise ValueError(f"Expected pictures that are not empty. Received: {list(images.shape)}")
+        raise ValueError(f"Expected images that are not empty. Received: {list(images.shape)}")
     if floating and not np.abs(images).max() <= 1 + SLACK:  # "not" also refuses NaN
         raise ValueError(
             f"Expected floats between -1 and 1. Received: {images.min():g} to {images.max():g}. "

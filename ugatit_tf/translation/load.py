@@ -9,10 +9,10 @@ from typing import NamedTuple, Optional
 
 import tensorflow as tf
 
-from ugatit_tf import runtime
+from ugatit_tf import tf_paths
 from ugatit_tf.config import CONFIG_FILE, Config, options
+from ugatit_tf.errors import Failure, reason
 from ugatit_tf.interchange import generator_file
-from ugatit_tf.runtime import Failure, reason
 from ugatit_tf.translation import devices, model_files, translate
 from ugatit_tf.translation.fit import SMALLEST
 from ugatit_tf.translation.model import Model
@@ -99,7 +99,7 @@ class _Serving:
 
     def __init__(self, folder):
         try:
-            with runtime.plain_path(folder) as plain:
+            with tf_paths.plain_path(folder) as plain:
                 self.loaded = tf.saved_model.load(plain)  # its variables live as long as it does
             self.served = _exact(self.loaded)
             self.size = int(self.loaded.trained_with)

@@ -1,22 +1,22 @@
-"""A trained model as an object that translates pictures of any size and kind."""
+"""A trained model as an object that translates images of any size and kind."""
 
 from typing import NamedTuple, Optional
 
 import numpy as np
 import tensorflow as tf
 
+from ugatit_tf.networks.shapes import refuse_not_finite
 from ugatit_tf.request import FITS, NATIVE
-from ugatit_tf.runtime import refuse_not_finite
 from ugatit_tf.translation import devices, tiles
 from ugatit_tf.translation.fit import CPU, MULTIPLE, SMALLEST, fit, scaled
 from ugatit_tf.translation.inputs import as_floats
 
 TILE_PIXELS = 2_000_000
 LARGER = 1.25  # times the training size: what is larger is scaled down to it
-BATCH = 4  # pictures in one call of the networks; on two cores 15% faster than one by one
+BATCH = 4  # images in one call of the networks; on two cores 15% faster than one by one
 
 
-class Looked(NamedTuple):
+class Heatmaps(NamedTuple):
     """Where the networks looked; all float32 [height, width] or None, not scaled."""
 
     generator: Optional[np.ndarray]
@@ -25,11 +25,11 @@ class Looked(NamedTuple):
 
 
 class Model:
-    """Translates pictures of any size.
+    """Translates images of any size.
 
     Attributes:
         directions: the directions that it knows, of "a2b" and "b2a".
-        size: int. Side of the pictures it was trained with.
+        size: int. Side of the images it was trained with.
         channels: int. 1 for grey, 3 for RGB.
         any_size: bool. Whether it takes any size (the light model), or only its own.
         attention: bool. Whether there are heatmaps.
@@ -51,13 +51,13 @@ class Model:
         self.source = source
 
     def translate(self, images, *, direction=None, heatmap=False, mode="auto", size=0):
-        """Translates one picture or several.
+        """Translates one image or several.
 
         Args:
-            images: the path of a picture or a `PIL.Image.Image`, which are turned upright and
+            images: the path of an image or a `PIL.Image.Image`, which are turned upright and
                 converted to sRGB; an array [height, width], [height, width, 1 or 3] or
                 [batch, height, width, 1 or 3]; or a list of these. Arrays are uint8, or float in
-                [-1, 1]; floats in [0, 1] would be taken for pale pictures: give 2 * images - 1.
+                [-1, 1]; floats in [0, 1] would be taken for pale images: give 2 * images - 1.
                 Grey becomes RGB for a model of RGB, and the reverse.
             direction: "a2b" or "b2a"; None is the only one, or "a2b".
             heatmap: bool. Return (images, heatmaps): float32 [height, width] in [0, 1] for each,
@@ -120,14 +120,14 @@ class Model:
         return direction or ("a2b" if "a2b" in self.directions else self.directions[0])
 
     def fit_of(self, shape, mode="auto", size=0, **options):
-        """The `Fit` of a picture of this shape, [height, width, ...].
+        """The `Fit` of an image of this shape, [height, width, ...].
 
         Args:
             mode: as in `fit.fit`; "auto" is "keep", or "stretch" for a model of one size.
             size: the side in pixels that the networks work with, of "keep" the shorter one. 0 is
                 the training size; "keep" scales only what is more than `LARGER` times as large,
                 and only down, since networks draw best at the scale they were trained with.
-                "native" is, with "keep", the picture's own.
+                "native" is, with "keep", the image's own.
             **options: of `fit.fit`.
         """
         if mode == "auto":
@@ -139,15 +139,15 @@ class Model:
         return fit(*shape[:2], mode, size=size, **options)
 
     def outputs(self, x, direction=None, *, judged=False, tile_pixels=TILE_PIXELS) -> list:
-        """What the networks make of pictures of one size.
+        """What the networks make of images of one size.
 
         Args:
             x: float32 [batch, height, width, channels] in [-1, 1], as `Fit.apply` makes them.
             judged: bool. Whether the discriminators look at the results too.
-            tile_pixels: int. Larger pictures are done in tiles of at most so many pixels.
+            tile_pixels: int. Larger images are done in tiles of at most so many pixels.
 
         Returns:
-            List of (float32 [height, width, channels], `Looked` [height, width]).
+            List of (float32 [height, width, channels], `Heatmaps` [height, width]).
 
         Raises:
             Failure: the generator gives NaN.
@@ -156,8 +156,8 @@ class Model:
         if size[0] * size[1] > tile_pixels:
             side = tiles.side_of(tile_pixels)
             found = [
-                tiles.in_tiles(lambda tile: self._translated(tile, direction), picture, side)
-                for picture in x
+                tiles.in_tiles(lambda tile: self._translated(tile, direction), image, side)
+                for image in x
             ]
             images, heat = zip(*found)
         else:
@@ -165,7 +165,7 @@ class Model:
         for image in images:
             refuse_not_finite(image, f"{self.source}: the generator {self.known(direction)}")
         seen = self._judged(images, direction) if judged else [[None] * len(x)] * 2
-        return list(zip(images, map(Looked, heat, *seen)))
+        return list(zip(images, map(Heatmaps, heat, *seen)))
 
     def _translated(self, x, direction):
         """Arrays of one height and width: images and heatmaps, [batch, height, width, ...]."""
@@ -196,9 +196,9 @@ class Model:
 
 
 def finished(how, image, looked):
-    """(result, `Looked`) of one picture with the size that `how` gives it; without batch."""
+    """(result, `Heatmaps`) of one image with the size that `how` gives it; without batch."""
     heat = [None if part is None else how.undo(part[..., None])[..., 0] for part in looked]
-    return np.clip(how.undo(image), -1, 1), Looked(*heat)
+    return np.clip(how.undo(image), -1, 1), Heatmaps(*heat)
 
 
 def _is_size(size, mode):

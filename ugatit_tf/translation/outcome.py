@@ -1,15 +1,15 @@
-"""What became of the pictures or frames of a request, and how it is said."""
+"""What became of the images or frames of a request, and how it is said."""
 
 import dataclasses
 import os
 
 from ugatit_tf.data import folders
-from ugatit_tf.runtime import Failure
+from ugatit_tf.errors import Failure
 
 
 @dataclasses.dataclass
 class Outcome:
-    """What became of the pictures of a request."""
+    """What became of the images of a request."""
 
     translated: int = 0
     failed: list = dataclasses.field(default_factory=list)  # of (name, reason)
@@ -22,12 +22,12 @@ class Outcome:
 
 
 def keeps(model, request):
-    """Whether pictures keep their shape for the networks."""
+    """Whether images keep their shape for the networks."""
     return request.fit == "keep" or (request.fit == "auto" and model.any_size)
 
 
 def scale_text(model, request, scales) -> str:
-    """At which scale the networks saw the pictures.
+    """At which scale the networks saw the images.
 
     Args:
         scales: (smallest, largest) `Fit.scale`.

@@ -5,14 +5,14 @@ import time
 
 import numpy as np
 
-from ugatit_tf.pictures import files, panels
-from ugatit_tf.pictures.report import Row, write_report
+from ugatit_tf.images import files, panels
+from ugatit_tf.images.report import Row, write_report
 from ugatit_tf.translation import sources
 from ugatit_tf.translation.outcome import scale_text
 from ugatit_tf.translation.translate import DIRECTIONS
 
 NAMES = "report.html", "contact_sheet.png"
-ON_SHEET = 60  # the first pictures
+ON_SHEET = 60  # the first images
 THUMBNAIL = 192  # pixels; a page of a thousand photographs is then 57 MB
 
 
@@ -32,7 +32,7 @@ def write(model, request, results, outcome) -> str:
     def closing():
         seconds = time.monotonic() - began
         failed = "".join(f" {name}: {reason}." for name, reason in outcome.failed)
-        rate = f"{outcome.translated / seconds:.1f} pictures a second"
+        rate = f"{outcome.translated / seconds:.1f} images a second"
         scale = f", {scale_text(model, request, outcome.scales)}" if outcome.scales else ""
         return f"{seconds:.1f} seconds, {rate}{scale}.{failed}"
 
@@ -53,7 +53,7 @@ def _of_shard(name, request):
 
 
 def _free(path, request):
-    """`path`, or with a number where that is a picture's, or is there and not to be replaced."""
+    """`path`, or with a number where that is an image's, or is there and not to be replaced."""
     jobs = sources.planned(request)  # those of other shards and those that are done too
     taken = {os.path.realpath(place) for job in jobs for place in (job.source, job.target)}
     return next(
@@ -64,6 +64,6 @@ def _free(path, request):
 
 
 def _small(image):
-    picture = files.as_pillow(image)
-    picture.thumbnail((THUMBNAIL, THUMBNAIL))
-    return np.asarray(picture)
+    image = files.as_pillow(image)
+    image.thumbnail((THUMBNAIL, THUMBNAIL))
+    return np.asarray(image)

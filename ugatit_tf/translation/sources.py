@@ -6,9 +6,9 @@ import glob
 import itertools
 import os
 
-from ugatit_tf.data import places
-from ugatit_tf.pictures import files
-from ugatit_tf.runtime import Failure
+from ugatit_tf.data import storage
+from ugatit_tf.errors import Failure
+from ugatit_tf.images import files
 
 KEPT = (".png", ".jpg", ".jpeg", ".webp")  # of "same"; what else there is becomes a PNG
 NAMED = 3  # files in one sentence
@@ -16,9 +16,9 @@ NAMED = 3  # files in one sentence
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """One picture to translate."""
+    """One image to translate."""
 
-    source: str  # path of the picture
+    source: str  # path of the image
     name: str  # its path below the input
     target: str  # path of the result
     aside: str  # what the paths of its heatmaps begin with
@@ -74,7 +74,7 @@ def planned(request) -> list:
 
 
 def is_file(request) -> bool:
-    """Whether one picture or film is to be written under the very name of the output."""
+    """Whether one image or video is to be written under the very name of the output."""
     named = bool(os.path.splitext(request.output)[1]) and not os.path.isdir(request.output)
     return os.path.isfile(request.input) and named
 
@@ -122,7 +122,7 @@ def targets(names, kind="same") -> list:
 
 
 def _inputs(request):
-    """(folder, names below it) of the pictures of the input."""
+    """(folder, names below it) of the images of the input."""
     path = request.input
     if os.path.isfile(path):
         return os.path.dirname(path), [os.path.basename(path)]
@@ -131,16 +131,16 @@ def _inputs(request):
         if not names:
             closed = "".join(f"; {name}: {reason}" for name, reason in unreadable(request))
             deeper = "" if request.recursive else " (--recursive True looks into its folders too)"
-            raise Failure(f"No file in {path}{deeper}{closed}. Expected pictures.")
+            raise Failure(f"No file in {path}{deeper}{closed}. Expected images.")
         return path, names
-    base, paths = places.matching(path)
+    base, paths = storage.matching(path)
     found = [file for file in paths if os.path.isfile(file)]
     output = os.path.realpath(request.output)
     if output != os.path.realpath(base):  # what an earlier call wrote is no input
         found = [p for p in found if not os.path.realpath(p).startswith(output + os.sep)]
     if not found:
         kind = "matches" if glob.has_magic(path) else "is there"
-        raise Failure(f"--input {path}: nothing {kind}. Expected a picture, a folder or a film.")
+        raise Failure(f"--input {path}: nothing {kind}. Expected an image, a folder or a video.")
     return base, [os.path.relpath(file, base or ".") for file in found]
 
 
@@ -179,8 +179,8 @@ def unreadable(request) -> list:
         for _ in _walk(path, request, errors.append):
             pass
     else:
-        base, _ = places.matching(path)
-        for folder in filter(os.path.isdir, places.matching(os.path.dirname(path) or ".")[1]):
+        base, _ = storage.matching(path)
+        for folder in filter(os.path.isdir, storage.matching(os.path.dirname(path) or ".")[1]):
             try:
                 os.scandir(folder).close()
             except OSError as error:
@@ -203,7 +203,7 @@ def _refuse_suffix(path):
     suffix = os.path.splitext(path)[1]
     if suffix.lower() not in files.WRITERS:
         raise Failure(
-            f"--output {path}: pictures are not written as {suffix}. Expected one of "
+            f"--output {path}: images are not written as {suffix}. Expected one of "
             f"{', '.join(sorted(files.WRITERS))}, or a folder."
         )
 
@@ -216,7 +216,7 @@ def _refuse_no_folder(request):
             f"--output {output} is named like a file, and --input may be several. Expected a "
             f"folder."
         )
-    place = places.nearest(output)
+    place = storage.nearest(output)
     if not os.path.isdir(place):
         raise Failure(f"--output {output}: {place} is a file. Expected a folder.")
     if not os.access(place, os.W_OK | os.X_OK):
@@ -224,11 +224,11 @@ def _refuse_no_folder(request):
 
 
 def _refuse_growing(base, request):
-    """What one shard writes must not be found by the next, which would split other pictures."""
+    """What one shard writes must not be found by the next, which would split other images."""
     inside, output = (os.path.realpath(path) + os.sep for path in (base, request.output))
     if inside.startswith(output):
         raise Failure(
-            f"--output {request.output} holds the pictures to translate. With --shard, use another."
+            f"--output {request.output} holds the images to translate. With --shard, use another."
         )
 
 
@@ -245,17 +245,17 @@ def _refuse_outside(paths, output):
 
 
 def _refuse_twice(written, sources):
-    """No result may take the place of another, nor of a picture that is to be translated."""
+    """No result may take the place of another, nor of an image that is to be translated."""
     sources, taken = set(map(os.path.realpath, sources)), set()
     for path in written:
         place = os.path.realpath(path)
         if place in sources:
             raise Failure(
-                f"{path} is one of the pictures to translate, and would be lost. Use another "
+                f"{path} is one of the images to translate, and would be lost. Use another "
                 f"--output."
             )
         if place in taken:
-            raise Failure(f"{path} would be written twice. Translate these pictures apart.")
+            raise Failure(f"{path} would be written twice. Translate these images apart.")
         taken.add(place)
 
 

@@ -1,8 +1,8 @@
-"""Large pictures in overlapping tiles, blended without seams.
+"""Large images in overlapping tiles, blended without seams.
 
-What is near to a tile's border counts less the nearer it is, so that one tile's picture goes over
+What is near to a tile's border counts less the nearer it is, so that one tile's image goes over
 into the next one's. Every tile is normalized by its own statistics: tones may drift across the
-picture, where scaling it down (`--max_side`) keeps them.
+image, where scaling it down (`--max_side`) keeps them.
 """
 
 import itertools
@@ -25,7 +25,7 @@ def in_tiles(function, image, side):
         function: of float32 [1, h, w, channels] to a tuple of arrays [1, h, w, ...], of the same
             height and width.
         image: float32 [height, width, channels], both multiples of 4.
-        side: int. The longest of a tile, a multiple of 8. All tiles of a picture have one size,
+        side: int. The longest of a tile, a multiple of 8. All tiles of an image have one size,
             the smallest with which so few cover it.
 
     Returns:

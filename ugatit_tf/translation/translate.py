@@ -1,6 +1,6 @@
-"""Pictures in, pictures out: both directions of a trained run over its test folders.
+"""Images in, images out: both directions of a trained run over its test folders.
 
-While the networks work on a batch, threads decode the pictures of the next and encode those of
+While the networks work on a batch, threads decode the images of the next and encode those of
 the last. A few batches are on the way at any time, so memory does not grow with the folders.
 """
 
@@ -12,15 +12,16 @@ import os
 import numpy as np
 import tensorflow as tf
 
-from ugatit_tf import atomic
+from ugatit_tf import atomic, threads
 from ugatit_tf.data import doctor, folders, pipeline, presence
+from ugatit_tf.errors import Failure, counted, reason
+from ugatit_tf.images import files, panels
+from ugatit_tf.images.report import Row, write_report
 from ugatit_tf.networks.model import build_model
-from ugatit_tf.pictures import files, panels
-from ugatit_tf.pictures.report import Row, write_report
+from ugatit_tf.networks.shapes import refuse_not_finite
 from ugatit_tf.progress import track
-from ugatit_tf.runtime import Failure, counted, reason, refuse_not_finite
 from ugatit_tf.training import checkpoints
-from ugatit_tf.translation import devices, flow
+from ugatit_tf.translation import devices
 from ugatit_tf.translation.fit import CPU
 from ugatit_tf.translation.model import BATCH
 
@@ -55,7 +56,7 @@ def test(config, which="latest") -> str:
     """Translates testA to B and testB to A; either may be missing.
 
     Returns:
-        The path of the report page. The pictures are in the folders beside it:
+        The path of the report page. The images are in the folders beside it:
         `a2b`, `a2b_attention`, `b2a`, `b2a_attention` (without attention where the model has
         none).
 
@@ -66,14 +67,14 @@ def test(config, which="latest") -> str:
     parts = {direction: part for direction, (part, _) in DIRECTIONS.items()}
     present = presence.test_folders(config.dataset_folder, parts)
     model, checkpoint = load(config, which)
-    sources = {direction: folders.pictures_in(folder) for direction, folder in present.items()}
+    sources = {direction: folders.images_in(folder) for direction, folder in present.items()}
     step, parent = os.path.basename(checkpoint), os.path.join(config.result_dir, config.run_name)
     atomic.remove_abandoned(*(folder for folder, _, _ in os.walk(parent)))
     folder = fresh_folder(os.path.join(parent, step))
     report = os.path.join(folder, "index.html")
     facts = {
         "Checkpoint": checkpoint,
-        "Pictures": ", ".join(f"{len(p)} {DIRECTIONS[d][1]}" for d, p in sources.items()),
+        "Images": ", ".join(f"{len(p)} {DIRECTIONS[d][1]}" for d, p in sources.items()),
         "Size": f"{config.img_size} x {config.img_size}",
     }
     generators = {"a2b": model.a2b, "b2a": model.b2a}
@@ -90,15 +91,15 @@ def networks(model, config) -> dict:
 
 
 def translated(networks, config, sources, folder):
-    """Translates and writes pictures; yields a `Row` of the report for each, in their order.
+    """Translates and writes images; yields a `Row` of the report for each, in their order.
 
     Args:
         networks: as from `networks`, or `Copies` of these.
-        sources: dict direction -> paths of pictures.
+        sources: dict direction -> paths of images.
         folder: where the folders of the results are.
 
     Raises:
-        UnreadablePicture: a picture cannot be read any more.
+        UnreadableImage: an image cannot be read any more.
         OSError: a result cannot be written.
         Failure: XLA cannot compile the networks.
     """
@@ -126,8 +127,8 @@ def _refuse_removed(sources, folder):
     """Raises `Failure` where results are not there any more."""
     paths = [
         os.path.join(folder, direction, name)
-        for direction, pictures in sources.items()
-        for name in output_names(pictures)
+        for direction, images in sources.items()
+        for name in output_names(images)
     ]
     removed = [path for path in paths if not os.path.lexists(path)]
     if removed:
@@ -194,13 +195,13 @@ def _translated(copies, config, direction, paths, folder):
 
     jobs = zip(paths, output_names(paths))
     options = {"size": BATCH, "limit": 2 * BATCH, "devices": copies.count}
-    rows = flow.staged(jobs, load, translate, finish, **options)
+    rows = threads.staged(jobs, load, translate, finish, **options)
     with contextlib.closing(rows):
-        yield from track(rows, len(paths), unit="picture", label=DIRECTIONS[direction][1])
+        yield from track(rows, len(paths), unit="image", label=DIRECTIONS[direction][1])
 
 
 def _written(folder, direction, path, name, source, heatmap, image, cycled):
-    """Writes what the networks made of the picture at `path`; returns its row of the report."""
+    """Writes what the networks made of the image at `path`; returns its row of the report."""
     shown, output = files.to_uint8(source), files.to_uint8(image)
     files.write(os.path.join(folder, direction, name), output)
     images = {"Input": shown}

@@ -1,8 +1,8 @@
 """Where the files of a dataset are: on this computer, or on any system that TensorFlow opens.
 
 A path with a scheme (`gs://bucket/selfie2anime/trainA`) is TensorFlow's; every other is the
-system's own, with names of any bytes. Paths are text everywhere. That of a picture which is no
-file on this computer is a `files.Elsewhere`, which knows how its bytes are read.
+system's own, with names of any bytes. Paths are text everywhere. That of an image which is no
+file on this computer is a `files.RemotePath`, which knows how its bytes are read.
 """
 
 import collections
@@ -16,9 +16,9 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 
 from ugatit_tf import atomic
+from ugatit_tf.errors import Failure
+from ugatit_tf.images import files
 from ugatit_tf.lazy import tf
-from ugatit_tf.pictures import files
-from ugatit_tf.runtime import Failure
 
 SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 FAR_AWAY = 32  # threads that wait for files of another computer
@@ -26,15 +26,15 @@ AHEAD = 4  # items on the way for each thread
 CHUNK = 1 << 20  # bytes
 
 
-class Remote(files.Elsewhere):
-    """The path of a picture on a system that TensorFlow opens."""
+class Remote(files.RemotePath):
+    """The path of an image on a system that TensorFlow opens."""
 
     def read_bytes(self) -> bytes:
         return read_bytes(self)
 
 
-class Fetched(files.Elsewhere):
-    """The path of a picture whose bytes are here already.
+class Fetched(files.RemotePath):
+    """The path of an image whose bytes are here already.
 
     Args:
         path: text.
@@ -59,14 +59,14 @@ def is_remote(path) -> bool:
 
 
 def at(path):
-    """The path of a picture so that `files` can read it: a `Remote` where it has a scheme."""
-    if isinstance(path, files.Elsewhere) or not is_remote(path):
+    """The path of an image so that `files` can read it: a `Remote` where it has a scheme."""
+    if isinstance(path, files.RemotePath) or not is_remote(path):
         return path
     return Remote(path)
 
 
 def joined(folder, name):
-    """The path of a picture in a folder; with a scheme, the separator is always a slash."""
+    """The path of an image in a folder; with a scheme, the separator is always a slash."""
     folder = os.fspath(folder)
     if not is_remote(folder):
         return os.path.join(folder, name)
@@ -139,11 +139,11 @@ def read_bytes(path, start=0, length=-1) -> bytes:
     """The content of a file, or `length` bytes from `start` on; fewer where it ends before.
 
     Raises:
-        UnreadablePicture: there is no such file.
+        UnreadableImage: there is no such file.
         ReadError, Failure (with a scheme): it is there, and its system does not give it. It is
-            better to stop than to go on without a picture because a line is down.
+            better to stop than to go on without an image because a line is down.
     """
-    if isinstance(path, files.Elsewhere) and not isinstance(path, Remote):
+    if isinstance(path, files.RemotePath) and not isinstance(path, Remote):
         return path.read_bytes()
     try:
         with opened(path) as file:
@@ -154,13 +154,13 @@ def read_bytes(path, start=0, length=-1) -> bytes:
         return b""
     except (OSError, MemoryError) as error:
         if getattr(error, "errno", None) in files.NO_FILE:
-            raise files.UnreadablePicture(path, error.strerror.lower()) from None
+            raise files.UnreadableImage(path, error.strerror.lower()) from None
         raise files.shortage(path, error) from error
     except tf.errors.OpError as error:
         if is_folder(path):
-            raise files.UnreadablePicture(path, "this is a folder, not a picture") from None
+            raise files.UnreadableImage(path, "this is a folder, not an image") from None
         if isinstance(error, tf.errors.NotFoundError):
-            raise files.UnreadablePicture(path, "no such file or directory") from None
+            raise files.UnreadableImage(path, "no such file or directory") from None
         raise _failure(path, error) from error
 
 

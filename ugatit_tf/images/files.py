@@ -1,7 +1,7 @@
-"""Reads any picture file as people see it, writes one, and knows [-1, 1] and uint8.
+"""Reads any image file as people see it, writes one, and knows [-1, 1] and uint8.
 
 The format is told by content, never by the suffix, and only the decoders in `FORMATS`
-can run. A file is read whole or refused: half a picture is worse than none in a dataset.
+can run. A file is read whole or refused: half an image is worse than none in a dataset.
 """
 
 import contextlib
@@ -12,13 +12,13 @@ import numpy as np
 from PIL import Image
 
 from ugatit_tf.atomic import replacing
-from ugatit_tf.pictures import tones
-from ugatit_tf.pictures.opening import (  # noqa: F401  others know them by this module
+from ugatit_tf.images import tones
+from ugatit_tf.images.opening import (  # noqa: F401  others know them by this module
     MAX_PIXELS,
     NO_FILE,
-    Elsewhere,
     ReadError,
-    UnreadablePicture,
+    RemotePath,
+    UnreadableImage,
     check_size,
     opened,
     shortage,
@@ -45,19 +45,19 @@ SIDEWAYS = (5, 6, 7, 8)
 
 
 def read(path, *, channels=3, shrink_to=None):
-    """Returns a picture as people see it, uint8 [height, width, channels].
+    """Returns an image as people see it, uint8 [height, width, channels].
 
     Turned upright (EXIF), in sRGB (embedded profile), on white where it was transparent,
     the first frame where it moves; 16-bit and float greys are scaled, not clipped.
 
     Args:
-        path: the file, or an `Elsewhere`.
+        path: the file, or an `RemotePath`.
         channels: 3 for colour or 1 for grey.
         shrink_to: int. A JPEG may come smaller, yet at least this many pixels on both
             sides (if it had them); several times faster, for checks.
 
     Raises:
-        UnreadablePicture: missing, damaged, cut off, too large or not a picture.
+        UnreadableImage: missing, damaged, cut off, too large or not an image.
         ReadError: the computer could not read it.
     """
     pixels, _ = decoded(path, channels, shrink_to=shrink_to)
@@ -68,7 +68,7 @@ def read_with_alpha(path, *, channels=3, max_pixels=MAX_PIXELS):
     """Returns (what `read` does, alpha: uint8 [height, width], or None where all is opaque).
 
     Args:
-        max_pixels: a picture with more is refused before it is decoded.
+        max_pixels: an image with more is refused before it is decoded.
     """
     pixels, alpha = decoded(path, channels, max_pixels=max_pixels)
     return pixels, None if alpha is None or alpha.min() == 255 else alpha
@@ -90,10 +90,10 @@ def seen(image, channels):
     image.load()
     # After `load`: Pillow turns a TIFF itself there and forgets its orientation.
     turn = TURNS.get(orientation(image))
-    picture = tones.in_srgb(image, stored)
-    picture = picture.transpose(turn) if turn is not None else picture
-    alpha = np.array(picture.getchannel("A")) if "A" in picture.getbands() else None
-    pixels = np.array(tones.on_white(picture).convert("RGB" if channels == 3 else "L"))
+    converted = tones.in_srgb(image, stored)
+    converted = converted.transpose(turn) if turn is not None else converted
+    alpha = np.array(converted.getchannel("A")) if "A" in converted.getbands() else None
+    pixels = np.array(tones.on_white(converted).convert("RGB" if channels == 3 else "L"))
     return pixels.reshape(*pixels.shape[:2], channels), alpha
 
 
@@ -101,7 +101,7 @@ def size(path):
     """Returns (height, width) as `read` would give them, without decoding.
 
     Only a PNG that is not square is decoded: its orientation may be in its last bytes.
-    Raises `UnreadablePicture` as `read` does, but may not notice damage further on.
+    Raises `UnreadableImage` as `read` does, but may not notice damage further on.
     """
     with opened(path) as image:
         width, height = stored_size(image)
@@ -110,14 +110,14 @@ def size(path):
 
 
 def is_animated(path) -> bool:
-    """Returns whether a picture moves, of which `read` gives the first frame."""
-    with contextlib.suppress(UnreadablePicture), opened(path) as image:
+    """Returns whether an image moves, of which `read` gives the first frame."""
+    with contextlib.suppress(UnreadableImage), opened(path) as image:
         return image.format in ANIMATED and getattr(image, "is_animated", False)
     return False  # its first frame may be whole, or `read` says what it is
 
 
 def write(path, image, *, synced=False, **options):
-    """Writes a picture in the format of its suffix; creates the folder if necessary.
+    """Writes an image in the format of its suffix; creates the folder if necessary.
 
     The file appears whole or not at all; an older one of this name is replaced.
 
@@ -125,7 +125,7 @@ def write(path, image, *, synced=False, **options):
         path: the file, with a suffix in `WRITERS`.
         image: uint8 [height, width, 3], [height, width, 1] or [height, width].
         synced: bool. Wait for the disk. Without, a power failure can leave an empty file, and
-            thousands of pictures take no longer for it.
+            thousands of images take no longer for it.
         **options: as for `encode`.
 
     Raises:
@@ -137,7 +137,7 @@ def write(path, image, *, synced=False, **options):
 
 
 def encode(image, suffix=".png", *, alpha=None, **options):
-    """Returns the bytes of a picture file.
+    """Returns the bytes of an image file.
 
     Args:
         image: uint8 [height, width, 3], [height, width, 1] or [height, width].
@@ -150,14 +150,14 @@ def encode(image, suffix=".png", *, alpha=None, **options):
     """
     if suffix.lower() not in WRITERS:
         raise ValueError(
-            f"Unknown picture suffix. Expected one of {sorted(WRITERS)}. Received: {suffix!r}"
+            f"Unknown image suffix. Expected one of {sorted(WRITERS)}. Received: {suffix!r}"
         )
     name, defaults = WRITERS[suffix.lower()]
-    buffer, picture = io.BytesIO(), as_pillow(image)
+    buffer, converted = io.BytesIO(), as_pillow(image)
     if alpha is not None:
-        picture.putalpha(Image.fromarray(alpha))
-        picture = picture if name in WITH_ALPHA else tones.on_white(picture)
-    picture.save(buffer, name, **{**defaults, **options})
+        converted.putalpha(Image.fromarray(alpha))
+        converted = converted if name in WITH_ALPHA else tones.on_white(converted)
+    converted.save(buffer, name, **{**defaults, **options})
     return buffer.getvalue()
 
 
@@ -171,7 +171,7 @@ def to_float(image):
 
 def to_uint8(image):
     """Returns floats as uint8: (image + 1) * 127.5, clipped, to the nearest; NaN is 0."""
-    image = np.array(image, np.float32)  # one copy, then in place: pictures can be large
+    image = np.array(image, np.float32)  # one copy, then in place: images can be large
     np.nan_to_num(image, copy=False, nan=-1)
     np.clip(image, -1, 1, out=image)
     image += 1

@@ -1,6 +1,6 @@
-"""One HTML page of results that needs nothing else: pictures, style and script are inside.
+"""One HTML page of results that needs nothing else: images, style and script are inside.
 
-Without JavaScript it is a plain list; with it, rows can be sorted and filtered, pictures
+Without JavaScript it is a plain list; with it, rows can be sorted and filtered, images
 enlarged, and an "Input" compared with its "Output".
 """
 
@@ -14,7 +14,7 @@ import urllib.parse
 
 from PIL import Image
 
-from ugatit_tf.pictures import files, page
+from ugatit_tf.images import files, page
 
 THUMBNAIL = 256  # pixels on the longer side, about 15 to 25 kB
 QUALITY = 85
@@ -22,7 +22,7 @@ QUALITY = 85
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """One translated picture.
+    """One translated image.
 
     Attributes:
         name: what it is called, usually its file name; any script.
@@ -46,8 +46,8 @@ def write_report(path, rows, *, title, facts, thumbnail=THUMBNAIL, closing=None)
         rows: any iterable of `Row`. Each is written before the next is asked for, so a
             generator can give thousands.
         title: str, the heading.
-        facts: dict of what to know about the run, shown above the pictures.
-        thumbnail: int. Pictures are made at most this many pixels wide and high.
+        facts: dict of what to know about the run, shown above the images.
+        thumbnail: int. Images are made at most this many pixels wide and high.
         closing: function without arguments to what is said below the last row.
     """
     if thumbnail < 1:
@@ -81,22 +81,22 @@ def opening(title, style, script):
 
 def article(row, thumbnail):
     link = f'<a href="{escaped(relative_url(row.link))}">file</a>' if row.link else ""
-    pictures = (picture(title, image, row, thumbnail) for title, image in row.images.items())
+    figures = (figure(title, image, row, thumbnail) for title, image in row.images.items())
     return page.ROW.format(
         name=escaped(row.name),
         direction=escaped(row.direction),
         link=link,
-        pictures="\n".join(pictures),
+        figures="\n".join(figures),
     )
 
 
-def picture(title, image, row, thumbnail):
+def figure(title, image, row, thumbnail):
     alt = f"{title}, {row.name}, {row.direction}"
-    return page.PICTURE.format(image=embedded(image, alt, thumbnail), title=escaped(title))
+    return page.FIGURE.format(image=embedded(image, alt, thumbnail), title=escaped(title))
 
 
 def embedded(image, alt, thumbnail=THUMBNAIL):
-    """Returns an <img> that holds its picture, at most `thumbnail` pixels wide and high."""
+    """Returns an <img> that holds its image, at most `thumbnail` pixels wide and high."""
     image = files.as_pillow(image)
     image.thumbnail((thumbnail, thumbnail), Image.Resampling.LANCZOS)
     data = files.encode(image, ".jpg", quality=QUALITY)

@@ -1,12 +1,12 @@
 """One HTML page that asks people which of several translations they prefer, and keeps the answers.
 
 A blind comparison as in the paper's user study: the source, and under it the results of all
-methods without names, in an order that is drawn anew for each person and picture. It needs nothing
+methods without names, in an order that is drawn anew for each person and image. It needs nothing
 but itself; the answers stay in the browser until they are saved as a file.
 """
 
-from ugatit_tf.pictures import files, page
-from ugatit_tf.pictures.report import embedded, escaped, opening
+from ugatit_tf.images import files, page
+from ugatit_tf.images.report import embedded, escaped, opening
 
 STYLE = (
     page.BASE

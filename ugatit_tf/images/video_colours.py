@@ -1,6 +1,6 @@
-"""The filters that bring a film's colours to sRGB, where ffmpeg itself leaves them as they are.
+"""The filters that bring a video's colours to sRGB, where ffmpeg itself leaves them as they are.
 
-Telephones film in HLG or PQ (high dynamic range) and in the primaries of BT.2020. Light up to 70%
+Telephones video in HLG or PQ (high dynamic range) and in the primaries of BT.2020. Light up to 70%
 of reference white (203 cd/m2, ITU-R BT.2408) stays what it is; what is brighter, up to 1000 cd/m2,
 is pressed into the rest. With it reference white becomes 239 of 255.
 """
@@ -23,14 +23,14 @@ SCREEN = "zscale=t={}:m=gbr:r=full"
 
 
 class UnshowableColours(ValueError):  # noqa: N818
-    """The colours of a film that cannot be shown right; the message says why in one line."""
+    """The colours of a video that cannot be shown right; the message says why in one line."""
 
 
 def filters(stream, program) -> str:
     """Returns what is to be put before the conversion to RGB, ending in a comma; or nothing.
 
     Args:
-        stream: what ffmpeg says about the film, in its line and those after it.
+        stream: what ffmpeg says about the video, in its line and those after it.
         program: path of ffmpeg.
 
     Raises:
@@ -38,7 +38,7 @@ def filters(stream, program) -> str:
     """
     if re.search(r"DOVI configuration record:.*profile: 5\b", stream):
         raise UnshowableColours(
-            "this is an HDR film in Dolby Vision of profile 5, which is not read; convert it to "
+            "this is an HDR video in Dolby Vision of profile 5, which is not read; convert it to "
             "SDR first"
         )
     tags = re.search(r"\((?:tv, |pc, )?([\w-]+)/([\w-]+)/([\w-]+)[,)]", stream.split("\n")[0])
@@ -46,7 +46,7 @@ def filters(stream, program) -> str:
     if curve not in HDR and primaries not in WIDE:
         return ""
     if not _has_filters(program):
-        kind = f"an HDR film ({HDR[curve]})" if curve in HDR else f"a film in {primaries} colours"
+        kind = f"an HDR video ({HDR[curve]})" if curve in HDR else f"a video in {primaries} colours"
         raise UnshowableColours(
             f"this is {kind}, and {program} has no filter {' or '.join(NEEDED)} to convert it; "
             f"convert it to SDR (BT.709) first, or install a newer imageio-ffmpeg"

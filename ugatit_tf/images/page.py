@@ -39,10 +39,10 @@ header { display: flex; flex-wrap: wrap; gap: .1rem .9rem; align-items: baseline
 header button { padding: .15rem .6rem; font-size: .85rem; }
 h2 { margin: 0; font-size: 1.05rem; }
 a { color: var(--accent); }
-.pictures { display: grid; gap: .75rem; margin-top: .6rem;
+.images { display: grid; gap: .75rem; margin-top: .6rem;
   grid-template-columns: repeat(2, minmax(0, 1fr)); }
 @media (min-width: 44rem) {
-  .pictures { grid-template-columns: none; grid-auto-flow: column;
+  .images { grid-template-columns: none; grid-auto-flow: column;
     grid-auto-columns: minmax(0, 16rem); }
 }
 figure { margin: 0; max-width: 16rem; }
@@ -190,8 +190,8 @@ FACTS = """<dl>{facts}</dl>
 
 ROW = """<article data-name="{name}" data-direction="{direction}">
 <header><h2>{name}</h2><span class="direction">{direction}</span>{link}</header>
-<div class="pictures">
-{pictures}
+<div class="images">
+{figures}
 </div>
 </article>
 """
@@ -201,7 +201,7 @@ IMAGE = (
     ' loading="lazy" decoding="async" alt="{alt}">'
 )
 
-PICTURE = "<figure>{image}<figcaption>{title}</figcaption></figure>"
+FIGURE = "<figure>{image}<figcaption>{title}</figcaption></figure>"
 
 FOOT = """</main>
 <footer>{count}</footer>

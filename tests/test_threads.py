@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from ugatit_tf.translation import flow
+from ugatit_tf import threads
 
 
 def test_results_come_in_order_and_no_more_than_the_limit_is_on_the_way():
@@ -22,16 +22,16 @@ def test_results_come_in_order_and_no_more_than_the_limit_is_on_the_way():
             yield number
 
     with ThreadPoolExecutor(4) as pool:
-        for number in flow.ahead(pool, work, items(), 5):
+        for number in threads.ahead(pool, work, items(), 5):
             taken.append(number)
     assert taken == list(range(20))
     assert max(most) <= 5
 
 
 def test_batches_are_of_neighbours_alike():
-    found = list(flow.batches("aaabbacccc", 3, key=lambda letter: letter))
+    found = list(threads.batches("aaabbacccc", 3, key=lambda letter: letter))
     assert ["".join(batch) for batch in found] == ["aaa", "bb", "a", "ccc", "c"]
-    assert list(flow.batches([], 3)) == []
+    assert list(threads.batches([], 3)) == []
 
 
 def test_what_has_not_begun_when_the_body_fails_never_does():
@@ -41,7 +41,7 @@ def test_what_has_not_begun_when_the_body_fails_never_does():
         begun.append(number)
         gate.wait(5)
 
-    with pytest.raises(ZeroDivisionError), flow.threads(1) as pool:
+    with pytest.raises(ZeroDivisionError), threads.threads(1) as pool:
         for number in range(3):
             pool.submit(work, number)
         threading.Timer(0.05, gate.set).start()
@@ -61,7 +61,7 @@ def test_stages_keep_the_order_and_work_on_as_many_batches_as_there_are_devices(
         working.remove(batch)
         return [10 * item for item in batch]
 
-    results = flow.staged(
+    results = threads.staged(
         range(20), lambda x: x, work, lambda x: x + 1, size=1, limit=2, devices=devices
     )
     assert list(results) == [10 * i + 1 for i in range(20)]
@@ -69,7 +69,7 @@ def test_stages_keep_the_order_and_work_on_as_many_batches_as_there_are_devices(
 
 
 def test_threads_grow_with_the_devices_up_to_the_cores(monkeypatch):
-    monkeypatch.setattr(flow.os, "cpu_count", lambda: 20)
-    assert [flow.workers(devices) for devices in (1, 2, 8)] == [8, 16, 20]
-    monkeypatch.setattr(flow.os, "cpu_count", lambda: None)
-    assert flow.workers(8) == 1
+    monkeypatch.setattr(threads.os, "cpu_count", lambda: 20)
+    assert [threads.workers(devices) for devices in (1, 2, 8)] == [8, 16, 20]
+    monkeypatch.setattr(threads.os, "cpu_count", lambda: None)
+    assert threads.workers(8) == 1

@@ -8,9 +8,9 @@ import pytest
 import tensorflow as tf
 
 from tests import made, runs
-from ugatit_tf.data import doctor, folders, pipeline, places
-from ugatit_tf.pictures import files
-from ugatit_tf.runtime import Failure
+from ugatit_tf.data import doctor, folders, pipeline, storage
+from ugatit_tf.errors import Failure
+from ugatit_tf.images import files
 
 NAMES = ["été 夏.png", "#a?b&c=d 100%.png", "plain.png"]
 
@@ -34,20 +34,20 @@ def copy(folder, far):
 def both(tmp_path, far):
     """The same dataset on disk and far away."""
     for part, seed in (("trainA", 1), ("trainB", 2)):
-        runs.write_pictures(str(tmp_path / part), NAMES, seed=seed)
-        runs.write_pictures(str(tmp_path / part), ["large.jpg"], height=300, width=200)
+        runs.write_images(str(tmp_path / part), NAMES, seed=seed)
+        runs.write_images(str(tmp_path / part), ["large.jpg"], height=300, width=200)
     (tmp_path / "trainA" / "page.png").write_bytes(b"<html>not found</html>")
     copy(tmp_path, far)
     return str(tmp_path), far
 
 
 def test_a_remote_folder_is_examined_like_a_local_one(both):
-    near, far = (folders.examine(places.joined(place, "trainA")) for place in both)
-    assert list(far.pictures) == list(near.pictures)
-    assert len(far.pictures) == len(NAMES) + 1
+    near, far = (folders.examine(storage.joined(place, "trainA")) for place in both)
+    assert list(far.images) == list(near.images)
+    assert len(far.images) == len(NAMES) + 1
     assert far.refused == near.refused == [("page.png", near.refused[0][1])]
     assert far.fingerprint == near.fingerprint
-    assert far.paths == [f"{both[1]}/trainA/{p.name}" for p in near.pictures]
+    assert far.paths == [f"{both[1]}/trainA/{p.name}" for p in near.images]
 
 
 @pytest.mark.parametrize("cache", ["none", "memory"])
@@ -55,7 +55,7 @@ def test_batches_of_a_remote_dataset_are_those_of_a_local_one(both, cache):
     config = made.tiny_config(img_ch=3, batch_size=2, cache=cache)
     found, named = [], []
     for place in both:
-        paths = [folders.pictures_in(places.joined(place, part)) for part in folders.TRAIN]
+        paths = [folders.images_in(storage.joined(place, part)) for part in folders.TRAIN]
         found.append(list(pipeline.batches(*paths, config).take(6).as_numpy_iterator()))
         named.append(pipeline.names_of_step(*paths, config, 3))
     np.testing.assert_array_equal(*found)
@@ -78,27 +78,25 @@ def test_a_cache_on_disk_is_refused_with_a_warning_and_does_without(both, caplog
     assert not os.path.exists("ram:")
 
 
-def test_one_picture_of_a_remote_folder_can_be_loaded_by_its_path(both):
+def test_one_image_of_a_remote_folder_can_be_loaded_by_its_path(both):
     near, far = (pipeline.load(f"{p}/trainA/{NAMES[0]}", size=8, channels=3) for p in both)
     np.testing.assert_array_equal(near, far)
 
 
-def test_a_remote_folder_that_is_not_there_is_a_part_without_pictures(far):
+def test_a_remote_folder_that_is_not_there_is_a_part_without_images(far):
     part = folders.examine(f"{far}/trainA")
-    assert (list(part.pictures), part.refused) == ([], [])
+    assert (list(part.images), part.refused) == ([], [])
     with pytest.raises(Failure, match="No folder ram://.*trainA. Expected"):
-        folders.pictures_in(f"{far}/trainA")
+        folders.images_in(f"{far}/trainA")
 
 
-def test_a_folder_in_a_remote_folder_is_no_picture(both):
+def test_a_folder_in_a_remote_folder_is_no_image(both):
     tf.io.gfile.makedirs(f"{both[1]}/trainB/sub")
-    assert ("sub", "this is a folder, not a picture") in folders.examine(
-        f"{both[1]}/trainB"
-    ).refused
+    assert ("sub", "this is a folder, not an image") in folders.examine(f"{both[1]}/trainB").refused
 
 
-def test_a_picture_that_is_gone_is_unreadable(far):
-    with pytest.raises(files.UnreadablePicture, match="ram://.*a.png: no such file"):
+def test_an_image_that_is_gone_is_unreadable(far):
+    with pytest.raises(files.UnreadableImage, match="ram://.*a.png: no such file"):
         pipeline.load(f"{far}/a.png", size=8, channels=3)
 
 
@@ -107,11 +105,11 @@ def test_a_scheme_that_tensorflow_does_not_know_is_a_failure_that_names_the_path
         folders.examine("nowhere://bucket/trainA")
 
 
-def test_a_line_that_is_down_stops_rather_than_leaving_pictures_out(both, monkeypatch):
+def test_a_line_that_is_down_stops_rather_than_leaving_images_out(both, monkeypatch):
     def failing(path, mode="rb"):
         raise tf.errors.UnavailableError(None, None, "no connection\nat all")
 
-    monkeypatch.setattr(places, "opened", failing)
+    monkeypatch.setattr(storage, "opened", failing)
     with pytest.raises(Failure, match="ram://.* cannot be read: no connection. Check"):
         folders.examine(f"{both[1]}/trainA")
 
@@ -131,23 +129,23 @@ def test_the_doctor_examines_a_remote_dataset(both, tmp_path):
 @pytest.mark.parametrize("name", [b"latin-1 \xe9", "夏 #?".encode()])
 def test_a_file_appears_in_its_place_whole_or_not_at_all(tmp_path, far, name):
     for folder in (str(tmp_path / os.fsdecode(name)), far):
-        path = places.joined(folder, "a.bin")
+        path = storage.joined(folder, "a.bin")
         for content, fails in ((b"old", False), (b"new", True), (b"newer", False)):
             try:
-                with places.replacing(path) as beside, places.opened(beside, "wb") as file:
+                with storage.replacing(path) as beside, storage.opened(beside, "wb") as file:
                     file.write(content)
                     if fails:
                         raise KeyboardInterrupt
             except KeyboardInterrupt:
                 content = b"old"
-            assert places.read_bytes(path) == content
-            assert places.listed(folder) == ["a.bin"]
-        assert places.num_bytes(path) == 5
-        assert places.read_bytes(path, 1, 3) == b"ewe"
-        assert places.read_bytes(path, 9, 3) == b""
-        places.remove(path)
-        places.remove(path)
-        assert places.num_bytes(path) is None
+            assert storage.read_bytes(path) == content
+            assert storage.listed(folder) == ["a.bin"]
+        assert storage.num_bytes(path) == 5
+        assert storage.read_bytes(path, 1, 3) == b"ewe"
+        assert storage.read_bytes(path, 9, 3) == b""
+        storage.remove(path)
+        storage.remove(path)
+        assert storage.num_bytes(path) is None
 
 
 def test_work_is_done_ahead_in_order_and_within_bounds():
@@ -157,14 +155,14 @@ def test_work_is_done_ahead_in_order_and_within_bounds():
         begun.append(number)
         return 2 * number
 
-    found = places.ahead(double, range(1000), threads=2)
+    found = storage.ahead(double, range(1000), threads=2)
     assert [next(found) for _ in range(3)] == [0, 2, 4]
-    assert max(begun) < 3 + places.AHEAD * 2
+    assert max(begun) < 3 + storage.AHEAD * 2
     assert list(found) == [2 * number for number in range(3, 1000)]
 
 
 def test_what_fails_ahead_is_raised_in_its_turn():
-    found = places.ahead(lambda number: 1 / (3 - number), range(10))
+    found = storage.ahead(lambda number: 1 / (3 - number), range(10))
     assert [next(found) for _ in range(3)] == [1 / 3, 1 / 2, 1]
     with pytest.raises(ZeroDivisionError):
         next(found)

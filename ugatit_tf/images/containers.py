@@ -1,4 +1,4 @@
-"""Whether a film's file is as long as it says: ffmpeg reads some to a cut without a word."""
+"""Whether a video's file is as long as it says: ffmpeg reads some to a cut without a word."""
 
 import os
 import struct

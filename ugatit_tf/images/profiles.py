@@ -1,4 +1,4 @@
-"""What colours the numbers of a picture stand for, and the way from them to sRGB.
+"""What colours the numbers of an image stand for, and the way from them to sRGB.
 
 A profile is judged by what it does to colours, never by its name. A PNG without one may say the
 same in chunks of its own; as the PNG specification (third edition) has it, cICP comes before an
@@ -39,7 +39,7 @@ class UnknownColours(ValueError):  # noqa: N818
 
 
 def of(image):
-    """Returns the ICC profile of a picture as bytes; None where it is sRGB or does not say.
+    """Returns the ICC profile of an image as bytes; None where it is sRGB or does not say.
 
     Raises:
         UnknownColours: they are those of high dynamic range, or of a cICP that is not known.
@@ -55,7 +55,7 @@ def of(image):
 
 
 def to_srgb(image, profile):
-    """Returns an 8-bit picture without alpha in sRGB; one that the profile does not fit, as it is.
+    """Returns an 8-bit image without alpha in sRGB; one that the profile does not fit, as it is.
 
     Args:
         image: a `PIL.Image.Image` of mode 1, L, RGB or CMYK.
@@ -68,7 +68,7 @@ def to_srgb(image, profile):
 
 
 def lab_to_srgb(image):
-    """Returns a picture of mode LAB (CIE L*a*b*, D50) in sRGB."""
+    """Returns an image of mode LAB (CIE L*a*b*, D50) in sRGB."""
     return ImageCms.applyTransform(image, _lab())
 
 
@@ -130,7 +130,7 @@ def _cicp(image):
 def _of_cicp(primaries, curve):
     if curve in HDR:
         raise UnknownColours(
-            f"this is an HDR picture ({HDR[curve]}), which is not read; save it for an ordinary "
+            f"this is an HDR image ({HDR[curve]}), which is not read; save it for an ordinary "
             f"screen (SDR, sRGB)"
         )
     if primaries not in PRIMARIES or curve not in CURVES:

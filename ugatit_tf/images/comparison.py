@@ -1,9 +1,9 @@
-"""One HTML page that compares methods: a table, curves, and the same pictures through all."""
+"""One HTML page that compares methods: a table, curves, and the same images through all."""
 
 from typing import NamedTuple
 
-from ugatit_tf.pictures import curves, files, page
-from ugatit_tf.pictures.report import embedded, escaped, opening
+from ugatit_tf.images import curves, files, page
+from ugatit_tf.images.report import embedded, escaped, opening
 
 THUMBNAIL = 128  # pixels on the longer side
 
@@ -23,9 +23,9 @@ th, td { padding: .35rem .8rem; border-bottom: 1px solid var(--line); white-spac
 th:first-child, td:first-child { text-align: left; }
 thead th { color: var(--soft); font-weight: 600; white-space: normal; max-width: 8rem;
   vertical-align: bottom; }
-.pictures th, .pictures td { padding: .2rem; border: 0; text-align: center; font-size: .8rem;
+.images th, .images td { padding: .2rem; border: 0; text-align: center; font-size: .8rem;
   white-space: normal; vertical-align: bottom; }
-.pictures img { display: block; width: 8rem; height: auto; border-radius: .3rem; }
+.images img { display: block; width: 8rem; height: auto; border-radius: .3rem; }
 .charts { display: grid; gap: 1.25rem;
   grid-template-columns: repeat(auto-fit, minmax(min(28rem, 100%), 1fr)); }
 figure { margin: 0; padding: .75rem 1rem; background: var(--card); border: 1px solid var(--line);
@@ -42,13 +42,13 @@ class Table(NamedTuple):
     rows: list  # of lists of str
 
 
-class Pictures(NamedTuple):
+class Images(NamedTuple):
     title: str
     header: list  # of str, one for each column
-    rows: list  # of lists of uint8 pictures; None is left blank
+    rows: list  # of lists of uint8 images; None is left blank
 
 
-def write_comparison(path, *, title, facts, table, charts, pictures, notes=()):
+def write_comparison(path, *, title, facts, table, charts, images, notes=()):
     """Writes the page, whole or not at all.
 
     Args:
@@ -57,7 +57,7 @@ def write_comparison(path, *, title, facts, table, charts, pictures, notes=()):
         facts: dict of what to know, shown above the table.
         table: `Table`.
         charts: dict title -> lines as in `curves.chart`.
-        pictures: iterable of `Pictures`.
+        images: iterable of `Images`.
         notes: iterable of str, below the table.
     """
     listed = "".join(f"<dt>{escaped(k)}</dt><dd>{escaped(v)}</dd>" for k, v in facts.items())
@@ -68,20 +68,20 @@ def write_comparison(path, *, title, facts, table, charts, pictures, notes=()):
         f'<h2>Table</h2><div class="wide">{_table(table.header, table.rows)}</div>',
         *(f'<p class="note">{escaped(note)}</p>' for note in notes),
         f'<h2>Curves</h2><div class="charts">{drawn}</div>' if drawn else "",
-        *(_pictures(part) for part in pictures),
+        *(_images(part) for part in images),
         "</html>\n",
     ]
     with files.replacing(path) as file:
         file.write("\n".join(parts).encode())
 
 
-def _pictures(part):
-    rows = [[_picture(image) for image in row] for row in part.rows]
-    table = _table(part.header, rows, kind=' class="pictures"', ready=True)
+def _images(part):
+    rows = [[_image(image) for image in row] for row in part.rows]
+    table = _table(part.header, rows, kind=' class="images"', ready=True)
     return f'<h2>{escaped(part.title)}</h2><div class="wide">{table}</div>'
 
 
-def _picture(image):
+def _image(image):
     return "" if image is None else embedded(image, "", THUMBNAIL)
 
 

@@ -1,4 +1,4 @@
-"""Grids of pictures with titles, and attention as colours over a picture.
+"""Grids of images with titles, and attention as colours over an image.
 
 There is one colour map, from blue (least) over violet and pink to yellow (most). It only grows
 brighter, so it can be read in grey and by the colour-blind, and it is never so dark that what lies
@@ -10,7 +10,7 @@ import math
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from ugatit_tf.pictures import files
+from ugatit_tf.images import files
 
 INK = (34, 34, 34)
 LARGEST_FONT, SMALLEST_FONT = 28, 10
@@ -48,12 +48,12 @@ def normalized(heatmap):
 
 
 def overlay(image, heatmap, *, strength=0.5):
-    """Returns a picture coloured by a heatmap, uint8 [height, width, 3].
+    """Returns an image coloured by a heatmap, uint8 [height, width, 3].
 
     Args:
         image: uint8 [height, width, 3] or [height, width, 1].
-        heatmap: float [h, w] of any range; made bilinearly as large as the picture.
-        strength: in [0, 1]. 0 is the picture, 1 is the colours.
+        heatmap: float [h, w] of any range; made bilinearly as large as the image.
+        strength: in [0, 1]. 0 is the image, 1 is the colours.
     """
     if not 0 <= strength <= 1:
         raise ValueError(f"`strength` must lie in [0, 1]. Received: {strength}")
@@ -66,19 +66,19 @@ def overlay(image, heatmap, *, strength=0.5):
 
 
 def grid(rows, *, column_titles=None, row_titles=None, gap=4, min_tile=128):
-    """Returns all pictures in one on white, uint8 [height, width, 3].
+    """Returns all images in one on white, uint8 [height, width, 3].
 
     Args:
         rows: lists of uint8 images of one size, [h, w, 3], [h, w, 1] or [h, w]. None is
             left blank, and so is the end of a shorter row.
         column_titles: one string for each column, above it.
         row_titles: one string for each row, to its left.
-        gap: pixels between pictures.
-        min_tile: pictures whose longer side is shorter than this are enlarged by a whole
+        gap: pixels between images.
+        min_tile: images whose longer side is shorter than this are enlarged by a whole
             factor, so that every pixel stays a square.
 
     Raises:
-        ValueError: no picture, different sizes, or the wrong number of titles.
+        ValueError: no image, different sizes, or the wrong number of titles.
     """
     tiles = [[None if tile is None else files.as_pillow(tile) for tile in row] for row in rows]
     width, height = tile_size(tiles, min_tile)
@@ -105,7 +105,7 @@ def grid(rows, *, column_titles=None, row_titles=None, gap=4, min_tile=128):
 
 
 def contact_sheet(pairs, *, tile=160, columns=3):
-    """Returns pairs of pictures beside one another on white, uint8 [height, width, 3].
+    """Returns pairs of images beside one another on white, uint8 [height, width, 3].
 
     Args:
         pairs: iterable of (input, output), uint8 images of any sizes, [h, w, 3], [h, w, 1]
@@ -120,13 +120,13 @@ def contact_sheet(pairs, *, tile=160, columns=3):
         raise ValueError(f"Expected a tile and a column. Received: tile={tile}, columns={columns}")
     joined = [grid([[in_square(image, tile) for image in pair]], min_tile=1) for pair in pairs]
     if not joined:
-        raise ValueError("Expected at least one pair of pictures. Received: none")
+        raise ValueError("Expected at least one pair of images. Received: none")
     rows = [joined[start : start + columns] for start in range(0, len(joined), columns)]
     return grid(rows, gap=PAIR_GAP, min_tile=1)
 
 
 def in_square(image, side):
-    """Returns a picture in the middle of a white square that it fills one way."""
+    """Returns an image in the middle of a white square that it fills one way."""
     image = files.as_pillow(image).convert("RGB")
     scale = side / max(image.size)
     width, height = (max(1, round(length * scale)) for length in image.size)
@@ -141,7 +141,7 @@ def tile_size(tiles, min_tile):
     sizes = {tile.size for row in tiles for tile in row if tile is not None}
     if len(sizes) != 1:
         found = sorted(f"{height} x {width}" for width, height in sizes)
-        raise ValueError(f"Expected pictures of one size. Received: {found or 'no picture'}")
+        raise ValueError(f"Expected images of one size. Received: {found or 'no image'}")
     width, height = sizes.pop()
     factor = max(1, math.ceil(min_tile / max(width, height)))
     return width * factor, height * factor
@@ -153,7 +153,7 @@ def check_titles(name, titles, expected):
 
 
 def title_space(column_titles, row_titles, font_size, width):
-    """Returns the pixels (left of, above) the pictures that titles need."""
+    """Returns the pixels (left of, above) the images that titles need."""
     font = ImageFont.load_default(font_size)
     ascent, descent = font.getmetrics()
     top = ascent + descent + MARGIN if column_titles else 0

@@ -1,4 +1,4 @@
-"""Opens a picture file for a decoder, and tells what is wrong with the file from what is not.
+"""Opens an image file for a decoder, and tells what is wrong with the file from what is not.
 
 Only what a decoder makes of a file's bytes is held against the file. Where the computer does not
 give them, or has no memory for them, nothing is known of it, and that is another error.
@@ -13,8 +13,8 @@ import stat
 
 from PIL import Image, PngImagePlugin
 
-from ugatit_tf.pictures import profiles
-from ugatit_tf.pictures.quiet import quiet
+from ugatit_tf.images import profiles
+from ugatit_tf.images.pillow_warnings import quiet
 
 MAX_PIXELS = 64_000_000
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")  # nothing that starts a program
@@ -34,20 +34,20 @@ Image.init()  # Pillow loads its decoders at first use, which two threads must n
 PngImagePlugin.MAX_TEXT_CHUNK = max(PngImagePlugin.MAX_TEXT_CHUNK, METADATA)
 
 
-class Elsewhere(str):
-    """The path of a picture that is no file on this computer; it can stand for one here."""
+class RemotePath(str):
+    """The path of an image that is no file on this computer; it can stand for one here."""
 
     def read_bytes(self) -> bytes:
-        """The content of the picture's file; an error is not taken for one of the picture."""
+        """The content of the image's file; an error is not taken for one of the image."""
         raise NotImplementedError
 
 
-class UnreadablePicture(ValueError):  # noqa: N818
-    """A file at `path` that is not a whole picture; `reason` says why in one line."""
+class UnreadableImage(ValueError):  # noqa: N818
+    """A file at `path` that is not a whole image; `reason` says why in one line."""
 
     def __init__(self, path, reason):
         super().__init__(path, reason)  # both, so that it can be pickled between processes
-        self.path = path if isinstance(path, Elsewhere) else pathlib.Path(path)
+        self.path = path if isinstance(path, RemotePath) else pathlib.Path(path)
         self.reason = " ".join(str(reason).split())
 
     def __str__(self):
@@ -55,7 +55,7 @@ class UnreadablePicture(ValueError):  # noqa: N818
 
 
 class ReadError(OSError):
-    """This computer could not read a picture, of which therefore nothing is known.
+    """This computer could not read an image, of which therefore nothing is known.
 
     Arguments as of OSError: its number, the reason, the path.
     """
@@ -86,26 +86,26 @@ class Content:
 
 @contextlib.contextmanager
 def opened(path, max_pixels=MAX_PIXELS):
-    """Opens a picture for the body; what a decoder says there is an `UnreadablePicture`.
+    """Opens an image for the body; what a decoder says there is an `UnreadableImage`.
 
     Raises:
-        UnreadablePicture: also of what is no file.
+        UnreadableImage: also of what is no file.
         ReadError: the computer could not read it.
     """
-    bytes_read = path.read_bytes() if isinstance(path, Elsewhere) else None
+    bytes_read = path.read_bytes() if isinstance(path, RemotePath) else None
     with quiet(), _file(path, bytes_read) as file:
         content = Content(file)
         try:
             with Image.open(content, formats=FORMATS) as image:
                 check_size(path, *stored_size(image), max_pixels)
                 yield image
-        except UnreadablePicture:
+        except UnreadableImage:
             raise
         except Exception as error:  # a broken file can bring any error out of a decoder
             error = content.error or error
             if _is_shortage(error):
                 raise shortage(path, error) from error
-            raise UnreadablePicture(path, reason(file, error)) from error
+            raise UnreadableImage(path, reason(file, error)) from error
         if content.error:  # which the decoder kept to itself
             raise shortage(path, content.error)
 
@@ -119,10 +119,10 @@ def _file(path, content):
             file = open(path, "rb")  # noqa: SIM115
         else:
             kind = "a folder" if os.path.isdir(path) else "not a file"
-            raise UnreadablePicture(path, f"this is {kind}, not a picture")
+            raise UnreadableImage(path, f"this is {kind}, not an image")
     except (OSError, MemoryError) as error:
         if getattr(error, "errno", None) in NO_FILE:
-            raise UnreadablePicture(path, error.strerror.lower()) from error
+            raise UnreadableImage(path, error.strerror.lower()) from error
         raise shortage(path, error) from error
     with file:
         yield file
@@ -148,11 +148,11 @@ def shortage(path, error) -> ReadError:
 def check_size(path, width, height, max_pixels=MAX_PIXELS):
     if width * height > max_pixels:
         most = f"{max_pixels / 1e6:g} million" if max_pixels >= 10**6 else str(max_pixels)
-        raise UnreadablePicture(path, f"{width} x {height} pixels; at most {most} are read")
+        raise UnreadableImage(path, f"{width} x {height} pixels; at most {most} are read")
 
 
 def reason(file, error):
-    """Returns why the content of `file` is not a picture that can be read, for people."""
+    """Returns why the content of `file` is not an image that can be read, for people."""
     if isinstance(error, profiles.UnknownColours):
         return str(error)
     if isinstance(error, Image.DecompressionBombError):
@@ -163,24 +163,24 @@ def reason(file, error):
     if "MAX_TEXT_" in str(error) or "data too large" in str(error).lower():
         most = f"{PngImagePlugin.MAX_TEXT_CHUNK / 1e6:.0f} MB"
         return f"its metadata (texts, profile) is too large; at most {most} of each are read"
-    return f"the picture is damaged or cut off ({error or type(error).__name__})"
+    return f"the image is damaged or cut off ({error or type(error).__name__})"
 
 
 def what_else(start):
-    """Returns what a file is instead of a picture that can be read."""
+    """Returns what a file is instead of an image that can be read."""
     if not start:
         return "the file is empty"
     if start[4:8] == b"ftyp":  # what telephones write, often under a .jpg name
-        return "this is HEIC, AVIF or a film; save it as JPEG or PNG first"
+        return "this is HEIC, AVIF or a video; save it as JPEG or PNG first"
     text = start.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if text.startswith((b"<!doctype html", b"<html")):
-        return "this is a web page, not a picture; the download went wrong"
+        return "this is a web page, not an image; the download went wrong"
     if start.startswith((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")):
         return (
             "this is a TIFF of a kind that is not read, or damaged at its start; save it with "
             "8 bits a channel, or as PNG"
         )
-    return "not a JPEG, PNG, WebP, BMP, GIF or TIFF picture, or damaged at its start"
+    return "not a JPEG, PNG, WebP, BMP, GIF or TIFF image, or damaged at its start"
 
 
 def stored_size(image):

@@ -7,7 +7,7 @@ from typing import Optional
 import numpy as np
 from PIL import Image
 
-from ugatit_tf.pictures import profiles
+from ugatit_tf.images import profiles
 
 BITS_PER_SAMPLE, PHOTOMETRIC, SAMPLE_FORMAT = 258, 262, 339  # TIFF tags
 WHITE_IS_ZERO, SIGNED = 0, 2  # of the second and of the third
@@ -26,14 +26,14 @@ class Stored:
 
 
 def stored(image) -> Stored:
-    """Returns what to know of a picture before it is loaded."""
+    """Returns what to know of an image before it is loaded."""
     layout = image.tile[0][3] if image.format == "PNG" and getattr(image, "tile", None) else ""
     is_keyed = layout == DEEP_RGB and "transparency" in image.info
     return Stored(profiles.of(image), layout, _low_bytes(image) if is_keyed else None)
 
 
 def in_srgb(image, stored):
-    """Returns a loaded picture in sRGB with 8 bits a channel, with alpha if it was transparent.
+    """Returns a loaded image in sRGB with 8 bits a channel, with alpha if it was transparent.
 
     Args:
         image: a `PIL.Image.Image`.
@@ -42,20 +42,20 @@ def in_srgb(image, stored):
     image = _with_whole_alpha(image)
     alpha = _alpha(image, stored)
     if image.mode == "F" or image.mode.startswith("I"):
-        picture = _grey_in_srgb(_levels(image), stored.profile)
+        converted = _grey_in_srgb(_levels(image), stored.profile)
     elif image.mode == "LAB":
-        picture = profiles.lab_to_srgb(image)
+        converted = profiles.lab_to_srgb(image)
     else:
-        picture = profiles.to_srgb(_without_alpha(_unsigned(image)), stored.profile)
+        converted = profiles.to_srgb(_without_alpha(_unsigned(image)), stored.profile)
     if alpha is None:
-        return picture
-    picture = picture.convert("L" if picture.mode in profiles.GREYS else "RGB")
-    picture.putalpha(alpha)
-    return picture
+        return converted
+    converted = converted.convert("L" if converted.mode in profiles.GREYS else "RGB")
+    converted.putalpha(alpha)
+    return converted
 
 
 def on_white(image):
-    """Returns an opaque picture: white shows through where it is transparent."""
+    """Returns an opaque image: white shows through where it is transparent."""
     if "A" not in image.getbands():
         return image
     white = Image.new("RGB", image.size, "white")
@@ -102,13 +102,13 @@ def _alpha(image, stored):
         is_key = (values == np.array(key) >> 8).all(-1)
         is_key &= (stored.low_bytes == np.array(key) & 255).all(-1)
     else:
-        # A picture of 16 bits that was loaded elsewhere: only its first bytes are known.
+        # An image of 16 bits that was loaded elsewhere: only its first bytes are known.
         is_key = (values == (np.array(key) >> 8 if max(key) > 255 else key)).all(-1)
     return Image.fromarray(np.where(is_key, 0, 255).astype(np.uint8))
 
 
 def _levels(image):
-    """The grey levels of a picture with more than 8 bits, float [height, width], 0 to 255."""
+    """The grey levels of an image with more than 8 bits, float [height, width], 0 to 255."""
     tags = getattr(image, "tag_v2", {})
     bits, kind = (_first(tags.get(tag)) for tag in (BITS_PER_SAMPLE, SAMPLE_FORMAT))
     values = np.asarray(image)
@@ -124,7 +124,7 @@ def _levels(image):
 
 
 def _range(mode, bits, smallest, largest, signed):
-    """Returns what is black and what is white in a grey picture of more than 8 bits.
+    """Returns what is black and what is white in a grey image of more than 8 bits.
 
     Where no convention fits, these are its darkest and its brightest.
     """

@@ -2,7 +2,7 @@
 
 import math
 
-from ugatit_tf.pictures.report import escaped
+from ugatit_tf.images.report import escaped
 
 WIDTH, HEIGHT = 640, 280
 LEFT, RIGHT, TOP, BOTTOM = 64, 12, 12, 36  # what axes and their numbers take

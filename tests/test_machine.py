@@ -1,0 +1,68 @@
+"""What the computer has, by its own words or a driver's."""
+
+import os
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from ugatit_tf import machine
+
+
+@pytest.fixture
+def with_gpu(monkeypatch):
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["a GPU"])
+
+
+def write_driver(folder, script, monkeypatch):
+    path = folder / "nvidia-smi"
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder), prepend=os.pathsep)
+
+
+def test_the_fullest_gpu_decides(with_gpu, tmp_path, monkeypatch):
+    write_driver(tmp_path, "echo 4096; echo 1024", monkeypatch)
+    assert machine.free_gpu_bytes() == 1024 * 2**20
+
+
+@pytest.mark.parametrize("script", ["exit 9", "echo '[N/A]'", "true"])
+def test_a_driver_that_does_not_say_is_none(with_gpu, tmp_path, monkeypatch, script):
+    write_driver(tmp_path, script, monkeypatch)
+    assert machine.free_gpu_bytes() is None
+
+
+def test_without_a_gpu_no_driver_is_asked(tmp_path, monkeypatch):
+    write_driver(tmp_path, "echo 4096", monkeypatch)
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [])
+    assert machine.free_gpu_bytes() is None
+
+
+def test_the_peak_of_memory_grows_with_what_is_held():
+    before = machine.peak_memory()
+    held = np.ones(before // 8 + 2**24)  # twice what there was
+    assert machine.peak_memory() > before + held.nbytes / 2
+
+
+def test_available_memory_is_a_number_or_unknown():
+    found = machine.available_bytes()
+    assert found is None or found > 0
+
+
+def write_system(root, **files_below):
+    for name, text in files_below.items():
+        path = root / name.replace("__", "/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+def test_a_container_s_limit_counts_where_it_leaves_less(tmp_path):
+    assert machine.available_bytes(tmp_path) is None
+    write_system(tmp_path, proc__meminfo="MemTotal: 9 kB\nMemAvailable:    8000 kB\n")
+    assert machine.available_bytes(tmp_path) == 8000 * 1024
+    group = {"memory.max": "5000000", "memory.current": "4000000"}
+    write_system(tmp_path, **{f"sys__fs__cgroup__{name}": text for name, text in group.items()})
+    write_system(tmp_path, **{"sys__fs__cgroup__memory.stat": "anon 1\ninactive_file 500000\n"})
+    assert machine.available_bytes(tmp_path) == 1_500_000
+    write_system(tmp_path, **{"sys__fs__cgroup__memory.max": "max"})
+    assert machine.available_bytes(tmp_path) == 8000 * 1024

@@ -1,0 +1,38 @@
+"""Paths that TensorFlow would take for a pattern."""
+
+import os
+
+import pytest
+
+from tests import runs
+from ugatit_tf import errors, phases, tf_paths
+
+
+@pytest.mark.parametrize("name", runs.ODD_NAMES)
+def test_tensorflow_gets_a_plain_path_for_a_name_that_it_cannot_use(name, tmp_path):
+    folder = tmp_path / name
+    folder.mkdir()
+    with tf_paths.plain_path(folder) as plain:
+        assert tf_paths.is_plain(plain) and not tf_paths.is_plain(str(folder))
+        (tmp_path / name / "seen").touch()
+        assert os.listdir(plain) == ["seen"]
+    assert not os.path.lexists(plain) and os.listdir(folder) == ["seen"]
+
+
+def test_a_plain_path_stays_as_it_is(tmp_path):
+    for path in (str(tmp_path / "plain été 夏 100%]"), "relative", ""):
+        with tf_paths.plain_path(path) as plain:
+            assert plain == path
+
+
+def test_where_there_can_be_no_link_it_is_said_what_to_do(tmp_path, monkeypatch):
+    def refused(*_, **__):
+        raise OSError("no links here")
+
+    monkeypatch.setattr(os, "symlink", refused)
+    with pytest.raises(errors.Failure, match="a name there has one of .* Rename it"):
+        tf_paths.plain_path(tmp_path / "fotos [2020]").__enter__()
+    config = runs.config_in(tmp_path, run="fotos [2020]")
+    with pytest.raises(errors.Failure, match="Rename it"):
+        phases._train(config, None)  # before anything is looked at
+    assert list(tmp_path.iterdir()) == []
