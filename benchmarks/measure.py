@@ -15,8 +15,10 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from ugatit_tf import flags
-from ugatit_tf.config import ABLATED, Config, ConfigError
+from ugatit_tf import command_line
+from ugatit_tf.config import Config
+from ugatit_tf.options import ConfigError
+from ugatit_tf.phases.ablate import ABLATED
 
 ROOT = Path(__file__).parent.parent
 DEFAULTS = {"light": True}  # two full models take 16 GB before the first step
@@ -50,9 +52,9 @@ def read(parser, argv):
     """(the benchmark's own options, dict of the program's options that were given)."""
     own, rest = parser.parse_known_args(argv)
     try:
-        given = {**DEFAULTS, **flags.parse(rest).given}
+        given = {**DEFAULTS, **command_line.parse(rest).named}
         config = Config(**given)
-    except (flags.UsageError, ConfigError, OSError) as error:
+    except (ConfigError, OSError) as error:
         parser.error(str(error))
     if any(getattr(config, name) != getattr(Config(), name) for name in ABLATED):
         parser.error(f"{', '.join(ABLATED)}: the official program, to compare with, has none.")

@@ -24,9 +24,9 @@ from ugatit_tf.data import demo, folders
 from ugatit_tf.images import files
 from ugatit_tf.images.report import write_report
 from ugatit_tf.networks.model import build_model
-from ugatit_tf.request import Request
 from ugatit_tf.training import checkpoints
 from ugatit_tf.translation import convert, load, translate
+from ugatit_tf.translation.options import TranslateOptions
 
 DRAWN = 8  # different images; more files are copies
 
@@ -102,7 +102,7 @@ def _translate(config):
 
     def run():
         output = os.path.join(config.result_dir, f"translated_{next(numbers)}")
-        convert.convert(model, Request(folder, output))
+        convert.convert(model, TranslateOptions(folder, output))
 
     return run
 

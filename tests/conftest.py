@@ -10,6 +10,10 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # as many processes as cores
 
 import pytest
 
+from ugatit_tf.errors import OptionNames
+
+OptionNames.on_command_line = True  # tests expect messages as the command line shows them
+
 # Phases, images and files, whose code does the same on both stacks and takes long to test. What
 # they build on (layers, networks, step, checkpoints, exports, input) is tested on both.
 OF_ANY_STACK = (

@@ -10,6 +10,7 @@ from tests import made
 from ugatit_tf.images import files
 from ugatit_tf.interchange import export
 from ugatit_tf.networks.model import build_model
+from ugatit_tf.phases import PHASES
 from ugatit_tf.training import checkpoints
 from ugatit_tf.training.step import Trainer
 
@@ -91,3 +92,9 @@ def unchecked_exports():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(export, "_outputs_alone", lambda *_: {})
         yield
+
+
+def run_phase(name, config, **options):
+    """Runs a phase as the command line does."""
+    phase = PHASES[name]
+    phase.run(config, phase.options(**options))

@@ -14,7 +14,7 @@ import pytest
 import tensorflow as tf
 
 from tests import runs
-from ugatit_tf.config import smallest_image
+from ugatit_tf.sizes import smallest_image
 from ugatit_tf.training import checkpoints
 
 pytestmark = pytest.mark.slow

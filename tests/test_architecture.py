@@ -8,18 +8,18 @@ import pytest
 ROOT = Path(__file__).parent.parent
 FILES = sorted((ROOT / "ugatit_tf").rglob("*.py"))
 FLOORS = [  # a room uses only rooms on floors before its own
-    {"atomic", "directions", "errors", "jsonfile", "lazy", "limits", "seeds", "signals"}
+    {"atomic", "directions", "errors", "jsonfile", "lazy", "seeds", "signals", "sizes"}
     | {"streams", "threads"},
-    {"cluster", "config", "images", "keras_settings", "machine", "progress", "tf_paths"},
-    {"request"},
-    {"help"},
+    {"cluster", "images", "keras_settings", "machine", "options", "progress", "tf_paths"},
+    {"config"},
+    {"config_file"},
     {"data", "layers"},
     {"networks"},
     {"training", "interchange"},
     {"translation"},
     {"evaluation"},
-    {"preflight"},
     {"phases"},
+    {"command_line"},
 ]
 LONGEST_FILE, LONGEST_FUNCTION = 300, 60
 
@@ -58,11 +58,11 @@ def floor_of(room):
 
 
 def test_every_room_has_a_floor():
-    rooms = {room_of(name) for name in MODULES} - {"", "flags"}
+    rooms = {room_of(name) for name in MODULES} - {""}
     assert rooms <= set().union(*FLOORS)
 
 
-@pytest.mark.parametrize("name", [n for n in MODULES if room_of(n) not in ("", "flags")])
+@pytest.mark.parametrize("name", [n for n in MODULES if room_of(n) not in ("",)])
 def test_imports_go_strictly_downward(name):
     room = room_of(name)
     for imported in imports_of(name):
@@ -71,14 +71,9 @@ def test_imports_go_strictly_downward(name):
             assert floor_of(room_of(imported)) < floor_of(room), f"{name} imports {imported}"
 
 
-def test_flags_know_the_options_alone():
+def test_only_the_command_line_knows_absl():
     for name in MODULES:
-        if room_of(name) == "flags":
-            ours = {i for i in imports_of(name) if i.split(".")[0] == "ugatit_tf"}
-            assert ours <= {
-                f"ugatit_tf.{name}" for name in ("config", "help", "request", "streams")
-            }
-        else:
+        if room_of(name) != "command_line":
             assert not {i for i in imports_of(name) if i.startswith("absl")}, name
 
 
@@ -125,7 +120,14 @@ def is_plain_call(node):
     return isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
 
 
-@pytest.mark.parametrize("name", [n for n in MODULES if room_of(n) in ("images", "config")])
+@pytest.mark.parametrize(
+    "name",
+    [
+        n
+        for n in MODULES
+        if room_of(n) in ("images", "options", "config", "config_file", "command_line")
+    ],
+)
 def test_images_and_options_work_without_tensorflow(name):
     assert not {i for i in imports_of(name) if i.split(".")[0] in ("tensorflow", "keras")}
 

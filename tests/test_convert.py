@@ -18,8 +18,8 @@ from tests import runs
 from tests.tolerances import TOLERANCE
 from ugatit_tf.images import files
 from ugatit_tf.interchange import generator_file
-from ugatit_tf.request import Request
 from ugatit_tf.translation import convert, face, load, sources, translate
+from ugatit_tf.translation.options import TranslateOptions
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def images(tmp_path):
 
 
 def request_of(folder, **options):
-    return Request(str(folder), str(folder.parent / "out"), **options)
+    return TranslateOptions(str(folder), str(folder.parent / "out"), **options)
 
 
 def converted(model, folder, **options):

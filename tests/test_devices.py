@@ -17,8 +17,8 @@ from tests import made, runs
 from tests.test_evaluate import Small
 from ugatit_tf.evaluation import evaluate
 from ugatit_tf.networks.model import build_generator, named_weights
-from ugatit_tf.request import Request
 from ugatit_tf.translation import convert, devices, load, translate
+from ugatit_tf.translation.options import TranslateOptions
 
 ROOT = Path(__file__).resolve().parents[1]
 # Devices are configured before TensorFlow's first operation, hence in a process of its own.
@@ -173,7 +173,9 @@ def test_a_twin_has_the_weights_and_not_the_variables(light):
 def work(root, out):
     """Translates a folder, tests and evaluates a run; all results are below `out`."""
     config = runs.config_in(root, result_dir=str(out / "results"))
-    request = Request(str(root / "in"), str(out / "translated"), heatmap="overlay", report=True)
+    request = TranslateOptions(
+        str(root / "in"), str(out / "translated"), heatmap="overlay", report=True
+    )
     outcome = convert.convert(load.of_run(config), request)
     assert (outcome.translated, outcome.failed) == (9, [])
     translate.test(config)

@@ -6,8 +6,8 @@ import tensorflow as tf
 
 from tests import made, reference
 from tests.tolerances import TOLERANCE
-from ugatit_tf.config import smallest_image
 from ugatit_tf.networks.discriminator import Discriminator
+from ugatit_tf.sizes import smallest_image
 
 
 def built(x, **options):

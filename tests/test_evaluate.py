@@ -13,7 +13,6 @@ import tensorflow as tf
 
 import main
 from tests import runs
-from ugatit_tf import phases
 from ugatit_tf.errors import Failure
 from ugatit_tf.evaluation import evaluate, fid, kid
 from ugatit_tf.evaluation.inception import features_of
@@ -148,7 +147,7 @@ def trained(config, **options):
     """Trains a new run for four steps, measuring after each second one; returns its config."""
     steps = {"epoch": 1, "iteration": 4, "eval_freq": 2, "save_freq": 4, "summary_freq": 4}
     config = dataclasses.replace(config, run="watched", **steps, **options)
-    phases.train(config)
+    runs.run_phase("train", config)
     return config
 
 
@@ -167,7 +166,7 @@ def watched(tmp_path_factory):
         tf.config.run_functions_eagerly(True)
         config = trained(config, ema=0.5)
         plain = dataclasses.replace(config, run="plain", eval_freq=0)
-        phases.train(plain)
+        runs.run_phase("train", plain)
         tf.config.run_functions_eagerly(False)
     return types.SimpleNamespace(config=config, told=told.getvalue(), plain=plain)
 
@@ -216,6 +215,6 @@ def test_a_measure_that_there_is_not_stops_the_run_with_those_there_are(config):
 def test_a_run_that_is_no_longer_measured_goes_on(config):
     watched = trained(config)
     more = dataclasses.replace(watched, epoch=2, eval_freq=0, best_by="eval/kid")
-    phases.train(more)
+    runs.run_phase("train", more)
     assert len([line for line in lines_of(watched) if "eval/kid" in line]) == 2
     assert checkpoints.best(watched.run_folder)[1]["tag"] == "eval/kid"

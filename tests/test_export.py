@@ -11,7 +11,6 @@ import tensorflow as tf
 
 from tests import made, runs
 from tests.tolerances import TOLERANCE
-from ugatit_tf import phases
 from ugatit_tf.data import pipeline
 from ugatit_tf.errors import Failure
 from ugatit_tf.images import files
@@ -350,9 +349,9 @@ def test_the_phase_writes_both_directions_and_never_into_a_folder_that_exists(
         os.mkdir(folder)
         return 0.5
 
-    monkeypatch.setattr(phases.saved_model, "export", write)
-    phases.export(config)
-    phases.export(config)
+    monkeypatch.setattr(export, "export", write)
+    runs.run_phase("export", config)
+    runs.run_phase("export", config)
     folder = os.path.join(config.export_dir, "tiny", "step_0000003")
     assert [name for name, _ in written] == 2 * ["a2b", "b2a"]
     for parent in (folder, f"{folder}_2"):
@@ -373,9 +372,9 @@ def test_the_phase_leaves_nothing_where_one_direction_fails(tmp_path, monkeypatc
         os.mkdir(folder)
         return 0.0
 
-    monkeypatch.setattr(phases.saved_model, "export", fail_at_b2a)
+    monkeypatch.setattr(export, "export", fail_at_b2a)
     with pytest.raises(Failure, match="differs"):
-        phases.export(config)
+        runs.run_phase("export", config)
     assert runs.bytes_below(config.export_dir) == {}
     assert os.listdir(os.path.join(config.export_dir, "tiny")) == []
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from ugatit_tf import config
+from ugatit_tf import config_file
 from ugatit_tf.config import VERSION, Config
 from ugatit_tf.data import folders
 from ugatit_tf.training import history
@@ -59,7 +59,7 @@ def test_a_run_says_its_versions_and_its_dataset():
 def test_what_was_changed_is_recorded_with_its_step_and_added_to_what_was_before(tmp_path):
     first = {"step": 1, "option": "epoch", "from": 2, "to": 3}
     Config(lr=1e-4).save(str(tmp_path), {"changes": [first]})
-    said = history.about(Config(lr=2e-4), {}, config.about(str(tmp_path)), 50)
+    said = history.about(Config(lr=2e-4), {}, config_file.read_about(str(tmp_path)), 50)
     assert said["changes"] == [
         first,
         {"step": 50, "option": "lr", "from": 1e-4, "to": 2e-4},

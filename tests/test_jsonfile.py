@@ -2,7 +2,7 @@
 
 import pytest
 
-from ugatit_tf import config
+from ugatit_tf import config_file
 from ugatit_tf.jsonfile import JSONFileError, parse_json, read_json
 
 DEEP = b"[" * 100_000 + b"]" * 100_000
@@ -55,13 +55,13 @@ def test_another_kind_is_read_where_it_is_expected(tmp_path):
 
 @pytest.mark.parametrize("content", [BAD["deep within an object"][0], BAD["not UTF-8"][0]])
 def test_a_bad_config_file_is_an_error_of_options(content, tmp_path):
-    (tmp_path / config.CONFIG_FILE).write_bytes(content)
-    for read in (config.options, lambda path: config.about(tmp_path)):
-        with pytest.raises(config.ConfigError, match="too deeply|not UTF-8"):
-            read(tmp_path / config.CONFIG_FILE)
+    (tmp_path / config_file.CONFIG_FILE).write_bytes(content)
+    for read in (config_file.read_options, lambda path: config_file.read_about(tmp_path)):
+        with pytest.raises(config_file.ConfigError, match="too deeply|not UTF-8"):
+            read(tmp_path / config_file.CONFIG_FILE)
 
 
 def test_what_is_known_of_a_run_must_be_an_object(tmp_path):
-    (tmp_path / config.CONFIG_FILE).write_text('{"ch": 8, "about": [1]}')
-    with pytest.raises(config.ConfigError, match="about.*must be an object"):
-        config.about(tmp_path)
+    (tmp_path / config_file.CONFIG_FILE).write_text('{"ch": 8, "about": [1]}')
+    with pytest.raises(config_file.ConfigError, match="about.*must be an object"):
+        config_file.read_about(tmp_path)

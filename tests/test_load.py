@@ -19,7 +19,6 @@ from PIL import Image
 
 import ugatit_tf
 from tests import made, runs
-from ugatit_tf import phases
 from ugatit_tf.errors import Failure
 from ugatit_tf.images import files
 from ugatit_tf.interchange import generator_file
@@ -35,7 +34,7 @@ def trained(tmp_path_factory):
     config = runs.config_in(root)
     networks = runs.make_run(config)
     with runs.unchecked_exports():
-        phases.export(config)
+        runs.run_phase("export", config)
     exported = os.path.join(config.export_dir, "tiny", "step_0000003")
     return types.SimpleNamespace(config=config, networks=networks, exported=exported)
 

@@ -19,7 +19,7 @@ import pytest
 import tensorflow as tf
 
 from tests import runs
-from ugatit_tf import flags, tf_paths
+from ugatit_tf import command_line, tf_paths
 from ugatit_tf.config import Config
 from ugatit_tf.data import folders
 from ugatit_tf.errors import Failure
@@ -298,7 +298,11 @@ def test_the_command_to_go_on_names_what_the_run_folder_cannot_know():
     moved = Config(dataset="x", run="y", checkpoint_dir="my runs", lr=0.5)
     assert loop.command(moved).endswith(" --dataset x --run y --checkpoint_dir 'my runs'")
     words = shlex.split(loop.command(moved))[2:]
-    assert flags.parse(words).given == {"dataset": "x", "run": "y", "checkpoint_dir": "my runs"}
+    assert command_line.parse(words).named == {
+        "dataset": "x",
+        "run": "y",
+        "checkpoint_dir": "my runs",
+    }
 
 
 def test_a_signal_lets_the_step_finish_and_saves_it(interrupted):

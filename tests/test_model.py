@@ -5,8 +5,8 @@ import pytest
 import tensorflow as tf
 
 from tests import made, reference
-from ugatit_tf.config import ABLATED
 from ugatit_tf.networks.model import build_model
+from ugatit_tf.phases.ablate import ABLATED
 
 ARCHITECTURES = [
     {},

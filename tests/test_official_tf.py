@@ -7,10 +7,10 @@ import pytest
 import tensorflow as tf
 
 from tests import made, reference, runs
-from ugatit_tf.config import ABLATED
 from ugatit_tf.interchange import official_tf
 from ugatit_tf.interchange.mapping import MappingError, assign
 from ugatit_tf.networks.model import build_model
+from ugatit_tf.phases.ablate import ABLATED
 from ugatit_tf.training.optimizer import Adam
 
 ARCHITECTURES = {

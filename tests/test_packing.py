@@ -16,13 +16,15 @@ import tensorflow as tf
 
 import main
 from tests import made, runs
-from ugatit_tf import flags, phases
-from ugatit_tf.config import Config, ConfigError
+from ugatit_tf import command_line
+from ugatit_tf.config import Config
 from ugatit_tf.data import doctor, folders, packing, pipeline, shards, storage
 from ugatit_tf.errors import Failure
 from ugatit_tf.evaluation import evaluate
 from ugatit_tf.images import files
-from ugatit_tf.request import Packing
+from ugatit_tf.options import ConfigError
+from ugatit_tf.phases import PHASES
+from ugatit_tf.phases.pack import PackOptions
 from ugatit_tf.training import checkpoints
 from ugatit_tf.translation import translate
 
@@ -374,13 +376,13 @@ def test_the_phase_works_below_a_scheme(source, capsys):
 )
 def test_options_that_cannot_work_are_refused(options, message):
     with pytest.raises(ConfigError, match=message):
-        Packing(**options)
+        PackOptions(**options)
 
 
 def test_the_options_belong_to_the_phase():
-    assert flags.parse(["--phase", "pack", "--shards=3"]).request == Packing(shards=3)
-    with pytest.raises(flags.UsageError, match="--shards belongs to --phase pack"):
-        flags.parse(["--shards", "3"])
+    assert command_line.parse(["--phase", "pack", "--shards=3"]).options == PackOptions(shards=3)
+    with pytest.raises(ConfigError, match="--shards belongs to --phase pack"):
+        command_line.parse(["--shards", "3"])
 
 
 @pytest.mark.parametrize("where", ["packed", "far"])
@@ -441,7 +443,8 @@ def test_training_on_a_damaged_record_is_one_line_that_names_it(tmp_path, capsys
     told = f"{shard(config.dataset_folder, count=1)} is damaged at the image trainA_0.png."
     assert errors(capsys) == [f"error: {told} {shards.ANEW}"]
     batches = pipeline.batches(*pair(config.dataset_folder), config)
-    monkeypatch.setattr(phases, "examine", lambda _: next(iter(batches)))
+    phase = dataclasses.replace(PHASES["doctor"], run=lambda *_: next(iter(batches)))
+    monkeypatch.setitem(PHASES, "doctor", phase)
     assert main.main(["--phase=doctor", *words]) == 1
     (error,) = errors(capsys)
     assert error.endswith(f" {told} {shards.ANEW}")
@@ -463,7 +466,7 @@ def test_training_from_shards_and_from_afar_gives_the_weights_of_the_folder(tmp_
         runs.write_dataset(source)
         if where != "plain":
             packing.pack(source, config.dataset_folder, count=2)
-        phases.train(config)
+        runs.run_phase("train", config)
         path = checkpoints.chosen(config.run_folder, "latest")
         found.append({n: c for n, c in runs.bytes_below(path).items() if ".data-" in n})
     assert found[0]

@@ -15,8 +15,7 @@ import tensorflow as tf
 
 from tests import made, runs
 from tests.tolerances import drift, of_loss
-from ugatit_tf import phases
-from ugatit_tf.config import OF_A_START, Config
+from ugatit_tf.config import NOT_RECORDED, Config
 from ugatit_tf.data import folders
 from ugatit_tf.data.folders import TRAIN
 from ugatit_tf.errors import Failure
@@ -170,7 +169,7 @@ def test_two_workers_equal_one_device_and_survive_the_loss_of_one(tmp_path):
     config = runs.config_in(tmp_path, epoch=1, batch_size=2, run="one", **options)
     runs.write_dataset(config.dataset_folder, count=5)
     runs.make_run(config)
-    phases.train(config)
+    runs.run_phase("train", config)
 
     config = runs.config_in(tmp_path, epoch=1, run="two", **options)
     runs.make_run(config)
@@ -194,7 +193,7 @@ def test_two_workers_equal_one_device_and_survive_the_loss_of_one(tmp_path):
 
     step = max(checkpoints.saved(two))
     config = runs.config_in(tmp_path, epoch=1, run="two", **{**options, "iteration": step + 2})
-    phases.train(config)  # one device goes on
+    runs.run_phase("train", config)  # one device goes on
     assert max(checkpoints.saved(two)) == step + 2
     with open(os.path.join(two, "config.json"), encoding="utf-8") as file:
         changes = json.load(file)["about"]["changes"]
@@ -215,7 +214,7 @@ class Two(Replicas):
 
 
 def place_of_ch(count):
-    names = [field.name for field in dataclasses.fields(Config) if field.name not in OF_A_START]
+    names = [field.name for field in dataclasses.fields(Config) if field.name not in NOT_RECORDED]
     return count - len(names) + names.index("ch")
 
 

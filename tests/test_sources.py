@@ -4,10 +4,10 @@ import os
 
 import pytest
 
-from ugatit_tf.config import ConfigError
 from ugatit_tf.errors import Failure
-from ugatit_tf.request import Request
+from ugatit_tf.options import ConfigError
 from ugatit_tf.translation import sources
+from ugatit_tf.translation.options import TranslateOptions
 
 
 def write(root, *names):
@@ -18,7 +18,7 @@ def write(root, *names):
 
 
 def jobs_of(root, input="in", output="out", **options):
-    return sources.jobs(Request(str(root / input), str(root / output), **options))
+    return sources.jobs(TranslateOptions(str(root / input), str(root / output), **options))
 
 
 def written(root, **options):
@@ -180,7 +180,7 @@ def test_what_shards_write_must_not_be_among_what_they_read(tmp_path, input, out
 @pytest.mark.parametrize("shard", ["0/2", "3/2", "1/0", "1", "a/b", "1/2/3", "-1/2", "1 / 2", "/"])
 def test_a_shard_that_cannot_be_is_refused(shard):
     with pytest.raises(ConfigError, match=f"I/N with I from 1 to N.*Received: '{shard}'"):
-        Request("in", "out", shard=shard)
+        TranslateOptions("in", "out", shard=shard)
 
 
 def test_what_an_earlier_call_wrote_is_no_input_of_a_pattern(tmp_path):
@@ -231,8 +231,10 @@ def test_a_folder_that_cannot_be_read_is_named_and_stops_nothing(tmp_path, monke
     assert list(written(tmp_path, recursive=True)) == ["a.png", "light/c.png"]
     named = [("dark", "permission denied; this folder was left out")]
     for given, options in (("in", {"recursive": True}), ("in/*/*.png", {}), ("in/**/*.png", {})):
-        assert sources.unreadable(Request(str(tmp_path / given), "out", **options)) == named
-    assert sources.unreadable(Request(str(tmp_path / "in"), "out")) == []
+        assert (
+            sources.unreadable(TranslateOptions(str(tmp_path / given), "out", **options)) == named
+        )
+    assert sources.unreadable(TranslateOptions(str(tmp_path / "in"), "out")) == []
     with pytest.raises(PermissionError, match="dark"):
         jobs_of(tmp_path, input="in/dark")
     os.remove(tmp_path / "in/a.png")
@@ -250,7 +252,7 @@ def test_a_heatmap_that_exists_is_refused_too(tmp_path):
 
 def test_heatmaps_of_one_stem_have_each_their_name(tmp_path):
     write(tmp_path, "in/a.png", "in/a.jpg", "in/b.png")
-    request = Request(str(tmp_path / "in"), str(tmp_path / "out"), heatmap="raw")
+    request = TranslateOptions(str(tmp_path / "in"), str(tmp_path / "out"), heatmap="raw")
     found = [sources.extras(job, request)["local"] for job in sources.jobs(request)]
     names = [os.path.basename(path) for path in found]
     assert names == ["a.jpg_local.png", "a.png_local.png", "b_local.png"]

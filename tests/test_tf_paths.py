@@ -5,7 +5,8 @@ import os
 import pytest
 
 from tests import runs
-from ugatit_tf import errors, phases, tf_paths
+from ugatit_tf import errors, tf_paths
+from ugatit_tf.phases import train
 
 
 @pytest.mark.parametrize("name", runs.ODD_NAMES)
@@ -34,5 +35,5 @@ def test_where_there_can_be_no_link_it_is_said_what_to_do(tmp_path, monkeypatch)
         tf_paths.plain_path(tmp_path / "fotos [2020]").__enter__()
     config = runs.config_in(tmp_path, run="fotos [2020]")
     with pytest.raises(errors.Failure, match="Rename it"):
-        phases._train(config, None)  # before anything is looked at
+        train.train(config, None)  # before anything is looked at
     assert list(tmp_path.iterdir()) == []

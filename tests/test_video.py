@@ -11,8 +11,8 @@ from tests import runs
 from tests.test_video_file import drawn, length_of, sound_of, source
 from ugatit_tf.errors import Failure
 from ugatit_tf.images import files, video_file
-from ugatit_tf.request import Request
 from ugatit_tf.translation import devices, load, video
+from ugatit_tf.translation.options import TranslateOptions
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def frames_of(path):
 
 def translated(model, original, tmp_path, output="out.mp4", **options):
     size = options.pop("size", 0 if "fit" in options or "face" in options else "native")
-    request = Request(str(original), str(tmp_path / output), size=size, **options)
+    request = TranslateOptions(str(original), str(tmp_path / output), size=size, **options)
     assert video.is_video(request)
     return video.convert_video(model, request)
 
@@ -101,7 +101,7 @@ def test_a_moving_gif_that_is_to_be_an_image_is_one(tmp_path):
     with video_file.writing(path, width=8, height=8, fps=10) as append:
         append(np.zeros([8, 8, 3], np.uint8))
         append(np.full([8, 8, 3], 255, np.uint8))
-    assert not video.is_video(Request(str(path), str(tmp_path / "first.png")))
+    assert not video.is_video(TranslateOptions(str(path), str(tmp_path / "first.png")))
 
 
 @pytest.mark.parametrize(("kind", "width"), [("side", 5 * 64), ("overlay", 64)])

@@ -1,128 +1,185 @@
 """Every option of a run, in one frozen dataclass. Field names are the official option names."""
 
 import dataclasses
+import functools
 import json
-import math
 import os
-import reprlib
-import shlex
+from typing import Optional
 
 from ugatit_tf import atomic
-from ugatit_tf.jsonfile import JSONFileError, read_json
-from ugatit_tf.limits import (
-    RANGES,
-    ConfigError,
-    broken_bound,
-    check_architecture,
-    smallest_image,
-    typed,
-)
+from ugatit_tf.options import LARGEST_COUNT, ConfigError, Options, names_of, option, rule_of
+from ugatit_tf.sizes import smallest_image
 
 VERSION = "0.1.0"
 PRECISIONS = ("float32", "bfloat16", "float16")
 STRATEGIES = ("auto", "one", "mirrored", "multi_worker")
 CACHES = ("none", "memory", "disk")
-INCEPTIONS = ("keras", "graph", "random")
-RESIZES = ("bilinear", "antialias")
 GAN_TYPES = ("gan", "lsgan", "wgan-gp", "wgan-lp", "dragan", "hinge")
 ADAPTIVE_NORMS = ("adalin", "adain")  # scale and shift come from the attention
 DECODER_NORMS = (*ADAPTIVE_NORMS, "in", "ln", "gn")
-CHOICES = {
-    "decoder_norm": DECODER_NORMS,
-    "gan_type": GAN_TYPES,
-    "precision": PRECISIONS,
-    "strategy": STRATEGIES,
-    "cache": CACHES,
-    "inception": INCEPTIONS,
-    "inception_resize": RESIZES,
-}
-LOCATIONS = (
-    "dataset_dir",
-    "checkpoint_dir",
-    "result_dir",
-    "log_dir",
-    "sample_dir",
-    "export_dir",
-)
-OF_A_START = (*LOCATIONS, "strategy")  # not of the run: config.json does not have them
-RUN = "run"  # nor this: a run is the one of its folder, also where that was copied or renamed
+INCEPTIONS = ("keras", "graph", "random")
+RESIZES = ("bilinear", "antialias")
 PRESETS = {  # loss weights for a kind of task; docs/training.md has the reasons
     "portrait": {"cycle_weight": 10.0, "identity_weight": 10.0, "cam_weight": 1000.0},
     "texture": {"cycle_weight": 20.0, "identity_weight": 10.0, "cam_weight": 100.0},
 }
-ABLATED = ("decoder_norm", "generator_cam", "discriminator_cam")  # the paper's ablation
 CONFIG_FILE = "config.json"
 ABOUT = "about"  # the key of what is no option: versions, dataset, changes
+architecture = functools.partial(option, kind="architecture")
+training = functools.partial(option, kind="training")
+execution = functools.partial(option, kind="execution")
+logging = functools.partial(option, kind="logging")
+evaluation = functools.partial(option, kind="evaluation")
+location = functools.partial(option, kind="location", recorded=False)
+COUNT = {"at_least": 1, "at_most": LARGEST_COUNT}
 
 
 @dataclasses.dataclass(frozen=True)
-class Config:
+class Config(Options):
     """Everything a run depends on.
 
     Raises:
         ConfigError: a value has the wrong type or range, or two options contradict each other.
     """
 
-    dataset: str = "selfie2anime"  # the folder below dataset_dir; "demo" is drawn by the program
-    run: str = ""  # name of the run's folders; empty means: as the dataset
-    seed: int = 0  # of everything random: weights, order, flips, crops, penalties
+    dataset: str = option(
+        "selfie2anime",
+        "name of the folder below --dataset_dir with trainA, trainB, testA and testB; 'demo' is "
+        "drawn by the program",
+        kind="location",
+    )
+    run: str = location("", "name of the run's folders, if it is not that of the dataset")
+    seed: int = training(
+        0,
+        "seed of everything random: weights, order, augmentation, penalties",
+        at_least=0,
+        at_most=2**63 - 1,
+    )
 
-    light: bool = False  # global average pool before the MLP: 134 instead of 670 million weights
-    img_size: int = 256  # side of the square training image in pixels
-    img_ch: int = 3  # 3 is RGB, 1 is grey
-    ch: int = 64  # channels of the first layer; the bottleneck has 4 ch
-    n_res: int = 4  # residual blocks in the encoder, and as many adaptive ones in the decoder
-    n_dis: int = 6  # depth of the global discriminator; the local one has two layers less
-    sn: bool = True  # spectral normalization in the discriminators
-    smoothing: bool = True  # AdaLIN uses clip(rho - 0.1, 0, 1)
-    decoder_norm: str = "adalin"  # one of DECODER_NORMS; the others repeat the paper's ablation
-    generator_cam: bool = True  # attention and CAM loss of the generators
-    discriminator_cam: bool = True  # attention and CAM logits of the discriminators
+    light: bool = architecture(False, "the light model: any image size, a fifth of the weights")
+    img_size: int = architecture(
+        256, "side of the training images in pixels, a multiple of 4", at_least=1, at_most=32 * 256
+    )
+    img_ch: int = architecture(3, "channels of the images: 1 for gray, 3 for RGB", choices=(1, 3))
+    ch: int = architecture(
+        64,
+        "channels of the first layer; the bottleneck has four times as many",
+        at_least=1,
+        at_most=64 * 64,
+    )
+    n_res: int = architecture(
+        4, "residual blocks of the encoder, and as many of the decoder", at_least=1, at_most=64 * 4
+    )
+    n_dis: int = architecture(
+        6,
+        "depth of the global discriminator; the local one has two layers less",
+        at_least=2,
+        at_most=12,
+    )
+    sn: bool = architecture(True, "spectral normalization of the discriminators")
+    smoothing: bool = architecture(
+        True,
+        "keep AdaLIN from being instance normalization alone: it mixes with clip(rho - 0.1, 0, 1)",
+    )
+    decoder_norm: str = architecture(
+        "adalin",
+        "normalization in the decoder; all but adalin repeat the paper's ablation",
+        choices=DECODER_NORMS,
+    )
+    generator_cam: bool = architecture(True, "attention and CAM loss of the generators")
+    discriminator_cam: bool = architecture(True, "attention and CAM loss of the discriminators")
 
-    epoch: int = 100  # the official meaning: an outer count ...
-    iteration: int = 10_000  # ... times this many steps, whatever the number of images
-    batch_size: int = 1  # on each device
-    lr: float = 1e-4
-    decay_flag: bool = True  # let the learning rate fall linearly to 0 ...
-    decay_epoch: int = 50  # ... from this epoch on
-    n_critic: int = 1  # discriminator updates for each generator update
-    augment_flag: bool = True  # flip, enlarge, crop
-    cache: str = "none"  # one of CACHES: where images are kept once they are decoded
+    epoch: int = training(
+        100, "epochs; each is --iteration steps, whatever the number of images", **COUNT
+    )
+    iteration: int = training(10_000, "steps of one epoch", **COUNT)
+    batch_size: int = training(1, "images of each domain in one step, on each device", **COUNT)
+    lr: float = training(1e-4, "learning rate", above=0)
+    decay_flag: bool = training(
+        True, "let the learning rate fall linearly to 0 from --decay_epoch on"
+    )
+    decay_epoch: int = training(
+        50, "epoch from which the learning rate falls", at_least=0, at_most=LARGEST_COUNT
+    )
+    n_critic: int = training(
+        1, "updates of the discriminators for each update of the generators", **COUNT
+    )
+    augment_flag: bool = training(True, "augment training images: flip, enlarge, crop")
+    gan_type: str = training("lsgan", "adversarial loss", choices=GAN_TYPES)
+    ema: float = training(
+        0.0,
+        "decay of a moving average of the generators' weights, e.g. 0.999, which all phases but "
+        "train use; 0: none",
+        at_least=0,
+        below=1,
+    )
+    GP_ld: float = training(
+        10.0, "weight of the gradient penalty (wgan-gp, wgan-lp, dragan)", at_least=0
+    )
+    adv_weight: float = training(1.0, "weight of the adversarial loss", at_least=0)
+    cycle_weight: float = training(10.0, "weight of the cycle loss", at_least=0)
+    identity_weight: float = training(10.0, "weight of the identity loss", at_least=0)
+    cam_weight: float = training(1000.0, "weight of the class activation loss", at_least=0)
+    accumulate: int = training(
+        1, "micro-batches whose gradients are averaged for one update", **COUNT
+    )
 
-    precision: str = "float32"  # one of PRECISIONS: the type of the networks' maps
-    recompute: bool = False  # compute maps again for gradients rather than keep them in memory
-    accumulate: int = 1  # batches whose gradients are averaged for one update
-    xla: bool = False  # compile the networks with XLA
-    strategy: str = "auto"  # one of STRATEGIES: which devices work together
+    precision: str = execution(
+        "float32",
+        "type of the networks' activations; weights, statistics, losses and the optimizer stay "
+        "float32",
+        choices=PRECISIONS,
+    )
+    recompute: bool = execution(
+        False, "compute activations again for the gradients: less memory, more time"
+    )
+    xla: bool = execution(False, "compile the networks with XLA")
+    strategy: str = execution(
+        "auto",
+        "devices that work together; auto: all GPUs of this machine, or the machines that "
+        "TF_CONFIG names",
+        choices=STRATEGIES,
+        recorded=False,
+    )
+    cache: str = execution("none", "where decoded training images are kept", choices=CACHES)
 
-    gan_type: str = "lsgan"  # one of GAN_TYPES
-    ema: float = 0.0  # decay of the generators' moving average, e.g. 0.999; 0 keeps none
-    GP_ld: float = 10.0  # gradient penalty, for wgan-gp, wgan-lp and dragan
-    adv_weight: float = 1.0  # lambda_1 to lambda_4 of the paper, section 2.2
-    cycle_weight: float = 10.0
-    identity_weight: float = 10.0
-    cam_weight: float = 1000.0
+    print_freq: int = logging(1000, "steps between sample images", **COUNT)
+    save_freq: int = logging(1000, "steps between checkpoints", **COUNT)
+    summary_freq: int = logging(100, "steps between TensorBoard summaries", **COUNT)
+    best_by: str = logging(
+        "",
+        "keep in best/ the checkpoint for which this metric of history.jsonl is smallest, e.g. "
+        "a2b/cycle; with --eval_freq it is eval/kid unless named",
+    )
+    eval_freq: int = logging(
+        0,
+        "steps between measurements of KID on test images; 0: never",
+        at_least=0,
+        at_most=LARGEST_COUNT,
+    )
+    inception: str = evaluation(
+        "keras",
+        "network for KID and FID; graph: the one of 2015 that papers use; random: a rehearsal "
+        "without weights",
+        choices=INCEPTIONS,
+    )
+    inception_weights: str = evaluation(
+        "", "file with the weights of that network: .h5 for keras, .pb for graph"
+    )
+    inception_resize: str = evaluation(
+        "bilinear",
+        "how images are resized for that network; bilinear: as TensorFlow 1",
+        choices=RESIZES,
+    )
 
-    print_freq: int = 1000  # steps between sample images
-    save_freq: int = 1000  # steps between checkpoints
-    summary_freq: int = 100  # steps between TensorBoard summaries
-    eval_freq: int = 0  # steps between measurements of KID; 0 measures never
-    inception: str = "keras"  # one of INCEPTIONS: the network for KID and FID
-    inception_weights: str = ""  # a local file: .h5 for keras, .pb for graph
-    inception_resize: str = "bilinear"  # one of RESIZES: how images become 299 x 299
-    best_by: str = ""  # the tag whose smallest value decides which checkpoint is kept in best/
+    dataset_dir: str = location("dataset", "folder of the datasets")
+    checkpoint_dir: str = location("checkpoint", "folder of the runs with their checkpoints")
+    result_dir: str = location("results", "folder of the test results")
+    log_dir: str = location("logs", "folder of the TensorBoard logs")
+    sample_dir: str = location("samples", "folder of the sample images")
+    export_dir: str = location("export", "folder of the exported models")
 
-    dataset_dir: str = "dataset"
-    checkpoint_dir: str = "checkpoint"
-    result_dir: str = "results"
-    log_dir: str = "logs"
-    sample_dir: str = "samples"
-    export_dir: str = "export"
-
-    def __post_init__(self):
-        for field in dataclasses.fields(self):
-            object.__setattr__(self, field.name, typed(field, getattr(self, field.name)))
-        self._check_ranges()
+    def check_pairs(self) -> None:
         self._check_size()
         for name, value in (("dataset", self.dataset), ("run", self.run)):
             if os.path.basename(value) != value or value in (".", ".."):
@@ -132,26 +189,11 @@ class Config:
                 )
         if not self.dataset:
             raise ConfigError("--dataset must not be empty. Expected the name of a folder.")
-
-    def _check_ranges(self):
-        for name in RANGES:
-            value = getattr(self, name)
-            if broken_bound(name, value):
-                raise ConfigError(
-                    f"--{name} must be {broken_bound(name, value)}. Received: {reprlib.repr(value)}"
-                )
-        if not 0 < self.lr < math.inf:
-            raise ConfigError(f"--lr must be above 0 and finite. Received: {self.lr}")
-        if not 0 <= self.ema < 1:
-            raise ConfigError(f"--ema must be at least 0 and below 1. Received: {self.ema}")
-        if self.img_ch not in (1, 3):
-            raise ConfigError(f"--img_ch must be 1 (grey) or 3 (RGB). Received: {self.img_ch}")
-        for name, choices in CHOICES.items():
-            if getattr(self, name) not in choices:
-                raise ConfigError(
-                    f"--{name} must be one of {', '.join(choices)}. "
-                    f"Received: {getattr(self, name)!r}"
-                )
+        if self.best_by.startswith("eval/") and not self.eval_freq:
+            raise ConfigError(
+                f"--best_by {self.best_by} needs --eval_freq: without it nothing is measured while "
+                f"training."
+            )
 
     def _check_size(self):
         smallest = -(-smallest_image(self.n_dis) // 4) * 4  # the next multiple of 4
@@ -162,10 +204,10 @@ class Config:
                 f"or a smaller --n_dis."
             )
         if self.img_size % 4:
-            near = max(smallest, round(self.img_size / 4) * 4)
+            nearest = max(smallest, round(self.img_size / 4) * 4)
             raise ConfigError(
                 f"--img_size must be a multiple of 4. Received: {self.img_size}. "
-                f"The nearest that works: {near}"
+                f"The nearest that works: {nearest}"
             )
 
     @property
@@ -183,7 +225,7 @@ class Config:
 
     @property
     def run_folder(self) -> str:
-        """Where the checkpoints and config.json of this run are."""
+        """The folder of this run's checkpoints and its config.json."""
         return os.path.join(self.checkpoint_dir, self.run_name)
 
     @property
@@ -197,94 +239,28 @@ class Config:
 
     def architecture(self) -> dict:
         """The options that decide what a checkpoint holds and what the networks compute."""
-        names = ["light", "ch", "img_ch", "n_res", "n_dis", "sn", "smoothing", *ABLATED]
-        if not self.any_size:
-            names.append("img_size")
-        return {name: getattr(self, name) for name in names}
+        options = {name: getattr(self, name) for name in names_of(Config, "architecture")}
+        if self.any_size:
+            del options["img_size"]
+        return options
 
-    def save(self, folder, about=None):
-        """Writes config.json into `folder`, whole or not at all, without `OF_A_START` and `RUN`.
+    def recorded(self) -> dict:
+        """The options that config.json keeps: all but those that may differ at each start."""
+        return {
+            field.name: getattr(self, field.name)
+            for field in dataclasses.fields(self)
+            if rule_of(field).recorded
+        }
+
+    def save(self, folder: str, about: Optional[dict] = None) -> None:
+        """Writes config.json into `folder`, whole or not at all.
 
         Args:
-            about: dict. What else is known of the run; see `training.history`.
+            about: what else is known of the run; see `training.history`.
         """
-        options = {k: v for k, v in vars(self).items() if k not in (RUN, *OF_A_START)}
-        if about:
-            options[ABOUT] = about
+        content = {**self.recorded(), **({ABOUT: about} if about else {})}
         with atomic.replacing(os.path.join(folder, CONFIG_FILE)) as file:
-            file.write((json.dumps(options, indent=2) + "\n").encode())
+            file.write((json.dumps(content, indent=2) + "\n").encode())
 
 
-def options(path) -> dict:
-    """Reads the options in a config.json, but for the name of its run, where there is one.
-
-    Raises:
-        ConfigError: not JSON, or an option that this version does not know.
-    """
-    found = _read(path)
-    for name in (ABOUT, RUN):
-        found.pop(name, None)
-    known = {field.name for field in dataclasses.fields(Config)}
-    unknown = sorted(set(found) - known)
-    if unknown:
-        raise ConfigError(f"{path} holds options that do not exist: {', '.join(unknown)}")
-    return found
-
-
-def template(path, named) -> dict:
-    """The options in the file of --config: how a run trains, never which one it is, or where.
-
-    Raises:
-        ConfigError: as `options`, or a place is in the file and not in `named` options.
-    """
-    found = options(path)
-    for name in ("dataset", *LOCATIONS):
-        value = found.pop(name, None)
-        if name not in named and value not in (None, getattr(Config, name)):
-            raise ConfigError(
-                f"{path} says --{name} {value}, which --config takes from no file: it belongs to "
-                f"one run. Add --{name} {shlex.quote(str(value))}, or what is right for this run."
-            )
-    return found
-
-
-def about(run_folder) -> tuple:
-    """(options, what else is known) of the run in `run_folder`; both empty if there is none."""
-    path = os.path.join(run_folder, CONFIG_FILE)
-    if not os.path.exists(path):
-        return {}, {}
-    known = _read(path).get(ABOUT, {})
-    if not isinstance(known, dict):
-        raise ConfigError(f"{path}: {ABOUT!r} must be an object, {{...}}. Received: {known!r:.80}")
-    return options(path), known
-
-
-def _read(path):
-    try:
-        return read_json(path)
-    except JSONFileError as error:
-        raise ConfigError(str(error)) from None
-
-
-def resolve(given) -> Config:
-    """The configuration of a run: what was `given`, else what its folder says, else the default.
-
-    Which run it is, `given` alone says: a folder that was copied or renamed is a run of its own.
-
-    Args:
-        given: dict of the options that the user named.
-
-    Raises:
-        ConfigError: an architecture option was named that differs from the run's own.
-    """
-    place = {name: given[name] for name in ("dataset", RUN, "checkpoint_dir") if name in given}
-    named = Config(**place)
-    path = os.path.join(named.run_folder, CONFIG_FILE)
-    if not os.path.exists(path):
-        return Config(**given)
-    recorded = options(path)
-    check_architecture(given, Config(**recorded).architecture(), named.run_folder)
-    found = Config(**{**recorded, **given})
-    if found.run_name != named.run_name:  # named as the default dataset, and of another
-        found = dataclasses.replace(found, run=named.run_name)
-    return found
+NOT_RECORDED = tuple(f.name for f in dataclasses.fields(Config) if not rule_of(f).recorded)

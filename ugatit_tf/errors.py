@@ -3,7 +3,27 @@
 import re
 
 
-class Failure(RuntimeError):  # noqa: N818
+class OptionNames(Exception):  # noqa: N818
+    """Base of errors whose messages name options, as whoever reads them knows these.
+
+    Messages are written for the command line: `--lr`. Elsewhere, as in a notebook, that reads
+    `lr`, but for whole commands.
+    """
+
+    on_command_line = False  # set by `main`
+
+    def __str__(self) -> str:
+        text = super().__str__()
+        if OptionNames.on_command_line:
+            return text
+        pieces = re.split(r"((?:python main\.py|pip install) [^,;]*)", text)
+        return "".join(
+            piece if number % 2 else re.sub(r"--(?=[a-zA-Z])(\w+)", r"`\1`", piece)
+            for number, piece in enumerate(pieces)
+        )
+
+
+class Failure(OptionNames, RuntimeError):  # noqa: N818
     """Something that a person can set right. The message says what happened and what to do."""
 
 

@@ -14,9 +14,10 @@ import statistics
 import numpy as np
 
 from ugatit_tf import machine
-from ugatit_tf.config import ADAPTIVE_NORMS, smallest_image
+from ugatit_tf.config import ADAPTIVE_NORMS
 from ugatit_tf.data import presence
 from ugatit_tf.data.folders import MOST_NAMED, TEST, TRAIN, examine, shown, some
+from ugatit_tf.sizes import smallest_image
 
 UNEQUAL, MUCH_SMALLER = 4, 0.5  # images of one domain to the other; a side to img_size
 EXPECT = (  # below this many images in a domain

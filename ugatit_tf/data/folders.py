@@ -15,6 +15,7 @@ import pathlib
 import numpy as np
 
 from ugatit_tf.data import shards, storage
+from ugatit_tf.data.presence import TEST, TRAIN  # noqa: F401
 from ugatit_tf.data.presence import printable as shown
 from ugatit_tf.data.table import Image, Paths, Table
 from ugatit_tf.errors import Failure
@@ -22,7 +23,6 @@ from ugatit_tf.images import files
 from ugatit_tf.progress import track
 
 LOG = logging.getLogger(__name__)
-TRAIN, TEST = ("trainA", "trainB"), ("testA", "testB")
 GLANCE = 64  # side in pixels to which a JPEG is decoded; of others, four times as many count
 PATIENCE = 2.0  # seconds before it is shown how far this is
 FLAT = 2.0  # a standard deviation below this many of 255 levels is almost one colour

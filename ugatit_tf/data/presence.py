@@ -3,8 +3,11 @@
 import os
 
 from ugatit_tf.data import storage
+from ugatit_tf.directions import DIRECTIONS
 from ugatit_tf.errors import Failure
 
+TRAIN, TEST = ("trainA", "trainB"), ("testA", "testB")
+SPLITS = TRAIN + TEST
 BUILT_IN = "demo"  # the dataset that is drawn where it is missing
 NEEDED = (
     "Training needs JPEG, PNG, WebP, BMP, GIF or TIFF files in dataset/NAME/trainA and trainB; "
@@ -43,16 +46,16 @@ def require(dataset_folder, parts, sentence=missing):
             raise Failure(sentence(folder))
 
 
-def test_folders(dataset_folder, directions) -> dict:
+def test_folders(dataset_folder) -> dict:
     """direction -> the folder of its test images, of those that are there.
-
-    Args:
-        directions: dict direction -> name of the folder.
 
     Raises:
         Failure: there is none.
     """
-    folders = {name: os.path.join(dataset_folder, part) for name, part in directions.items()}
+    folders = {
+        name: os.path.join(dataset_folder, direction.source_folder)
+        for name, direction in DIRECTIONS.items()
+    }
     present = {name: folder for name, folder in folders.items() if storage.is_folder(folder)}
     if not present:
         raise Failure(

@@ -12,11 +12,13 @@ import itertools
 import json
 import os
 
-from ugatit_tf.config import CONFIG_FILE, ConfigError, options
+from ugatit_tf.config import CONFIG_FILE
+from ugatit_tf.config_file import read_options
 from ugatit_tf.data import folders
 from ugatit_tf.evaluation import evaluate
 from ugatit_tf.images import comparison, files
 from ugatit_tf.jsonfile import JSONFileError, read_json
+from ugatit_tf.options import ConfigError
 from ugatit_tf.training import checkpoints, history
 from ugatit_tf.translation import sources, translate
 
@@ -174,7 +176,7 @@ def _check_begun(config):
     path = os.path.join(config.run_folder, CONFIG_FILE)
     if not os.path.exists(path):
         return
-    recorded = options(path)
+    recorded = read_options(path)
     differing = [
         f"--{name} is {value} there, {getattr(config, name)} now"
         for name, value in recorded.items()

@@ -14,13 +14,14 @@ import zipfile
 
 import numpy as np
 
-from ugatit_tf.config import VERSION, Config, ConfigError
+from ugatit_tf.config import VERSION, Config
 from ugatit_tf.data.doctor import num_generator_weights
+from ugatit_tf.directions import DIRECTIONS
 from ugatit_tf.errors import Failure
 from ugatit_tf.images import files
 from ugatit_tf.jsonfile import parse_json
 from ugatit_tf.networks.model import build_generator, named_weights
-from ugatit_tf.request import DIRECTIONS
+from ugatit_tf.options import ConfigError
 
 SUFFIX = ".npz"
 ENDING = ".npy"  # of the arrays in the archive

@@ -10,8 +10,8 @@ import tensorflow as tf
 from ugatit_tf.layers.cam import CAM
 from ugatit_tf.layers.convolution import Convolution
 from ugatit_tf.layers.precision import MixedLayer, float32
-from ugatit_tf.limits import smallest_image
 from ugatit_tf.networks.shapes import check_images
+from ugatit_tf.sizes import smallest_image
 
 
 class DiscriminatorOutput(NamedTuple):

@@ -4,11 +4,11 @@ import dataclasses
 
 import tensorflow as tf
 
-from ugatit_tf.config import smallest_image
 from ugatit_tf.keras_settings import raw
 from ugatit_tf.networks.discriminator import Discriminator
 from ugatit_tf.networks.generator import SMALLEST, Generator
 from ugatit_tf.seeds import seed_of
+from ugatit_tf.sizes import smallest_image
 
 WEIGHT_NAMES = ("kernel", "bias", "u", "gamma", "beta", "rho")
 

@@ -10,7 +10,7 @@ import subprocess
 import tensorflow as tf
 
 from ugatit_tf import atomic
-from ugatit_tf.config import OF_A_START, VERSION
+from ugatit_tf.config import NOT_RECORDED, VERSION
 from ugatit_tf.jsonfile import JSONFileError, parse_json
 
 FILE = "history.jsonl"
@@ -25,7 +25,7 @@ def about(config, parts, before, step, replicas=1) -> dict:
         replicas: int. Devices that work together.
     """
     options, noted = before
-    new = {k: v for k, v in dataclasses.asdict(config).items() if k not in OF_A_START}
+    new = {k: v for k, v in dataclasses.asdict(config).items() if k not in NOT_RECORDED}
     dataset = {
         name: {"pictures": len(part.images), "fingerprint": part.fingerprint}
         for name, part in parts.items()

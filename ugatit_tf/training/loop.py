@@ -8,8 +8,8 @@ import shlex
 import zlib
 from functools import partial
 
-from ugatit_tf.config import OF_A_START, Config
-from ugatit_tf.config import about as options_of
+from ugatit_tf.config import NOT_RECORDED, Config
+from ugatit_tf.config_file import read_about
 from ugatit_tf.data import folders, pipeline
 from ugatit_tf.errors import Failure
 from ugatit_tf.images import files
@@ -80,7 +80,7 @@ def is_time(done, every, total) -> bool:
 def command(config) -> str:
     """The command that goes on with a run; what it does not name is in the run folder."""
     default = Config()
-    names = ["dataset", *(n for n in ("run", *OF_A_START) if vars(config)[n] != vars(default)[n])]
+    names = ["dataset", *(n for n in ("run", *NOT_RECORDED) if vars(config)[n] != vars(default)[n])]
     words = [word for name in names for word in (f"--{name}", vars(config)[name])]
     return shlex.join(["python", "main.py", "--phase", "train", *words])
 
@@ -136,7 +136,7 @@ class Run(Follower):
     def __init__(self, config, trainer, parts, done, evaluation=None):
         super().__init__(config, trainer, parts, done, evaluation)
         self.shown = [[_shown(path, config) for path in part[:SAMPLE_ROWS]] for part in self.paths]
-        count, before = trainer.replicas.count, options_of(config.run_folder)
+        count, before = trainer.replicas.count, read_about(config.run_folder)
         self.about = history.about(config, parts, before, done, count)
         _tell_changes(self.about["changes"], done)
         self.samples = os.path.join(config.sample_dir, config.run_name)
@@ -267,7 +267,7 @@ def _check_alike(replicas, config, parts):
     Raises:
         Failure: on each of them; it names what differs, and its value here.
     """
-    options = {f"--{k}": v for k, v in dataclasses.asdict(config).items() if k not in OF_A_START}
+    options = {f"--{k}": v for k, v in dataclasses.asdict(config).items() if k not in NOT_RECORDED}
     step = max(checkpoints.saved(config.run_folder), default=0)
     prints = [part.fingerprint for part in parts.values()]
     marks = [step, *(zlib.crc32(repr(value).encode()) for value in (prints, *options.values()))]

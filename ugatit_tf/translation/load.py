@@ -10,7 +10,8 @@ from typing import NamedTuple, Optional
 import tensorflow as tf
 
 from ugatit_tf import tf_paths
-from ugatit_tf.config import CONFIG_FILE, Config, options
+from ugatit_tf.config import CONFIG_FILE, Config
+from ugatit_tf.config_file import read_options
 from ugatit_tf.errors import Failure, reason
 from ugatit_tf.interchange import generator_file
 from ugatit_tf.translation import devices, model_files, translate
@@ -39,7 +40,11 @@ def load(path, which="latest") -> Model:
         return _model({direction: generator}, config, path)
     if kind == model_files.RUN:
         parent, run = os.path.split(os.path.abspath(path))
-        known = {**options(os.path.join(path, CONFIG_FILE)), "checkpoint_dir": parent, "run": run}
+        known = {
+            **read_options(os.path.join(path, CONFIG_FILE)),
+            "checkpoint_dir": parent,
+            "run": run,
+        }
         return of_run(Config(**known), which)
     return _exported(model_files.exports_in(path), path)
 

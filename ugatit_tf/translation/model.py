@@ -6,10 +6,10 @@ import numpy as np
 import tensorflow as tf
 
 from ugatit_tf.networks.shapes import refuse_not_finite
-from ugatit_tf.request import FITS, NATIVE
 from ugatit_tf.translation import devices, tiles
 from ugatit_tf.translation.fit import CPU, MULTIPLE, SMALLEST, fit, scaled
 from ugatit_tf.translation.inputs import as_floats
+from ugatit_tf.translation.options import FITS, NATIVE
 
 TILE_PIXELS = 2_000_000
 LARGER = 1.25  # times the training size: what is larger is scaled down to it

@@ -3,8 +3,8 @@
 import os
 
 from ugatit_tf.config import CONFIG_FILE
+from ugatit_tf.directions import DIRECTIONS
 from ugatit_tf.errors import Failure
-from ugatit_tf.request import DIRECTIONS
 
 SAVED_MODEL = "saved_model.pb"
 GENERATOR, RUN, EXPORT = "generator file", "run folder", "exported folder"

@@ -25,7 +25,7 @@ class Job:
 
 
 def jobs(request) -> list:
-    """The jobs of a `Request`, in the order of their names; of a shard only its own.
+    """The jobs of a `TranslateOptions`, in the order of their names; of a shard only its own.
 
     With `resume_output` without those whose results are there, heatmaps included.
 

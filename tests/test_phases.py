@@ -9,8 +9,7 @@ import pytest
 
 import main
 from tests import made
-from ugatit_tf import flags, preflight
-from ugatit_tf.config import resolve
+from ugatit_tf import command_line
 from ugatit_tf.errors import Failure
 from ugatit_tf.images import files
 
@@ -46,11 +45,14 @@ def folder(tmp_path, monkeypatch):
     open("file", "w").close()
 
 
+def check(argv):
+    command = command_line.parse(argv)
+    command.phase.check(command.config, command.options)
+
+
 def refusal(argv):
-    command = flags.parse(argv)
-    config = None if main.has_no_run(command) else resolve(command.given)
     with pytest.raises((Failure, OSError)) as caught:
-        preflight.check(command, config)
+        check(argv)
     return str(caught.value)
 
 
@@ -130,8 +132,7 @@ def test_what_cannot_work_is_refused_by_a_look_at_the_disk(argv, told):
 )
 def test_what_can_work_is_let_through_and_nothing_is_written(argv):
     before = sorted(os.listdir()), sorted(os.listdir("checkpoint"))
-    command = flags.parse(argv)
-    preflight.check(command, None if main.has_no_run(command) else resolve(command.given))
+    check(argv)
     assert (sorted(os.listdir()), sorted(os.listdir("checkpoint"))) == before
 
 

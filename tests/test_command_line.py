@@ -2,14 +2,18 @@
 
 import dataclasses
 import json
+import os
 import re
 
 import pytest
 
 import main
-from ugatit_tf import flags
-from ugatit_tf.config import LOCATIONS, Config, ConfigError
-from ugatit_tf.request import Evaluation, Request
+from ugatit_tf import command_line, options
+from ugatit_tf.config import Config
+from ugatit_tf.phases import PHASES
+from ugatit_tf.phases.evaluate import EvaluateOptions
+from ugatit_tf.phases.phase import NoOptions
+from ugatit_tf.translation.options import TranslateOptions
 
 FIELDS = {field.name: field.default for field in dataclasses.fields(Config)}
 
@@ -54,27 +58,30 @@ def test_an_official_option_has_its_official_default(name, default):
 
 
 def test_the_official_phase_is_train_unless_another_is_named():
-    assert flags.parse([]).phase == "train"
+    assert command_line.parse([]).phase.name == "train"
     for phase in ("train", "test", "export"):
-        assert flags.parse(["--phase", phase]).phase == phase
+        assert command_line.parse(["--phase", phase]).phase.name == phase
 
 
 @pytest.mark.parametrize(("name", "default"), FIELDS.items())
 def test_every_field_of_the_configuration_is_an_option_that_takes_its_default(name, default):
     for words in ([f"--{name}", str(default)], [f"--{name}={default}"]):
-        given = flags.parse(words).given
+        given = command_line.parse(words).named
         assert given == {name: default}
         assert type(given[name]) is type(default)
 
 
-def test_every_option_has_a_help_text_and_no_help_text_is_left_over():
-    assert set(flags.HELP) == set(FIELDS)
-    assert all(text.strip() for text in flags.HELP.values())
+def test_every_option_has_a_help_text_and_a_run_s_option_a_kind():
+    for phase in PHASES.values():
+        assert all(options.rule_of(field).help for field in dataclasses.fields(phase.options))
+    for field in dataclasses.fields(Config):
+        rule = options.rule_of(field)
+        assert rule.help and rule.kind in command_line.HEADINGS
 
 
 def test_only_the_options_that_were_named_are_given():
-    assert flags.parse([]).given == {}
-    assert flags.parse(["--ch", "8"]).given == {"ch": 8}
+    assert command_line.parse([]).named == {}
+    assert command_line.parse(["--ch", "8"]).named == {"ch": 8}
 
 
 @pytest.mark.parametrize(
@@ -92,7 +99,7 @@ def test_only_the_options_that_were_named_are_given():
     ],
 )
 def test_an_official_form_of_a_value_is_understood(words, given):
-    assert flags.parse(words).given == given
+    assert command_line.parse(words).named == given
 
 
 @pytest.mark.parametrize(
@@ -115,23 +122,17 @@ def test_an_official_form_of_a_value_is_understood(words, given):
         (["--phase", "translate", "--input", "a.png"], "--output"),
         (["--fit", "pad"], "--phase translate"),
         (["--fake_dir", "x"], "--phase evaluate"),
-        (["--phase=translate", "--input=a", "--output=b", "--model=c", "--ch=8"], "--model has"),
         (["--phase", "test", "--heatmap", "side"], "--phase translate"),
     ],
 )
 def test_what_is_not_understood_is_refused_in_one_line_that_names_it(words, named):
-    with pytest.raises(flags.UsageError) as caught:
-        flags.parse(words)
+    with pytest.raises(options.ConfigError) as caught:
+        command_line.parse(words)
     assert named in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
-ASKED = {
-    field.name: (texts[field.name], field.default)
-    for kind, texts in flags.OF_PHASE.values()
-    for field in dataclasses.fields(kind)
-}
-MORE = ("official_checkpoint", "config", "preset", "which", "dry_run")
+OPTIONS = (command_line.ProgramOptions, Config, *(phase.options for phase in PHASES.values()))
 
 
 @pytest.mark.parametrize("word", ["--help", "-h"])
@@ -141,39 +142,37 @@ def test_help_lists_every_option_with_its_default_and_exits_with_0(word, capsys)
     assert err == ""
     rows = re.sub(r"\n +", " ", out)  # further lines of an option are indented
     lines = {line.split()[0]: line for line in rows.splitlines() if line.startswith("--")}
-    assert set(lines) == {f"--{name}" for name in (*FIELDS, *ASKED, "phase", *MORE)}
-    for name, (text, default) in ASKED.items():
-        assert text in lines[f"--{name}"]
-        if default != "":
-            assert lines[f"--{name}"].endswith(f"(default {default})")
-    for name, default in FIELDS.items():
-        assert flags.HELP[name] in lines[f"--{name}"]
-        if default != "":
-            assert lines[f"--{name}"].endswith(f"(default {default})")
+    fields = {field.name: field for kind in OPTIONS for field in dataclasses.fields(kind)}
+    assert set(lines) == {f"--{name}" for name in fields}
+    for name, field in fields.items():
+        assert options.rule_of(field).help in lines[f"--{name}"]
+        if field.default != "":
+            assert lines[f"--{name}"].endswith(f"(default {field.default})")
 
 
 @pytest.mark.parametrize("width", [40, 80])
 def test_the_help_page_fits_and_breaks_between_words(width):
-    page = flags.usage(width)
+    page = command_line.usage(width)
     assert max(map(len, page.splitlines())) <= width
-    assert page.split() == flags.usage(1000).split()
+    assert page.split() == command_line.usage(1000).split()
 
 
 def test_a_dataset_may_be_called_help():
-    assert not flags.wants_help(["--dataset", "help"])
+    assert not command_line.wants_help(["--dataset", "help"])
 
 
-def test_a_dry_run_of_an_import_is_refused_and_not_done():
-    with pytest.raises(flags.UsageError, match="--dry_run"):
-        flags.parse(["--phase", "import", "--official_checkpoint", "x", "--dry_run", "True"])
+def test_a_dry_run_of_an_import_shows_what_was_named_and_does_nothing(capsys):
+    words = ["--phase", "import", "--official_checkpoint", "x", "--lr", "0.5", "--dry_run", "True"]
+    assert main.main(words) == 0
+    assert json.loads(capsys.readouterr().out) == {"lr": 0.5, "official_checkpoint": "x"}
 
 
 def test_a_request_has_what_was_named_and_the_defaults():
     words = ["--phase", "translate", "--input", "a", "--output", "b", "--run", "x"]
-    command = flags.parse([*words, "--smooth", "0.5", "--direction=b2a", "--report", "True"])
-    assert command.request == Request("a", "b", direction="b2a", smooth=0.5, report=True)
-    assert command.given == {"run": "x"}
-    assert flags.parse([]).request is None
+    command = command_line.parse([*words, "--smooth", "0.5", "--direction=b2a", "--report", "True"])
+    assert command.options == TranslateOptions("a", "b", direction="b2a", smooth=0.5, report=True)
+    assert command.named == {"run": "x"}
+    assert command_line.parse([]).options == NoOptions()
 
 
 @pytest.mark.parametrize(
@@ -186,7 +185,7 @@ def test_a_request_has_what_was_named_and_the_defaults():
         ("quality", 0, "at least 1 and at most 100"),
         ("quality", 101, "at least 1 and at most 100"),
         ("size", 130, "multiple of 4.*nearest that works: 128"),
-        ("size", -4, "at least 0"),
+        ("size", -4, "at least 8"),
         ("size", 4, "0 or at least 8"),
         ("max_side", 7, "0 or at least 8"),
         ("max_pixels", 10**9, "at most 178956970"),
@@ -196,17 +195,18 @@ def test_a_request_has_what_was_named_and_the_defaults():
     ],
 )
 def test_a_request_that_cannot_be_met_is_refused_with_what_can(option, value, message):
-    with pytest.raises(ConfigError, match=f"--{option} must be .*{message}"):
-        Request("a", "b", **{option: value})
+    with pytest.raises(options.ConfigError, match=f"--{option} must be .*{message}"):
+        TranslateOptions("a", "b", **{option: value})
 
 
 def test_an_evaluation_is_of_a_run_or_of_a_folder():
-    assert flags.parse(["--phase", "evaluate"]).request == Evaluation()
-    assert flags.parse(["--phase=evaluate", "--fake_dir=x"]).request == Evaluation(fake_dir="x")
+    assert command_line.parse(["--phase", "evaluate"]).options == EvaluateOptions()
+    command = command_line.parse(["--phase=evaluate", "--fake_dir=x"])
+    assert command.options == EvaluateOptions(fake_dir="x")
 
 
 @pytest.mark.parametrize(
-    ("options", "message"),
+    ("values", "message"),
     [
         ({"overwrite": True, "resume_output": True}, "Use one of them"),
         ({"face": True, "fit": "crop"}, "--face puts the face back"),
@@ -214,17 +214,74 @@ def test_an_evaluation_is_of_a_run_or_of_a_folder():
         ({"max_side": 100, "fit": "crop"}, "--max_side belongs to --fit keep"),
     ],
 )
-def test_two_options_of_a_request_that_contradict_each_other_are_refused(options, message):
-    with pytest.raises(ConfigError, match=message):
-        Request("a", "b", **options)
+def test_two_options_of_a_request_that_contradict_each_other_are_refused(values, message):
+    with pytest.raises(options.ConfigError, match=message):
+        TranslateOptions("a", "b", **values)
 
 
 def test_which_checkpoint_is_for_those_who_use_one():
-    assert flags.parse(["--phase", "translate", "--input=a", "--output=b", "--which=best"]).which
-    assert flags.parse(["--phase", "test", "--which", "best"]).which == "best"
-    assert flags.parse(["--phase", "export"]).which == "latest"
-    with pytest.raises(flags.UsageError, match="--phase test, translate, evaluate, export"):
-        flags.parse(["--which", "best"])
+    for words in (["test"], ["export"], ["evaluate"], ["translate", "--input=a", "--output=b"]):
+        assert command_line.parse(["--phase", *words, "--which", "best"]).options.which == "best"
+    assert command_line.parse(["--phase", "export"]).options.which == "latest"
+    with pytest.raises(options.ConfigError, match="--phase test, translate, evaluate, export"):
+        command_line.parse(["--which", "best"])
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--phase=test", "--lr=0.5"],
+        ["--phase=test", "--preset=texture"],
+        ["--phase=export", "--eval_freq=3"],
+        ["--phase=evaluate", "--votes=x", "--run=x"],
+        ["--phase=study", "--sources=a", "--methods=x=a,y=b", "--ch=8"],
+        ["--phase=translate", "--input=a", "--output=b", "--model=c", "--dataset=x"],
+        ["--phase=pack", "--xla=True"],
+        ["--phase=ablate", "--decoder_norm=in"],
+    ],
+    ids=" ".join,
+)
+def test_an_option_that_has_no_effect_is_refused(words):
+    with pytest.raises(options.ConfigError, match="has no effect in this use of --phase"):
+        command_line.parse(words).refuse_unused()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--phase=translate", "--input=a", "--output=b", "--model=c", "--precision=bfloat16"],
+        ["--phase=translate", "--input=a", "--output=b", "--xla=True", "--strategy=one"],
+        ["--phase=evaluate", "--inception=random", "--run=x"],
+        ["--phase=import", "--official_checkpoint=x", "--lr=0.5", "--ema=0.9"],
+        ["--phase=doctor", "--precision=float16", "--batch_size=4"],
+    ],
+    ids=" ".join,
+)
+def test_an_option_that_has_an_effect_is_taken(words):
+    command_line.parse(words).refuse_unused()
+
+
+def test_the_options_of_training_may_be_repeated_for_its_test(tmp_path):
+    config = Config(lr=0.5, checkpoint_dir=str(tmp_path), dataset="x")
+    (tmp_path / "x").mkdir()
+    config.save(config.run_folder)
+    words = ["--phase=test", f"--checkpoint_dir={tmp_path}", "--dataset=x"]
+    command_line.parse([*words, "--lr=0.5"]).refuse_unused()
+    with pytest.raises(options.ConfigError, match="--lr has no effect"):
+        command_line.parse([*words, "--lr=0.25"]).refuse_unused()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--phase=evaluate", "--votes=x", "--fake_dir=y"], "Use one of them at a time"),
+        (["--phase=evaluate", "--fake_dir=y", "--which=best"], "--which has no effect with"),
+        (["--best_by=eval/kid"], "--best_by eval/kid needs --eval_freq"),
+    ],
+)
+def test_two_options_of_which_one_would_be_ignored_are_refused(words, message):
+    with pytest.raises(options.ConfigError, match=message):
+        command_line.parse(words)
 
 
 def other_run(tmp_path, **more):
@@ -238,15 +295,24 @@ def other_run(tmp_path, **more):
 @pytest.mark.parametrize("more", [{}, {"run": "OTHER"}, {"run": "OTHER", "result_dir": "there"}])
 def test_a_file_of_options_says_neither_which_run_nor_where(tmp_path, more):
     words = ["--config", other_run(tmp_path, **more), "--result_dir=here"]
-    given = flags.parse([*words, "--dataset=cats"]).given
+    given = command_line.parse([*words, "--dataset=cats"]).named
     assert (given["dataset"], given["ch"], given["result_dir"]) == ("cats", 8, "here")
     assert "run" not in given
-    with pytest.raises(ConfigError, match="says --dataset dogs.*Add --dataset dogs, or"):
-        flags.parse([*words, "--run=new"])
+    with pytest.raises(options.ConfigError, match="says --dataset dogs.*Add --dataset dogs, or"):
+        command_line.parse([*words, "--run=new"])
+
+
+LOCATIONS = [n for n in options.names_of(Config, "location") if n.endswith("_dir")]
 
 
 @pytest.mark.parametrize("name", LOCATIONS)
 def test_a_folder_in_a_file_of_options_is_asked_for_on_the_command_line(tmp_path, name):
     words = ["--config", other_run(tmp_path, **{name: "my place"}), "--dataset=cats"]
-    with pytest.raises(ConfigError, match=f"Add --{name} 'my place', or"):
-        flags.parse(words)
+    with pytest.raises(options.ConfigError, match=f"Add --{name} 'my place', or"):
+        command_line.parse(words)
+
+
+def test_the_page_of_options_is_that_of_their_declarations():
+    path = os.path.join(os.path.dirname(main.__file__), "docs", "options.md")
+    with open(path, encoding="utf-8") as file:
+        assert file.read() == command_line.options_page()  # python -m ugatit_tf.command_line

@@ -1,0 +1,217 @@
+"""The command line: `--option value` words to a `Command`, and the page of `--help`.
+
+The official program takes a value for booleans too (`--light True`); absl's own boolean flags
+would read `--decay_flag False` as True and leave a stray word, so they are value flags here.
+"""
+
+import dataclasses
+from typing import Union
+
+from absl import flags
+
+from ugatit_tf import streams
+from ugatit_tf.config import PRESETS, Config
+from ugatit_tf.config_file import read_recorded, read_template, resolve
+from ugatit_tf.options import ConfigError, Options, described, option, rule_of, types_of
+from ugatit_tf.phases import PHASES
+from ugatit_tf.phases.phase import Phase
+
+HEADINGS = {
+    "location": "dataset and folders",
+    "architecture": "networks (a run keeps these)",
+    "training": "training",
+    "execution": "how it is computed",
+    "logging": "what is written while training",
+    "evaluation": "KID and FID",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class ProgramOptions(Options):
+    """The options of the command line itself."""
+
+    phase: str = option("train", "what to do", choices=tuple(PHASES))
+    config: str = option(
+        "",
+        "a JSON file of options, e.g. another run's config.json, without names and folders; the "
+        "command line wins",
+    )
+    preset: str = option("", "loss weights for a kind of task", choices=("", *PRESETS))
+    dry_run: bool = option(False, "print the options that would be used, and stop")
+
+
+@dataclasses.dataclass(frozen=True)
+class Command:
+    """What the command line says.
+
+    Attributes:
+        config: the `Config` of the run; for a phase without a run a dict of the named options.
+        options: of the phase.
+        named: the options of `Config` that were named, here, in --config or by --preset.
+    """
+
+    phase: Phase
+    config: Union[Config, dict]
+    options: Options
+    named: dict
+    dry_run: bool
+
+    def shown(self) -> dict:
+        """name -> value of all options that would be used."""
+        config = self.config if isinstance(self.config, dict) else dataclasses.asdict(self.config)
+        return {**config, **dataclasses.asdict(self.options)}
+
+    def refuse_unused(self) -> None:
+        """Refuses options that have no effect, unless they repeat what the run was trained with.
+
+        Raises:
+            ConfigError: names one of them.
+        """
+        uses = self.phase.uses(self.options)
+        recorded = {}
+        if isinstance(self.config, Config):
+            recorded = read_recorded(self.config.run_folder)
+        for name, value in self.named.items():
+            if name not in uses and recorded.get(name) != value:
+                raise ConfigError(
+                    f"--{name} has no effect in this use of --phase {self.phase.name}. "
+                    f"Leave it out."
+                )
+
+
+def parse(argv: list) -> Command:
+    """Reads `argv`, the words after the program's name.
+
+    Raises:
+        ConfigError: an option is unknown, has a value that cannot work, or belongs to another
+            phase; a word is no option; the file of --config holds something else.
+        OSError: a file of options cannot be read.
+    """
+    values = _flags()
+    try:
+        words = values(["main.py", *argv])[1:]
+    except flags.Error as error:
+        raise ConfigError(" ".join(str(error).split())) from None
+    if words:
+        raise ConfigError(f"Unexpected: {' '.join(words)}. Every option has the form --name value.")
+    program = ProgramOptions(**_named(values, ProgramOptions))
+    phase = PHASES[program.phase]
+    options = _phase_options(values, phase)
+    named = _run_options(values, program)
+    config = resolve(named) if phase.has_run(options) else named
+    return Command(phase, config, options, named, program.dry_run)
+
+
+def _named(values, options) -> dict:
+    """name -> value of the `options` on the command line."""
+    names = (field.name for field in dataclasses.fields(options))
+    return {name: values[name].value for name in names if values[name].present}
+
+
+def _phase_options(values, phase):
+    owners = {}
+    for one in PHASES.values():
+        for field in dataclasses.fields(one.options):
+            owners.setdefault(field.name, []).append(one.name)
+    named = _named(values, phase.options)
+    for name, phases in owners.items():
+        if values[name].present and phase.name not in phases:
+            raise ConfigError(f"--{name} belongs to --phase {', '.join(phases)}.")
+    for field in dataclasses.fields(phase.options):
+        if rule_of(field).needed and not named.get(field.name):
+            raise ConfigError(f"--phase {phase.name} needs --{field.name}.")
+    return phase.options(**named)
+
+
+def _run_options(values, program):
+    named = _named(values, Config)
+    preset = PRESETS[program.preset] if program.preset else {}
+    template = read_template(program.config, named) if program.config else {}
+    return {**preset, **template, **named}  # the command line wins
+
+
+def usage(width: int = 100) -> str:
+    """The help page: every option with its default, in lines of `width` columns."""
+    lines = [streams.wrapped("usage: python main.py --dataset NAME [--option value ...]", width)]
+    lines += ["", "phases:"]
+    lines += [streams.definition(phase.name, phase.help, width) for phase in PHASES.values()]
+    for heading, rows in sections():
+        lines += ["", f"{heading}:"]
+        lines += [streams.definition(f"--{row.name}", row.text, width) for row in rows]
+    return "\n".join(lines)
+
+
+def options_page() -> str:
+    """docs/options.md, which `python -m ugatit_tf.command_line > docs/options.md` renews."""
+    lines = ["# All options", "", "Made from their declarations, as `--help` is."]
+    for heading, rows in sections():
+        lines += ["", f"## {heading[0].upper()}{heading[1:]}", "", "| option | meaning |"]
+        lines += ["|---|---|", *(f"| `--{row.name}` | {row.text} |" for row in rows)]
+    return "\n".join(lines) + "\n"
+
+
+def sections() -> list:
+    """(heading, its `options.Row`s) of all options."""
+    rows = described(Config)
+    return [
+        ("the program", described(ProgramOptions)),
+        *((text, [row for row in rows if row.kind == kind]) for kind, text in HEADINGS.items()),
+        *(
+            (f"options of --phase {phase.name}", described(phase.options))
+            for phase in PHASES.values()
+            if dataclasses.fields(phase.options)
+        ),
+    ]
+
+
+def wants_help(argv: list) -> bool:
+    return any(word in ("-h", "-help", "--help") for word in argv)
+
+
+class _Boolean(flags.BooleanParser):
+    """absl's own, with a message for people."""
+
+    def parse(self, argument):
+        try:
+            return super().parse(argument)
+        except ValueError:
+            raise ValueError("expected True or False") from None
+
+
+class _NumberOrWord(flags.ArgumentParser):
+    """A whole number, or one of a few words."""
+
+    def __init__(self, words):
+        self.words = words
+
+    def parse(self, argument):
+        try:
+            return argument if argument in self.words else int(argument)
+        except ValueError:
+            raise ValueError(f"expected a whole number or {' or '.join(self.words)}") from None
+
+
+PARSERS = {
+    bool: _Boolean,
+    int: flags.IntegerParser,
+    float: flags.FloatParser,
+    str: flags.ArgumentParser,
+}
+
+
+def _flags():
+    values = flags.FlagValues()
+    values.set_gnu_getopt(True)  # options may follow a stray word, which is then named
+    serializer = flags.ArgumentSerializer()
+    for options in (ProgramOptions, Config, *(phase.options for phase in PHASES.values())):
+        for field in dataclasses.fields(options):
+            if field.name in values:
+                continue  # an option of several phases
+            words = rule_of(field).words
+            parser = _NumberOrWord(words) if words else PARSERS[types_of(field)[0]]()
+            flags.DEFINE(parser, field.name, field.default, "", values, serializer=serializer)
+    return values
+
+
+if __name__ == "__main__":
+    print(options_page(), end="")

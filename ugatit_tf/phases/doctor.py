@@ -1,0 +1,22 @@
+"""`--phase doctor`: what this computer has, and whether the dataset and the options fit it."""
+
+from ugatit_tf.config import Config
+from ugatit_tf.data.presence import TRAIN
+from ugatit_tf.phases.phase import NoOptions, Phase, check_dataset, draw_built_in, refuse_errors
+
+
+def check(config: Config, options: NoOptions) -> None:
+    check_dataset(config, TRAIN)
+
+
+def run(config: Config, options: NoOptions) -> None:
+    from ugatit_tf import machine
+    from ugatit_tf.data import doctor
+
+    draw_built_in(config)
+    report = doctor.check(config, thorough=True)
+    print("\n".join([*machine.environment(), *report.lines()]))
+    refuse_errors(report)
+
+
+DOCTOR = Phase("doctor", "report on this computer, the dataset and the options", check, run)

@@ -1,0 +1,108 @@
+"""What a phase is, and the options that several phases share."""
+
+import dataclasses
+import os
+from typing import Any, Callable, Union
+
+from ugatit_tf.config import Config
+from ugatit_tf.data import presence, storage
+from ugatit_tf.errors import Failure
+from ugatit_tf.options import Options, names_of, option
+
+WHICH = ("latest", "best")
+ALL = tuple(field.name for field in dataclasses.fields(Config))
+OF_A_RUN = names_of(Config, "location", "architecture", "execution")  # that is there already
+
+
+@dataclasses.dataclass(frozen=True)
+class NoOptions(Options):
+    """The options of a phase that has none of its own."""
+
+
+@dataclasses.dataclass(frozen=True)
+class CheckpointOptions(Options):
+    """The options of a phase that uses a checkpoint."""
+
+    which: str = option(
+        "latest", "the latest checkpoint, or the best (see --best_by)", choices=WHICH
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Phase:
+    """What `--phase NAME` does.
+
+    Its functions take (config, options): the `Config` of the run and the `Options` of the phase.
+    Where `has_run` says that there is no run, `config` is a dict of the options of `Config` that
+    were named.
+
+    Attributes:
+        name: of `--phase`.
+        help: one line for `--help`.
+        check: refuses what a look at the disk can refuse, in a second: no TensorFlow is imported,
+            nothing is written, no image is read. Raises `Failure`, `ConfigError` or OSError.
+        run: does the work, prints its results and writes files.
+        options: the class of its own options.
+        has_run: function of the options: whether the phase works on a run.
+        uses: function of the options: the options of `Config` that have an effect.
+    """
+
+    name: str
+    help: str
+    check: Callable[[Union[Config, dict], Any], None]
+    run: Callable[[Union[Config, dict], Any], None]
+    options: type = NoOptions
+    has_run: Callable[[Any], bool] = lambda options: True
+    uses: Callable[[Any], tuple] = lambda options: ALL
+
+
+def check_dataset(config: Config, splits: tuple, message=presence.missing) -> None:
+    """Refuses a dataset without one of its `splits`; the built-in one is drawn where it misses."""
+    if not presence.is_drawn(config):
+        presence.require(config.dataset_folder, splits, message)
+
+
+def check_folder(name: str, path: str) -> None:
+    """Refuses `path` where it neither is nor can become a folder that can be written to.
+
+    Args:
+        name: the option that names it.
+    """
+    folder = storage.nearest(path)
+    if not os.path.isdir(folder):
+        raise Failure(f"--{name}: {folder} is a file. Expected a folder for {path}.")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise Failure(f"--{name}: no right to write into {folder}.")
+
+
+def check_measurable(config: Config) -> None:
+    """Refuses where KID has no test images, or no file of the weights that its network needs."""
+    check_dataset(config, presence.TEST, presence.for_measuring)
+    weights = config.inception_weights
+    if weights and not os.path.isfile(weights):
+        raise Failure(f"--inception_weights {weights}: there is no such file.")
+    if config.inception == "graph" and not weights:
+        raise Failure(
+            "--inception graph needs --inception_weights FILE: the frozen graph of 2015, "
+            "classify_image_graph_def.pb from inception-2015-12-05.tgz."
+        )
+
+
+def refuse_errors(report) -> None:
+    """Raises a `Failure` with the first error of a `doctor.Report`, if it has any."""
+    if report.errors:
+        raise Failure(report.errors[0])
+
+
+def draw_built_in(config: Config) -> None:
+    """Draws the built-in dataset where the config names it and it is missing."""
+    if not presence.is_drawn(config):
+        return
+    from ugatit_tf.data import demo
+
+    if storage.is_remote(config.dataset_folder):
+        raise Failure(
+            f"{presence.BUILT_IN} is drawn on this computer; copy it to {config.dataset_dir}."
+        )
+    print(f"Drawing the built-in faces into {config.dataset_folder}", flush=True)
+    demo.write_dataset(config.dataset_folder, size=config.img_size, seed=config.seed)

@@ -1,0 +1,85 @@
+"""`--phase train`: trains a run, or goes on with one."""
+
+import contextlib
+import dataclasses
+import os
+
+from ugatit_tf import cluster, tf_paths
+from ugatit_tf.config import Config
+from ugatit_tf.data.presence import TRAIN as TRAIN_SPLITS
+from ugatit_tf.lazy import tf
+from ugatit_tf.phases.phase import (
+    NoOptions,
+    Phase,
+    check_dataset,
+    check_folder,
+    check_measurable,
+    draw_built_in,
+    refuse_errors,
+)
+
+
+def check(config: Config, options: NoOptions) -> None:
+    if cluster.from_environment(config.strategy).is_chief:
+        check_dataset(config, TRAIN_SPLITS)
+    if config.eval_freq:
+        check_measurable(config)
+    check_folder("checkpoint_dir", config.run_folder)
+    for name in ("sample_dir", "log_dir"):
+        check_folder(name, os.path.join(getattr(config, name), config.run_name))
+
+
+def run(config: Config, options: NoOptions) -> None:
+    with devices_of(config) as replicas:
+        train(config, replicas)
+    if replicas.is_chief:
+        print(f"Checkpoints: {config.run_folder}")
+        print(f"Samples:     {os.path.join(config.sample_dir, config.run_name)}")
+        print(f"TensorBoard: tensorboard --logdir {config.log_dir}")
+
+
+@contextlib.contextmanager
+def devices_of(config: Config):
+    """The `Replicas` that train together, once they have the built-in dataset if it is named."""
+    from ugatit_tf.training import guards
+    from ugatit_tf.training.replicas import Replicas, strategy_of
+
+    replicas = Replicas(strategy_of(config.strategy))  # before anything is computed
+    with guards.lost_worker_explained(config.run_folder, replicas.workers):
+        if replicas.is_chief:
+            draw_built_in(config)
+        replicas.any(False)  # the others wait for it
+        yield replicas
+
+
+def train(config: Config, replicas, *, quiet: bool = False) -> bool:
+    """Trains a run.
+
+    Args:
+        replicas: `Replicas`, as from `devices_of`.
+        quiet: print no report on the dataset.
+
+    Returns:
+        Whether a signal asked to stop.
+    """
+    from ugatit_tf.data import doctor
+    from ugatit_tf.evaluation import evaluate
+    from ugatit_tf.training import loop
+
+    with tf_paths.plain_path(config.run_folder):
+        pass  # a name below which no checkpoint could be read is refused now
+    # This rewriting of graphs gives up on ours with a line that looks like an error; without it
+    # a step takes the same time.
+    tf.config.optimizer.set_experimental_options({"remapping": False})
+    report = doctor.check(config)
+    refuse_errors(report)
+    if replicas.is_chief and not quiet:
+        print("\n".join(report.lines()), flush=True)
+    if config.eval_freq and not config.best_by:
+        config = dataclasses.replace(config, best_by=evaluate.MEAN)
+    measures = config.eval_freq and replicas.is_chief
+    evaluation = evaluate.Watching(config, report.parts) if measures else None
+    return loop.train(config, report.parts, evaluation, replicas)
+
+
+TRAIN = Phase("train", "train a run, or go on with one", check, run)
