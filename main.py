@@ -27,10 +27,10 @@ def main(argv: list) -> int:
     """Runs the program with the words after its name; returns the exit code."""
     OptionNames.on_command_line = True
     with streams.usable():
-        if command_line.wants_help(argv):
-            print(command_line.usage(streams.columns(sys.stdout) or 100))
-            return 0
         try:
+            if command_line.wants_help(argv):
+                print(command_line.usage(streams.columns(sys.stdout) or 100), flush=True)
+                return 0
             run(command_line.parse(argv))
         except ConfigError as error:
             return refuse(error, 2)

@@ -246,7 +246,7 @@ def test_a_large_image_is_scaled_to_the_training_size_and_the_scale_is_said(
     [
         (["--size=native", "--fit=crop"], "--size native belongs to --fit keep"),
         (["--size=native", "--face=True"], "Leave out --size native"),
-        (["--size=big"], "expected a number of pixels or native"),
+        (["--size=big"], "expected a whole number or native"),
     ],
 )
 def test_a_size_that_does_not_go_with_the_rest_is_refused(config, images, capsys, words, message):
@@ -441,7 +441,7 @@ def test_the_command_says_what_it_did_and_fails_if_an_image_did(config, images, 
     tiled = {"tile_pixels": 4096, "size": "native"}
     assert main.main(arguments(config, images, overwrite=True, **tiled)) == 0
     out = capsys.readouterr().out
-    assert "In tiles, whose tones may differ (--max_side has none): large.png" in out
+    assert "In tiles, whose tones may differ (--max_side avoids them): large.png" in out
 
 
 def test_what_moves_and_becomes_an_image_is_named(config, tmp_path, capsys):
@@ -452,7 +452,9 @@ def test_what_moves_and_becomes_an_image_is_named(config, tmp_path, capsys):
         first.save(folder / name, save_all=True, append_images=[second], duration=100)
     assert main.main(arguments(config, folder)) == 0
     told = [line for line in capsys.readouterr().out.splitlines() if "first frame" in line]
-    assert told == ["They move; first frame only: moves.gif, moves.png, moves.webp"]
+    assert told == [
+        "Animated, and only the first frame is translated: moves.gif, moves.png, moves.webp"
+    ]
 
 
 def test_a_folder_that_cannot_be_read_is_named_at_the_end(config, images, monkeypatch, capsys):

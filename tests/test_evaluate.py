@@ -214,7 +214,7 @@ def test_a_measure_that_there_is_not_stops_the_run_with_those_there_are(config):
 
 def test_a_run_that_is_no_longer_measured_goes_on(config):
     watched = trained(config)
-    more = dataclasses.replace(watched, epoch=2, eval_freq=0, best_by="eval/kid")
+    more = dataclasses.replace(watched, epoch=2, eval_freq=0)
     runs.run_phase("train", more)
     assert len([line for line in lines_of(watched) if "eval/kid" in line]) == 2
     assert checkpoints.best(watched.run_folder)[1]["tag"] == "eval/kid"

@@ -24,6 +24,7 @@ PRESETS = {  # loss weights for a kind of task; docs/training.md has the reasons
     "texture": {"cycle_weight": 20.0, "identity_weight": 10.0, "cam_weight": 100.0},
 }
 CONFIG_FILE = "config.json"
+KID = "eval/kid"  # the metric of --eval_freq, mean of both directions
 ABOUT = "about"  # the key of what is no option: versions, dataset, changes
 architecture = functools.partial(option, kind="architecture")
 training = functools.partial(option, kind="training")
@@ -218,6 +219,11 @@ class Config(Options):
     def samples_per_step(self) -> int:
         """Images of each domain that one step takes on each device."""
         return self.batch_size * self.accumulate
+
+    @property
+    def best_metric(self) -> str:
+        """The metric whose smallest value decides which checkpoint is kept in best/; "" if none."""
+        return self.best_by or (KID if self.eval_freq else "")
 
     @property
     def run_name(self) -> str:

@@ -217,7 +217,7 @@ def _quantity(counts):
 def _disk(config):
     one, free = checkpoint_bytes(config), free_bytes(config.run_folder)
     there, kept = pathlib.Path(config.run_folder), CHECKPOINTS
-    kept += BEST_CHECKPOINTS if config.best_by or config.eval_freq else 0
+    kept += BEST_CHECKPOINTS if config.best_metric else 0
     more = max(1, kept - sum(len(list(there.glob(name))) for name in ("step_*", "best/step_*")))
     told = f"A checkpoint takes {_amount(one)}; {more} more in {shown(config.run_folder)} take "
     told += f"{_amount(one * more)}, and {_amount(free)} are free."

@@ -7,7 +7,7 @@ import os
 import numpy as np
 
 from ugatit_tf import threads
-from ugatit_tf.config import VERSION
+from ugatit_tf.config import KID, VERSION
 from ugatit_tf.data import folders, presence, storage
 from ugatit_tf.errors import Failure, counted
 from ugatit_tf.evaluation import fid, kid
@@ -19,7 +19,7 @@ from ugatit_tf.translation import devices, load, sources
 from ugatit_tf.translation.model import BATCH
 
 CACHE = ".cache"  # beside the dataset's folders
-WATCHED, MEAN = 200, "eval/kid"
+WATCHED = 200
 SMALLEST = 4  # images: two subsets of half of them
 
 
@@ -72,7 +72,7 @@ def evaluate(config, *, fake_dir="", which="latest", seed=0) -> tuple:
 class Watching:
     """KID while a run trains, on the first `WATCHED` test images of each domain.
 
-    Called with a `UGATIT`, it returns tag -> number: of each direction, and their mean `MEAN`.
+    Called with a `UGATIT`, it returns tag -> number: of each direction, and their mean `KID`.
 
     Args:
         parts: dict name -> `folders.Part` of the dataset, where it was examined already.
@@ -103,7 +103,7 @@ class Watching:
             images = translations(self.model, self.paths[source], direction, quiet=True)
             fake = features_of(self.extractor, images)
             found[f"eval/kid_{direction}"], _ = kid.kid(self.features[target], fake)
-        return {**found, MEAN: sum(found.values()) / len(found)}
+        return {**found, KID: sum(found.values()) / len(found)}
 
 
 def measures(fake, target, source, *, seed=0) -> dict:

@@ -1,7 +1,6 @@
 """`--phase train`: trains a run, or goes on with one."""
 
 import contextlib
-import dataclasses
 import os
 
 from ugatit_tf import cluster, tf_paths
@@ -75,8 +74,6 @@ def train(config: Config, replicas, *, quiet: bool = False) -> bool:
     refuse_errors(report)
     if replicas.is_chief and not quiet:
         print("\n".join(report.lines()), flush=True)
-    if config.eval_freq and not config.best_by:
-        config = dataclasses.replace(config, best_by=evaluate.MEAN)
     measures = config.eval_freq and replicas.is_chief
     evaluation = evaluate.Watching(config, report.parts) if measures else None
     return loop.train(config, report.parts, evaluation, replicas)

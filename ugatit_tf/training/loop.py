@@ -80,7 +80,7 @@ def is_time(done, every, total) -> bool:
 def command(config) -> str:
     """The command that goes on with a run; what it does not name is in the run folder."""
     default = Config()
-    names = ["dataset", *(n for n in ("run", *NOT_RECORDED) if vars(config)[n] != vars(default)[n])]
+    names = ["dataset", *(n for n in NOT_RECORDED if vars(config)[n] != vars(default)[n])]
     words = [word for name in names for word in (f"--{name}", vars(config)[name])]
     return shlex.join(["python", "main.py", "--phase", "train", *words])
 
@@ -176,7 +176,7 @@ class Run(Follower):
         self.record.close()
 
     def _check_metric(self, scalars):
-        name = self.config.best_by
+        name = self.config.best_metric
         if name.startswith("eval/"):  # no number of a step
             return
         if name and name not in scalars and "Generator_loss" in scalars:
@@ -208,7 +208,7 @@ class Run(Follower):
         with self.trainer.averaged():
             values = self.evaluation(self.trainer.model)
         self.record.measured(done, values)
-        name, folder = self.config.best_by, self.config.run_folder
+        name, folder = self.config.best_metric, self.config.run_folder
         if name in values:
             self.config.save(folder, self.about)
             checkpoints.save_if_best(folder, done, self.trainer.state(), name, values[name])

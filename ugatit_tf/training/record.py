@@ -43,7 +43,7 @@ class Record:
         numbers = {tag: value for tag, value in scalars.items() if tag != "finite"}
         self.states = {t: numbers.pop(t) for t in [*numbers] if t.startswith("loss_scale/")}
         self.means.add(numbers)
-        name = self.config.best_by
+        name = self.config.best_metric
         self.rated.add({name: numbers[name]} if name in numbers else {})
 
     def write(self, done) -> dict:
@@ -77,7 +77,7 @@ class Record:
         """{`best_by`: its mean since this was last called}; empty where it is no loss."""
         means = self.rated.means()
         self.rated.clear()
-        return {tag: mean for tag, mean in means.items() if tag == self.config.best_by}
+        return {tag: mean for tag, mean in means.items() if tag == self.config.best_metric}
 
     def notes(self) -> dict:
         """What goes into a checkpoint."""
