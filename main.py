@@ -10,6 +10,7 @@ import logging
 import os
 import sys
 import tempfile
+from typing import Union
 
 from ugatit_tf import command_line, signals, streams
 from ugatit_tf.errors import Failure, OptionNames, reason
@@ -73,18 +74,19 @@ def is_of_tensorflow(error: Exception) -> bool:
 class Once(logging.Filter):
     """Lets each message through once: several checks read the same folder."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.messages = set()
 
-    def filter(self, record):
+    def filter(self, record: logging.LogRecord) -> bool:
         message = record.getMessage()
         is_new = message not in self.messages
         self.messages.add(message)
         return is_new
 
 
-def refuse(error, code: int) -> int:
+def refuse(error: Union[BaseException, str], code: int) -> int:
+    """Prints one line on an error; returns `code`."""
     print(f"error: {error}", file=sys.stderr)
     return code
 

@@ -2,12 +2,15 @@
 
 import dataclasses
 import os
-from typing import Any, Callable, Union
+from typing import TYPE_CHECKING, Any, Callable, Union
 
 from ugatit_tf.config import Config
 from ugatit_tf.data import presence, storage
 from ugatit_tf.errors import Failure
 from ugatit_tf.options import Options, names_of, option
+
+if TYPE_CHECKING:
+    from ugatit_tf.data import doctor
 
 WHICH = ("latest", "best")
 ALL = tuple(field.name for field in dataclasses.fields(Config))
@@ -56,7 +59,9 @@ class Phase:
     uses: Callable[[Any], tuple] = lambda options: ALL
 
 
-def check_dataset(config: Config, splits: tuple, message=presence.missing) -> None:
+def check_dataset(
+    config: Config, splits: tuple, message: Callable[[str], str] = presence.missing
+) -> None:
     """Refuses a dataset without one of its `splits`; the built-in one is drawn where it misses."""
     if not presence.is_drawn(config):
         presence.require(config.dataset_folder, splits, message)
@@ -88,7 +93,7 @@ def check_measurable(config: Config) -> None:
         )
 
 
-def refuse_errors(report) -> None:
+def refuse_errors(report: "doctor.Report") -> None:
     """Raises a `Failure` with the first error of a `doctor.Report`, if it has any."""
     if report.errors:
         raise Failure(report.errors[0])

@@ -2,6 +2,8 @@
 
 import contextlib
 import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from ugatit_tf import cluster, tf_paths
 from ugatit_tf.config import Config
@@ -16,6 +18,9 @@ from ugatit_tf.phases.phase import (
     draw_built_in,
     refuse_errors,
 )
+
+if TYPE_CHECKING:
+    from ugatit_tf.training.replicas import Replicas
 
 
 def check(config: Config, options: NoOptions) -> None:
@@ -38,7 +43,7 @@ def run(config: Config, options: NoOptions) -> None:
 
 
 @contextlib.contextmanager
-def devices_of(config: Config):
+def devices_of(config: Config) -> Iterator["Replicas"]:
     """The `Replicas` that train together, once they have the built-in dataset if it is named."""
     from ugatit_tf.training import guards
     from ugatit_tf.training.replicas import Replicas, strategy_of
@@ -51,7 +56,7 @@ def devices_of(config: Config):
         yield replicas
 
 
-def train(config: Config, replicas, *, quiet: bool = False) -> bool:
+def train(config: Config, replicas: "Replicas", *, quiet: bool = False) -> bool:
     """Trains a run.
 
     Args:
