@@ -125,7 +125,7 @@ def test_killing_loses_nothing_and_a_second_process_is_refused(straight):
     killed.communicate()
     code, told = finished(started(straight, "--run", "killed"))
     assert code == 0
-    assert "Going on from" in told or "are done" in told
+    assert "Continuing from" in told or "are done" in told
     assert_same_run(straight, "straight", "killed")
 
 
@@ -138,8 +138,9 @@ def test_a_signal_ends_with_code_0_and_the_command_that_goes_on(straight):
     assert code == 0
     step = max(saved(straight, run))
     assert step < 40
-    assert f"Stopped and saved after step {step}. To go on:\npython main.py --phase train" in told
-    words = shlex.split(told.split("To go on:\n")[1].splitlines()[0])[2:]
+    stopped = f"Stopped and saved after step {step}. To continue:\n"
+    assert f"{stopped}python main.py --phase train" in told
+    words = shlex.split(told.split(stopped)[1].splitlines()[0])[2:]
     done = subprocess.run(
         [sys.executable, str(ROOT / "main.py"), *words], cwd=straight, check=False
     )
@@ -192,7 +193,7 @@ def test_a_weight_that_is_not_a_number_stops_the_run_and_names_the_term(begun):
     assert "discriminator_b/local, discriminator_b/local_cam. " in error
     assert "discriminator_a" not in error
     assert "trainB/" in error
-    assert "step_0000003 is from before it" in error
+    assert "step_0000003 was written before" in error
     assert list(saved(begun, "tiny")) == [runs.STEP]
 
 

@@ -76,10 +76,10 @@ def test_one_device_does_not_look_at_the_environment(told):
         (TWO, {"type": "worker", "index": "1"}, "Received: '1'"),
         (TWO, {"type": "worker", "index": True}, "Received: True"),
         (TWO, {"type": "worker"}, "Received: None"),
-        ({"worker": ["ada:99999", "bob:1"]}, FIRST, "'ada:99999' is no address"),
-        ({"worker": ["ada:0", "bob:1"]}, FIRST, "'ada:0' is no address"),
-        ({"worker": ["ada", "bob:1"]}, FIRST, "'ada' is no address"),
-        ({"worker": [":1", "bob:1"]}, FIRST, "':1' is no address"),
+        ({"worker": ["ada:99999", "bob:1"]}, FIRST, "'ada:99999' is not an address"),
+        ({"worker": ["ada:0", "bob:1"]}, FIRST, "'ada:0' is not an address"),
+        ({"worker": ["ada", "bob:1"]}, FIRST, "'ada' is not an address"),
+        ({"worker": [":1", "bob:1"]}, FIRST, "':1' is not an address"),
         ({"worker": ["ada:1", "ada:1"]}, FIRST, "ada:1 is named twice"),
         ({"chief": ["ada:1"], "worker": ["ada:1"]}, FIRST, "ada:1 is named twice"),
     ],
@@ -110,13 +110,13 @@ def lines_of(processes):
     """The first three lines that are said while others do not come."""
     lines = []
 
-    def tell(line, flush):
+    def write(line, flush):
         lines.append(line)
         if len(lines) == 3:
             raise Enough
 
     with pytest.raises(Enough):
-        cluster.gather(processes, seconds=0.01, tell=tell)
+        cluster.gather(processes, seconds=0.01, write=write)
     return lines
 
 
@@ -150,8 +150,8 @@ def test_who_is_waited_for_is_said_with_the_reason_again_and_again(free):
 @pytest.mark.parametrize(
     ("error", "reason"),
     [
-        (socket.gaierror(), "no machine of this name is known"),
-        (UnicodeError(), "no machine of this name is known"),
+        (socket.gaierror(), "unknown host name"),
+        (UnicodeError(), "unknown host name"),
         (socket.timeout(), "no answer"),
         (OSError(113, "No route to host"), "no route to host"),
     ],

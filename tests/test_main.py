@@ -391,7 +391,7 @@ def test_train_test_export_and_import_work_one_after_the_other():
     ]
 
     assert "All 3 steps are done" in program(*options)
-    assert "Going on from" in program("--dataset", "demo", "--epoch", "2")
+    assert "Continuing from" in program("--dataset", "demo", "--epoch", "2")
     assert "step_0000006" in os.listdir("checkpoint/demo")
 
     told = program("--dataset", "demo", "--phase", "test")
@@ -416,7 +416,7 @@ def test_train_test_export_and_import_work_one_after_the_other():
     program("--phase", "test", "--run", "official")
     assert os.path.exists(os.path.join("results", "official", "step_0000009", "index.html"))
     more = ["--run", "official", "--iteration", "5", "--epoch", "2"]
-    assert "Going on from" in program(*more)
+    assert "Continuing from" in program(*more)
     assert "step_0000010" in os.listdir("checkpoint/official")
 
 
