@@ -6,7 +6,6 @@ import shlex
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -55,15 +54,9 @@ def went_on(place, *more, before=""):
 
 
 def finished(process):
-    out, _ = process.communicate(timeout=300)
-    return process.returncode, out
-
-
-def wait_for(condition):
-    end = time.monotonic() + 200
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)
+    with runs.killed_at_the_end(process):
+        out, _ = process.communicate(timeout=300)
+        return process.returncode, out
 
 
 def saved(place, run):
@@ -116,13 +109,12 @@ def straight(tmp_path_factory):
 
 def test_killing_loses_nothing_and_a_second_process_is_refused(straight):
     killed = started(straight, "--run", "killed")
-    wait_for(lambda: saved(straight, "killed"))
-    killed.send_signal(signal.SIGSTOP)  # it must not be done before the second process looks
-    code, told = finished(started(straight, "--run", "killed"))
-    assert code == 1
-    assert "Another process is training" in told
-    killed.send_signal(signal.SIGKILL)
-    killed.communicate()
+    with runs.killed_at_the_end(killed):
+        runs.wait_for(lambda: saved(straight, "killed"), killed)
+        killed.send_signal(signal.SIGSTOP)  # it must not be done before the second process looks
+        code, told = finished(started(straight, "--run", "killed"))
+        assert code == 1
+        assert "Another process is training" in told
     code, told = finished(started(straight, "--run", "killed"))
     assert code == 0
     assert "Continuing from" in told or "are done" in told
@@ -132,9 +124,10 @@ def test_killing_loses_nothing_and_a_second_process_is_refused(straight):
 def test_a_signal_ends_with_code_0_and_the_command_that_goes_on(straight):
     run = "asked"
     process = started(straight, "--run", run)
-    wait_for(lambda: saved(straight, run))
-    process.send_signal(signal.SIGTERM)
-    code, told = finished(process)
+    with runs.killed_at_the_end(process):
+        runs.wait_for(lambda: saved(straight, run), process)
+        process.send_signal(signal.SIGTERM)
+        code, told = finished(process)
     assert code == 0
     step = max(saved(straight, run))
     assert step < 40
@@ -142,7 +135,7 @@ def test_a_signal_ends_with_code_0_and_the_command_that_goes_on(straight):
     assert f"{stopped}python main.py --phase train" in told
     words = shlex.split(told.split(stopped)[1].splitlines()[0])[2:]
     done = subprocess.run(
-        [sys.executable, str(ROOT / "main.py"), *words], cwd=straight, check=False
+        [sys.executable, str(ROOT / "main.py"), *words], cwd=straight, check=False, timeout=300
     )
     assert done.returncode == 0
     assert_same_run(straight, "straight", run)

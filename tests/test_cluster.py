@@ -2,15 +2,18 @@
 
 import concurrent.futures
 import contextlib
+import ctypes
 import json
 import socket
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from tests import runs
 from ugatit_tf import cluster
 from ugatit_tf.cluster import Cluster, from_environment
 from ugatit_tf.errors import Failure
+from ugatit_tf.training import replicas
 
 TWO = {"worker": ["ada:2222", "bob:2222"]}
 FIRST = {"type": "worker", "index": 0}
@@ -133,11 +136,15 @@ def test_all_go_on_once_all_are_there(free):
         # As TensorFlow does: who has seen all others goes on listening at its address.
         served = set()
         with contextlib.ExitStack() as stack:
-            while len(served) < 3:
+
+            def all_are_served():
                 for index in {i for i in range(3) if waiting[i].done()} - served:
                     waiting[index].result()
                     stack.enter_context(cluster._listening(free[index]))
                     served.add(index)
+                return len(served) == 3
+
+            runs.wait_for(all_are_served, seconds=60)
 
 
 def test_who_is_waited_for_is_said_with_the_reason_again_and_again(free):
@@ -163,6 +170,52 @@ def test_a_machine_that_cannot_be_reached_is_waited_for(error, reason, free, mon
     monkeypatch.setattr(cluster.socket, "create_connection", refused)
     lines = lines_of(Cluster((free[0], "nowhere:1"), 0))
     assert lines == [f"Still waiting for nowhere:1 ({reason})."] * 3
+
+
+def test_a_wait_of_tensorflow_is_announced_though_it_holds_the_lock_of_python(capfd):
+    usleep = ctypes.PyDLL(None).usleep  # no other thread of Python runs meanwhile
+    lines = []
+
+    def two_lines():
+        usleep(100_000)
+        lines.extend(capfd.readouterr().out.splitlines())
+        return len(lines) >= 2
+
+    with cluster.connecting(Cluster(("a:1", "b:2", "c:3"), 1), seconds=0.05):
+        runs.wait_for(two_lines, seconds=60)
+    assert set(lines) == {
+        "TensorFlow is still waiting for the other workers (a:1, c:3). If one of them has ended, "
+        "stop all and start them again."
+    }
+    capfd.readouterr()
+    usleep(200_000)
+    assert capfd.readouterr().out == ""  # the wait is over
+
+
+def test_a_wait_that_fails_is_no_longer_announced():
+    with pytest.raises(Enough), cluster.connecting(Cluster(("a:1", "b:2"), 0)):
+        raise Enough
+
+
+def test_workers_connect_while_the_wait_is_announced(monkeypatch):
+    events = []
+
+    @contextlib.contextmanager
+    def connecting(processes):
+        events.append(processes.others)
+        yield
+        events.append("connected")
+
+    monkeypatch.setenv(cluster.VARIABLE, json.dumps({"cluster": TWO, "task": FIRST}))
+    monkeypatch.setattr(cluster, "gather", lambda processes: events.append("gathered"))
+    monkeypatch.setattr(cluster, "connecting", connecting)
+    monkeypatch.setattr(
+        replicas.tf.distribute, "MultiWorkerMirroredStrategy", lambda: events.append("strategy")
+    )
+    replicas.strategy_of.cache_clear()
+    replicas.strategy_of("multi_worker")
+    replicas.strategy_of.cache_clear()
+    assert events == ["gathered", ["bob:2222"], "strategy", "connected"]
 
 
 def test_an_address_that_another_process_has_is_refused(free):
