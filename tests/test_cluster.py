@@ -1,4 +1,4 @@
-"""TF_CONFIG: what cannot work is one line, and who is waited for is named."""
+"""TF_CONFIG: what cannot work is one line, and workers that are missing are named."""
 
 import concurrent.futures
 import contextlib
@@ -20,8 +20,8 @@ FIRST = {"type": "worker", "index": 0}
 
 
 @pytest.fixture
-def told(monkeypatch):
-    """Function of a cluster and a task, or of text, to what the environment then says."""
+def cluster_of(monkeypatch):
+    """Function of a cluster and a task, or of the text of TF_CONFIG, to the `Cluster`."""
 
     def read(jobs, task=FIRST, strategy="auto"):
         text = jobs if isinstance(jobs, str) else json.dumps({"cluster": jobs, "task": task})
@@ -44,12 +44,12 @@ def told(monkeypatch):
         ("{}", None, (), 0),
     ],
 )
-def test_the_processes_and_which_this_is(jobs, task, addresses, index, told):
-    assert told(jobs, task) == Cluster(addresses, index)
+def test_the_processes_and_which_this_is(jobs, task, addresses, index, cluster_of):
+    assert cluster_of(jobs, task) == Cluster(addresses, index)
 
 
-def test_one_device_does_not_look_at_the_environment(told):
-    assert told("{", strategy="one") == told("{", strategy="mirrored") == Cluster()
+def test_one_device_does_not_look_at_the_environment(cluster_of):
+    assert cluster_of("{", strategy="one") == cluster_of("{", strategy="mirrored") == Cluster()
 
 
 @pytest.mark.parametrize(
@@ -87,9 +87,9 @@ def test_one_device_does_not_look_at_the_environment(told):
         ({"chief": ["ada:1"], "worker": ["ada:1"]}, FIRST, "ada:1 is named twice"),
     ],
 )
-def test_what_cannot_work_is_one_line_with_an_example(jobs, task, reason, told):
+def test_what_cannot_work_is_one_line_with_an_example(jobs, task, reason, cluster_of):
     with pytest.raises(Failure, match=reason) as caught:
-        told(jobs, task)
+        cluster_of(jobs, task)
     message = str(caught.value)
     assert message.startswith("TF_CONFIG cannot be used: ") and '["ada:2222", ' in message
     assert len(message.splitlines()) == 1 and len(message) < 500
@@ -100,9 +100,9 @@ def free():
     """Addresses on the loopback interface on which nobody listens."""
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(3)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [f"127.0.0.1:{one.getsockname()[1]}" for one in sockets]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [f"127.0.0.1:{each.getsockname()[1]}" for each in sockets]
 
 
 class Enough(Exception):  # noqa: N818
@@ -110,7 +110,7 @@ class Enough(Exception):  # noqa: N818
 
 
 def lines_of(processes):
-    """The first three lines that are said while others do not come."""
+    """The first three lines that are printed while other workers are missing."""
     lines = []
 
     def write(line, flush):
@@ -147,7 +147,7 @@ def test_all_go_on_once_all_are_there(free):
             runs.wait_for(all_are_served, seconds=60)
 
 
-def test_who_is_waited_for_is_said_with_the_reason_again_and_again(free):
+def test_missing_workers_are_named_with_the_reason_again_and_again(free):
     with cluster._listening(free[1]):
         lines = lines_of(Cluster(tuple(free), 0))
     assert lines == [f"Still waiting for {free[2]} (connection refused)."] * 3

@@ -73,8 +73,8 @@ def test_the_clock_ticks_on_a_terminal_before_the_first_item(terminal, monkeypat
     monkeypatch.setattr(progress, "SECONDS_ON_TERMINAL", 0.1)
     with Progress(5, unit="step"):
         time.sleep(1.3)
-    told = stream.text.split("\r")
-    assert any("00:00<?" in line for line in told) and any("00:01<?" in line for line in told)
+    lines = stream.text.split("\r")
+    assert any("00:00<?" in line for line in lines) and any("00:01<?" in line for line in lines)
     assert stream.text.count("\n") == 1
 
 

@@ -14,7 +14,7 @@ ENDING = [signal.SIGTERM, signal.SIGHUP]
 
 @pytest.fixture(autouse=True)
 def handlers():
-    """As in a shell that ignores nothing; what was there comes back."""
+    """As in a shell that ignores nothing; the handlers of before come back."""
     before = {number: signal.getsignal(number) for number in [signal.SIGINT, *ENDING]}
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
     yield
@@ -66,12 +66,12 @@ def test_a_stop_is_requested_once_and_then_the_signal_means_what_it_meant(number
 def test_in_another_thread_nothing_is_handled():
     answers = []
 
-    def look():
+    def handle():
         with signals.ending_raises(), signals.stop_requests() as stop:
             answers.append(stop.requested)
 
     before = signal.getsignal(signal.SIGTERM)
-    thread = threading.Thread(target=look)
+    thread = threading.Thread(target=handle)
     thread.start()
     thread.join()
     assert answers == [False]
@@ -89,5 +89,5 @@ def test_a_terminal_that_is_gone_does_not_keep_a_stop_from_being_requested(monke
     with signals.stop_requests() as stop:
         os.kill(os.getpid(), signal.SIGHUP)
         assert stop.requested
-    print("and nothing that is told later fails", flush=True)
+    print("and nothing that is printed later fails", flush=True)
     terminal.close()

@@ -19,7 +19,7 @@ SECONDS_ON_TERMINAL = 0.5  # between two updates of the line; its clock ticks wi
 NARROW = 40  # columns of a terminal that was closed meanwhile
 SECONDS_BETWEEN_LINES = 30  # where the output is not a terminal
 NO_BAR = "{desc}{n_fmt}/{total_fmt} {elapsed}<{remaining}, {rate_fmt}{postfix}"
-FORMS = (  # the first that fits between the edges of the terminal is shown
+FORMS = (  # the first that fits the width of the terminal is used
     "{desc}{n_fmt}/{total_fmt} |{bar}| {elapsed}<{remaining}, {rate_fmt}{postfix}",
     NO_BAR,
     "{desc}{n_fmt}/{total_fmt} {elapsed}<{remaining}{postfix}",
