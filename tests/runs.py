@@ -98,6 +98,8 @@ def killed_at_the_end(process):
     finally:
         process.kill()
         process.wait(60)
+        if process.stdout:
+            process.stdout.close()
 
 
 def bytes_below(folder) -> dict:
