@@ -113,7 +113,7 @@ def check_finite(
     Raises:
         Failure: names the terms, the images and the newest checkpoint.
     """
-    if bool(scalars["finite"]):
+    if bool(scalars["finite"]):  # waits for the device, as reading the step's number does anyway
         return
     bad = [tag for tag, value in scalars.items() if not np.isfinite(float(value))]
     terms = sorted(tag for tag in bad if "/" in tag) or sorted(bad)  # rather than their sums

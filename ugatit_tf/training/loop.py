@@ -63,19 +63,14 @@ def train(
         metrics = Metrics(config.best_by, saved_sums(folder, first_step))
         writer = stack.enter_context(Writer(config, trainer, metrics, splits, first_step))
         stop = stack.enter_context(stop_requests())
-        if replicas.count > 1 and replicas.is_chief:
-            images = replicas.count * config.samples_per_step
-            print(f"{replicas.count} devices; a step takes {images} images of each domain.")
-        if replicas.is_chief:
-            print("Building the training graph; the first step takes longer.", flush=True)
-        last_step = _run(trainer, writer, splits, first_step, stop, evaluate)
+        last_step = _run_steps(trainer, writer, splits, first_step, stop, evaluate)
         stopped = replicas.any(stop.requested)
     if replicas.is_chief:
         _print_result(config, last_step)
     return stopped
 
 
-def _run(
+def _run_steps(
     trainer: Trainer,
     writer: Writer,
     splits: Mapping[str, folders.Part],

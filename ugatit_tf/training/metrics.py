@@ -11,7 +11,6 @@ import tensorflow as tf
 from ugatit_tf.training import checkpoints
 
 NOTE = "means.json"  # the file in a checkpoint with the sums of its unfinished periods
-SINCE_SUMMARY, SINCE_CHECKPOINT = "since_summary", "since_checkpoint"
 
 
 class Metrics:
@@ -28,8 +27,8 @@ class Metrics:
     def __init__(self, best_by: str = "", sums: Mapping[str, list] | None = None) -> None:
         sums = sums or {}
         self.best_by = best_by
-        self.losses = Means(sums.get(SINCE_SUMMARY))
-        self.best_by_loss = Means(sums.get(SINCE_CHECKPOINT))
+        self.losses = Means(sums.get("since_summary"))
+        self.best_by_loss = Means(sums.get("since_checkpoint"))
         self.loss_scales: dict[str, tf.Tensor] = {}  # not averaged: the last value counts
         self.timer = StepTimer()
 
@@ -49,10 +48,7 @@ class Metrics:
 
     def notes(self) -> dict[str, dict]:
         """The file, by its name, that goes into a checkpoint."""
-        sums = {
-            SINCE_SUMMARY: self.losses.state(),
-            SINCE_CHECKPOINT: self.best_by_loss.state(),
-        }
+        sums = {"since_summary": self.losses.state(), "since_checkpoint": self.best_by_loss.state()}
         return {NOTE: sums}
 
 

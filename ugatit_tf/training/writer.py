@@ -6,12 +6,11 @@ import functools
 import logging
 import os
 from collections.abc import Mapping
-from types import TracebackType
 from typing import Any, Callable
 
 from ugatit_tf import machine
 from ugatit_tf.config import Config
-from ugatit_tf.config import about as saved_options
+from ugatit_tf.config import about as saved_record
 from ugatit_tf.data import folders
 from ugatit_tf.errors import Failure
 from ugatit_tf.images import files
@@ -64,21 +63,16 @@ class Writer:
         self._open()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.tensorboard.close()
 
     @chief_only
     def _open(self) -> None:
         config, paths = self.config, [split.paths for split in self.splits.values()]
+        devices, before = self.trainer.replicas.count, saved_record(config.run_folder)
+        self.record = history.about(config, self.splits, before, self.first_step, devices)
+        _warn_of_other_images(self.record["changes"], self.first_step)
         self.sample_inputs = [samples.inputs(domain, config) for domain in paths]
-        before, devices = saved_options(config.run_folder), self.trainer.replicas.count
-        self.about = history.about(config, self.splits, before, self.first_step, devices)
-        _warn_of_other_images(self.about["changes"], self.first_step)
         history.cut(config.run_folder, self.first_step)
         self.tensorboard.cut(self.first_step or -1)  # step 0 is written again
         self.tensorboard.open()
@@ -86,13 +80,17 @@ class Writer:
             self.tensorboard.text(0)
             files.write(self._sample_path("reals"), samples.reals(*paths, config))
             self.samples(0)
+        if devices > 1:
+            images = devices * config.samples_per_step
+            print(f"{devices} devices; a step takes {images} images of each domain.")
+        print("Building the training graph; the first step takes longer.", flush=True)
 
     @chief_only
     def summaries(self, step: int) -> None:
         """Writes the means since the last summary.
 
-        The last step of a run writes a summary even in the middle of a period, which goes on then:
-        with a larger --epoch or --iteration this is no longer the last step.
+        A summary of the last step may come in the middle of a period. It does not end that period,
+        since a larger --epoch or --iteration makes this an ordinary step.
         """
         config, seconds = self.config, self.metrics.timer.take()
         images = 2 * self.trainer.replicas.count * config.samples_per_step  # per step
@@ -153,7 +151,7 @@ class Writer:
         in between continues from the checkpoint before, and writes all of them again.
         """
         folder = self.config.run_folder
-        self.config.save(folder, self.about)
+        self.config.save(folder, self.record)
         self.tensorboard.sync()
         history.sync(folder)
         checkpoints.save(folder, step, self.trainer.state(), notes=self.metrics.notes())
@@ -161,7 +159,7 @@ class Writer:
 
     def _save_if_best(self, step: int, value: float) -> None:
         folder, name = self.config.run_folder, self.config.best_by
-        self.config.save(folder, self.about)
+        self.config.save(folder, self.record)
         checkpoints.save_if_best(folder, step, self.trainer.state(), name, value)
 
     def _sample_path(self, name: str) -> str:
