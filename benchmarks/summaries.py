@@ -18,7 +18,8 @@ from benchmarks import measure
 from benchmarks.train_step import images_of, ours
 from ugatit_tf.config import Config
 from ugatit_tf.data import demo, folders
-from ugatit_tf.training import loop
+from ugatit_tf.training.metrics import Metrics
+from ugatit_tf.training.writer import Writer
 
 
 def main(argv) -> int:
@@ -45,34 +46,33 @@ def main(argv) -> int:
 def _measured(config, rounds):
     """name -> seconds of each round."""
     demo.write_dataset(config.dataset_folder, size=config.img_size, train=4, test=1)
-    parts = {
+    splits = {
         name: folders.examine(os.path.join(config.dataset_folder, name)) for name in folders.TRAIN
     }
     os.makedirs(config.run_folder)
     trainer = ours(vars(config))
-    run = loop.Run(config, trainer, parts, 0)
     batch = [tf.constant(x) for x in images_of(config)]
-    last = trainer.step(*batch)  # traces
+    losses = trainer.step(*batch)  # traces
 
     def step():
         return [float(value) for value in trainer.step(*batch).values()]
 
-    def sums():
-        run.record.step_begins()
-        run.record.step_ends(last)
+    with Writer(config, trainer, Metrics(config.best_metric), splits, first_step=0) as writer:
 
-    def summary():
-        run.record.write(1)
-        run.record.summaries.flush()
+        def sums():
+            writer.metrics.timer.start()
+            writer.metrics.add(losses)
 
-    def sample():
-        run._write_sample(1)
+        def summary():
+            writer.summaries(1)
+            writer.tensorboard.writer.flush()
 
-    competitors = {"step": step, "sums": sums, "summary": summary, "sample": sample}
-    measure.in_turn(competitors, 1)
-    found = measure.in_turn(competitors, rounds)
-    run.close()
-    return found
+        def sample():
+            writer.samples(1)
+
+        competitors = {"step": step, "sums": sums, "summary": summary, "sample": sample}
+        measure.in_turn(competitors, 1)
+        return measure.in_turn(competitors, rounds)
 
 
 if __name__ == "__main__":

@@ -39,6 +39,7 @@ OPTIONS = (
     f"--best_by b2a/cycle"
 ).split()
 STRAIGHT = "straight"
+PATIENCE = 300  # seconds that a process may take
 UNREPEATABLE = ("seconds_per_step", "images_per_second", "memory_gb")
 OPERATIONS = ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate", "shutil.rmtree")
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
@@ -141,8 +142,15 @@ def log() -> str:
 
 
 def finished(process) -> int:
-    _, status = os.waitpid(process, 0)
-    return os.waitstatus_to_exitcode(status)
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        ended, status = os.waitpid(process, os.WNOHANG)
+        if ended:
+            return os.waitstatus_to_exitcode(status)
+        time.sleep(0.02)
+    os.kill(process, signal.SIGKILL)
+    os.waitpid(process, 0)
+    raise SystemExit(f"A process did not end in {PATIENCE} seconds:\n{log()}")
 
 
 def killer(at):

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import time
 
 import numpy as np
 import pytest
@@ -73,6 +74,33 @@ def make_run(config):
     config.save(config.run_folder)
     checkpoints.save(config.run_folder, STEP, trainer.state())
     return model
+
+
+def wait_for(condition, process=None, seconds=200):
+    """Waits until `condition()` is true.
+
+    Raises:
+        AssertionError: the `subprocess.Popen` has ended, or the seconds are over.
+    """
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"nothing happened in {seconds} seconds"
+        if process is not None and process.poll() is not None:
+            assert condition(), f"the process ended with code {process.returncode}"
+            return
+        time.sleep(0.02)
+
+
+@contextlib.contextmanager
+def killed_at_the_end(process):
+    """Within it a `subprocess.Popen` may run; a test that fails leaves none behind."""
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait(60)
+        if process.stdout:
+            process.stdout.close()
 
 
 def bytes_below(folder) -> dict:

@@ -109,7 +109,7 @@ def test_attention_that_is_not_there_is_left_out_or_refused(tmp_path):
 
     image = made.images(8, 8, 3)
     sheet, _ = samples.sheet(networks, [image], [image])
-    columns = [title for title in samples.COLUMNS if "ttention" not in title]
+    columns = [title for title in samples.COLUMNS if "heatmap" not in title]
     assert sheet.shape[1] < 128 * (len(columns) + 2)
 
     with pytest.raises(ValueError, match="no attention to show"):

@@ -6,7 +6,6 @@ import shlex
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -55,15 +54,9 @@ def went_on(place, *more, before=""):
 
 
 def finished(process):
-    out, _ = process.communicate(timeout=300)
-    return process.returncode, out
-
-
-def wait_for(condition):
-    end = time.monotonic() + 200
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)
+    with runs.killed_at_the_end(process):
+        out, _ = process.communicate(timeout=300)
+        return process.returncode, out
 
 
 def saved(place, run):
@@ -116,32 +109,33 @@ def straight(tmp_path_factory):
 
 def test_killing_loses_nothing_and_a_second_process_is_refused(straight):
     killed = started(straight, "--run", "killed")
-    wait_for(lambda: saved(straight, "killed"))
-    killed.send_signal(signal.SIGSTOP)  # it must not be done before the second process looks
-    code, told = finished(started(straight, "--run", "killed"))
-    assert code == 1
-    assert "Another process is training" in told
-    killed.send_signal(signal.SIGKILL)
-    killed.communicate()
+    with runs.killed_at_the_end(killed):
+        runs.wait_for(lambda: saved(straight, "killed"), killed)
+        killed.send_signal(signal.SIGSTOP)  # it must not be done before the second process looks
+        code, told = finished(started(straight, "--run", "killed"))
+        assert code == 1
+        assert "Another process is training" in told
     code, told = finished(started(straight, "--run", "killed"))
     assert code == 0
-    assert "Going on from" in told or "are done" in told
+    assert "Continuing from" in told or "are done" in told
     assert_same_run(straight, "straight", "killed")
 
 
 def test_a_signal_ends_with_code_0_and_the_command_that_goes_on(straight):
     run = "asked"
     process = started(straight, "--run", run)
-    wait_for(lambda: saved(straight, run))
-    process.send_signal(signal.SIGTERM)
-    code, told = finished(process)
+    with runs.killed_at_the_end(process):
+        runs.wait_for(lambda: saved(straight, run), process)
+        process.send_signal(signal.SIGTERM)
+        code, told = finished(process)
     assert code == 0
     step = max(saved(straight, run))
     assert step < 40
-    assert f"Stopped and saved after step {step}. To go on:\npython main.py --phase train" in told
-    words = shlex.split(told.split("To go on:\n")[1].splitlines()[0])[2:]
+    stopped = f"Stopped and saved after step {step}. To continue:\n"
+    assert f"{stopped}python main.py --phase train" in told
+    words = shlex.split(told.split(stopped)[1].splitlines()[0])[2:]
     done = subprocess.run(
-        [sys.executable, str(ROOT / "main.py"), *words], cwd=straight, check=False
+        [sys.executable, str(ROOT / "main.py"), *words], cwd=straight, check=False, timeout=300
     )
     assert done.returncode == 0
     assert_same_run(straight, "straight", run)
@@ -192,7 +186,7 @@ def test_a_weight_that_is_not_a_number_stops_the_run_and_names_the_term(begun):
     assert "discriminator_b/local, discriminator_b/local_cam. " in error
     assert "discriminator_a" not in error
     assert "trainB/" in error
-    assert "step_0000003 is from before it" in error
+    assert "step_0000003 was written before" in error
     assert list(saved(begun, "tiny")) == [runs.STEP]
 
 

@@ -1,4 +1,4 @@
-"""Files and folders appear whole or not at all, and what nobody writes any more is removed."""
+"""Files and folders appear whole or not at all, and abandoned ones are removed."""
 
 import errno
 import os
@@ -15,20 +15,20 @@ HIDDEN = f".{'0' * 32}.unfinished"
 
 @pytest.fixture
 def calls(monkeypatch):
-    """(name of a function, path) of what was asked of the disk, in order."""
-    found = []
+    """(name of a function, path) of each operation on the disk, in order."""
+    calls = []
 
-    def noted(name, real, path_of):
+    def recorded(name, real, path_of):
         def call(*args):
-            found.append((name, path_of(args[-1])))
+            calls.append((name, path_of(args[-1])))
             return real(*args)
 
         monkeypatch.setattr(atomic.os, name, call)
 
-    noted("fsync", os.fsync, lambda opened: os.readlink(f"/proc/self/fd/{opened}"))
-    noted("replace", os.replace, str)
-    noted("rename", os.rename, str)
-    return found
+    recorded("fsync", os.fsync, lambda opened: os.readlink(f"/proc/self/fd/{opened}"))
+    recorded("replace", os.replace, str)
+    recorded("rename", os.rename, str)
+    return calls
 
 
 def names_below(folder):
@@ -43,8 +43,8 @@ def test_the_content_is_on_the_disk_before_the_name_and_the_name_before_it_retur
     path = str(tmp_path / "config.json")
     with atomic.replacing(path) as file:
         file.write(b"{}")
-        beside = file.name
-    assert calls == [("fsync", beside), ("replace", path), ("fsync", str(tmp_path))]
+        unfinished = file.name
+    assert calls == [("fsync", unfinished), ("replace", path), ("fsync", str(tmp_path))]
     assert names_below(tmp_path) == ["config.json"]
 
 
@@ -58,14 +58,14 @@ def test_without_syncing_only_the_rename_is_left(tmp_path, calls):
 
 @linux
 def test_all_files_and_folders_of_a_folder_are_on_the_disk_before_its_name(tmp_path, calls):
-    with atomic.folder(tmp_path / "a" / "export") as beside:
-        os.makedirs(os.path.join(beside, "variables"))
+    with atomic.folder(tmp_path / "a" / "export") as unfinished:
+        os.makedirs(os.path.join(unfinished, "variables"))
         for name in ("model", os.path.join("variables", "data")):
-            with open(os.path.join(beside, name), "w") as file:
+            with open(os.path.join(unfinished, name), "w") as file:
                 file.write(name)
     synced = {path for name, path in calls[:-2] if name == "fsync"}
-    parts = ("", "model", "variables", os.path.join("variables", "data"))
-    assert synced == {os.path.join(beside, part).rstrip("/") for part in parts}
+    names = ("", "model", "variables", os.path.join("variables", "data"))
+    assert synced == {os.path.join(unfinished, name).rstrip("/") for name in names}
     assert calls[-2:] == [
         ("rename", str(tmp_path / "a" / "export")),
         ("fsync", str(tmp_path / "a")),
@@ -80,8 +80,8 @@ def test_what_fails_leaves_the_old_file_and_nothing_else(tmp_path, error):
     with pytest.raises(error), atomic.replacing(tmp_path / "old") as file:
         file.write(b"new")
         raise error
-    with pytest.raises(error), atomic.folder(tmp_path / "new") as beside:
-        open(os.path.join(beside, "half"), "w").close()
+    with pytest.raises(error), atomic.folder(tmp_path / "new") as unfinished:
+        open(os.path.join(unfinished, "half"), "w").close()
         raise error
     assert names_below(tmp_path) == ["old"]
     assert (tmp_path / "old").read_bytes() == b"old"
@@ -96,26 +96,26 @@ def test_others_may_write_to_the_path_of_the_unfinished_file(tmp_path):
 def test_a_folder_that_is_removed_loses_its_name_first(tmp_path, monkeypatch):
     (tmp_path / "step").mkdir()
     (tmp_path / "step" / "metric.json").write_text("{}")
-    seen = []
-    monkeypatch.setattr(atomic.shutil, "rmtree", lambda path, **_: seen.append(path))
+    removed = []
+    monkeypatch.setattr(atomic.shutil, "rmtree", lambda path, **_: removed.append(path))
     atomic.remove(str(tmp_path / "step"))
     (left,) = names_below(tmp_path)
     assert atomic.UNFINISHED.fullmatch(left)
-    assert seen == [str(tmp_path / left)]
+    assert removed == [str(tmp_path / left)]
     monkeypatch.undo()
     atomic.remove_abandoned(tmp_path)
     assert names_below(tmp_path) == []
 
 
 def test_what_somebody_is_writing_stays_and_what_nobody_writes_goes(tmp_path):
-    with atomic.replacing(tmp_path / "a") as file, atomic.folder(tmp_path / "b") as beside:
+    with atomic.replacing(tmp_path / "a") as file, atomic.folder(tmp_path / "b") as unfinished:
         os.utime(file.name, (1, 1))  # slowly
         (tmp_path / HIDDEN).mkdir()
         (tmp_path / HIDDEN / "half").write_text("")
         (tmp_path / ".step_0000009.unfinished").mkdir()
         (tmp_path / ".mine.unfinished").write_text("of a person")
         atomic.remove_abandoned(tmp_path, tmp_path / "nowhere", tmp_path / "a")
-        left = {".mine.unfinished", os.path.basename(file.name), os.path.basename(beside)}
+        left = {".mine.unfinished", os.path.basename(file.name), os.path.basename(unfinished)}
         assert set(names_below(tmp_path)) == left
     assert names_below(tmp_path) == [".mine.unfinished", "a", "b"]
 

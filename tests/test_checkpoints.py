@@ -104,7 +104,7 @@ def test_a_write_that_fails_leaves_the_old_ones_and_the_next_one_cleans_up(
         checkpoints.save(str(tmp_path), step, state_of(step))
     with monkeypatch.context() as patch:
         patch.setattr(where, name, failing)
-        with pytest.raises(Failure, match="step 6 could not be written: no space left"):
+        with pytest.raises(Failure, match="step_0000006 could not be written: no space left"):
             checkpoints.save(str(tmp_path), 6, state_of(6))
     assert list(checkpoints.saved(str(tmp_path))) == [1, 2, 3, 4, 5]
     fresh = state_of(0)

@@ -1,24 +1,27 @@
-"""TF_CONFIG: what cannot work is one line, and who is waited for is named."""
+"""TF_CONFIG: what cannot work is one line, and workers that are missing are named."""
 
 import concurrent.futures
 import contextlib
+import ctypes
 import json
 import socket
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from tests import runs
 from ugatit_tf import cluster
 from ugatit_tf.cluster import Cluster, from_environment
 from ugatit_tf.errors import Failure
+from ugatit_tf.training import replicas
 
 TWO = {"worker": ["ada:2222", "bob:2222"]}
 FIRST = {"type": "worker", "index": 0}
 
 
 @pytest.fixture
-def told(monkeypatch):
-    """Function of a cluster and a task, or of text, to what the environment then says."""
+def cluster_of(monkeypatch):
+    """Function of a cluster and a task, or of the text of TF_CONFIG, to the `Cluster`."""
 
     def read(jobs, task=FIRST, strategy="auto"):
         text = jobs if isinstance(jobs, str) else json.dumps({"cluster": jobs, "task": task})
@@ -41,12 +44,12 @@ def told(monkeypatch):
         ("{}", None, (), 0),
     ],
 )
-def test_the_processes_and_which_this_is(jobs, task, addresses, index, told):
-    assert told(jobs, task) == Cluster(addresses, index)
+def test_the_processes_and_which_this_is(jobs, task, addresses, index, cluster_of):
+    assert cluster_of(jobs, task) == Cluster(addresses, index)
 
 
-def test_one_device_does_not_look_at_the_environment(told):
-    assert told("{", strategy="one") == told("{", strategy="mirrored") == Cluster()
+def test_one_device_does_not_look_at_the_environment(cluster_of):
+    assert cluster_of("{", strategy="one") == cluster_of("{", strategy="mirrored") == Cluster()
 
 
 @pytest.mark.parametrize(
@@ -76,17 +79,17 @@ def test_one_device_does_not_look_at_the_environment(told):
         (TWO, {"type": "worker", "index": "1"}, "Received: '1'"),
         (TWO, {"type": "worker", "index": True}, "Received: True"),
         (TWO, {"type": "worker"}, "Received: None"),
-        ({"worker": ["ada:99999", "bob:1"]}, FIRST, "'ada:99999' is no address"),
-        ({"worker": ["ada:0", "bob:1"]}, FIRST, "'ada:0' is no address"),
-        ({"worker": ["ada", "bob:1"]}, FIRST, "'ada' is no address"),
-        ({"worker": [":1", "bob:1"]}, FIRST, "':1' is no address"),
+        ({"worker": ["ada:99999", "bob:1"]}, FIRST, "'ada:99999' is not an address"),
+        ({"worker": ["ada:0", "bob:1"]}, FIRST, "'ada:0' is not an address"),
+        ({"worker": ["ada", "bob:1"]}, FIRST, "'ada' is not an address"),
+        ({"worker": [":1", "bob:1"]}, FIRST, "':1' is not an address"),
         ({"worker": ["ada:1", "ada:1"]}, FIRST, "ada:1 is named twice"),
         ({"chief": ["ada:1"], "worker": ["ada:1"]}, FIRST, "ada:1 is named twice"),
     ],
 )
-def test_what_cannot_work_is_one_line_with_an_example(jobs, task, reason, told):
+def test_what_cannot_work_is_one_line_with_an_example(jobs, task, reason, cluster_of):
     with pytest.raises(Failure, match=reason) as caught:
-        told(jobs, task)
+        cluster_of(jobs, task)
     message = str(caught.value)
     assert message.startswith("TF_CONFIG cannot be used: ") and '["ada:2222", ' in message
     assert len(message.splitlines()) == 1 and len(message) < 500
@@ -97,9 +100,9 @@ def free():
     """Addresses on the loopback interface on which nobody listens."""
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(3)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [f"127.0.0.1:{one.getsockname()[1]}" for one in sockets]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [f"127.0.0.1:{each.getsockname()[1]}" for each in sockets]
 
 
 class Enough(Exception):  # noqa: N818
@@ -107,16 +110,16 @@ class Enough(Exception):  # noqa: N818
 
 
 def lines_of(processes):
-    """The first three lines that are said while others do not come."""
+    """The first three lines that are printed while other workers are missing."""
     lines = []
 
-    def tell(line, flush):
+    def write(line, flush):
         lines.append(line)
         if len(lines) == 3:
             raise Enough
 
     with pytest.raises(Enough):
-        cluster.gather(processes, seconds=0.01, tell=tell)
+        cluster.gather(processes, seconds=0.01, write=write)
     return lines
 
 
@@ -133,14 +136,18 @@ def test_all_go_on_once_all_are_there(free):
         # As TensorFlow does: who has seen all others goes on listening at its address.
         served = set()
         with contextlib.ExitStack() as stack:
-            while len(served) < 3:
+
+            def all_are_served():
                 for index in {i for i in range(3) if waiting[i].done()} - served:
                     waiting[index].result()
                     stack.enter_context(cluster._listening(free[index]))
                     served.add(index)
+                return len(served) == 3
+
+            runs.wait_for(all_are_served, seconds=60)
 
 
-def test_who_is_waited_for_is_said_with_the_reason_again_and_again(free):
+def test_missing_workers_are_named_with_the_reason_again_and_again(free):
     with cluster._listening(free[1]):
         lines = lines_of(Cluster(tuple(free), 0))
     assert lines == [f"Still waiting for {free[2]} (connection refused)."] * 3
@@ -150,8 +157,8 @@ def test_who_is_waited_for_is_said_with_the_reason_again_and_again(free):
 @pytest.mark.parametrize(
     ("error", "reason"),
     [
-        (socket.gaierror(), "no machine of this name is known"),
-        (UnicodeError(), "no machine of this name is known"),
+        (socket.gaierror(), "unknown host name"),
+        (UnicodeError(), "unknown host name"),
         (socket.timeout(), "no answer"),
         (OSError(113, "No route to host"), "no route to host"),
     ],
@@ -163,6 +170,52 @@ def test_a_machine_that_cannot_be_reached_is_waited_for(error, reason, free, mon
     monkeypatch.setattr(cluster.socket, "create_connection", refused)
     lines = lines_of(Cluster((free[0], "nowhere:1"), 0))
     assert lines == [f"Still waiting for nowhere:1 ({reason})."] * 3
+
+
+def test_a_wait_of_tensorflow_is_announced_though_it_holds_the_lock_of_python(capfd):
+    usleep = ctypes.PyDLL(None).usleep  # no other thread of Python runs meanwhile
+    lines = []
+
+    def two_lines():
+        usleep(100_000)
+        lines.extend(capfd.readouterr().out.splitlines())
+        return len(lines) >= 2
+
+    with cluster.connecting(Cluster(("a:1", "b:2", "c:3"), 1), seconds=0.05):
+        runs.wait_for(two_lines, seconds=60)
+    assert set(lines) == {
+        "TensorFlow is still waiting for the other workers (a:1, c:3). If one of them has ended, "
+        "stop all and start them again."
+    }
+    capfd.readouterr()
+    usleep(200_000)
+    assert capfd.readouterr().out == ""  # the wait is over
+
+
+def test_a_wait_that_fails_is_no_longer_announced():
+    with pytest.raises(Enough), cluster.connecting(Cluster(("a:1", "b:2"), 0)):
+        raise Enough
+
+
+def test_workers_connect_while_the_wait_is_announced(monkeypatch):
+    events = []
+
+    @contextlib.contextmanager
+    def connecting(processes):
+        events.append(processes.others)
+        yield
+        events.append("connected")
+
+    monkeypatch.setenv(cluster.VARIABLE, json.dumps({"cluster": TWO, "task": FIRST}))
+    monkeypatch.setattr(cluster, "gather", lambda processes: events.append("gathered"))
+    monkeypatch.setattr(cluster, "connecting", connecting)
+    monkeypatch.setattr(
+        replicas.tf.distribute, "MultiWorkerMirroredStrategy", lambda: events.append("strategy")
+    )
+    replicas.strategy_of.cache_clear()
+    replicas.strategy_of("multi_worker")
+    replicas.strategy_of.cache_clear()
+    assert events == ["gathered", ["bob:2222"], "strategy", "connected"]
 
 
 def test_an_address_that_another_process_has_is_refused(free):

@@ -1,4 +1,4 @@
-"""A run that is killed before any file operation of a save goes on as if nothing had happened.
+"""A run that is killed before any file operation of a save continues as if nothing had happened.
 
 The loop, checkpoints, best/, history and event files are the real ones. The networks are a
 stand-in whose one weight is a pure function of the steps. The audit hook of Python is called
@@ -17,7 +17,7 @@ import pytest
 import tensorflow as tf
 
 from tests import runs
-from ugatit_tf.training import checkpoints, history, loop, summaries
+from ugatit_tf.training import checkpoints, history, loop, samples, summaries, tensor_file
 
 PERIODS = {"save_freq": 2, "print_freq": 100, "iteration": 4, "epoch": 1, "summary_freq": 3}
 LOSSES = [9.0, 9.0, 7.0, 7.0]  # of the steps: the second checkpoint is the better one
@@ -93,25 +93,21 @@ class Trainer:
         return {"finite": tf.constant(True), **{name: tf.constant(loss) for name in names}}
 
 
-def write(folder, variables, notes):
-    """Like `checkpoints._write`, in two files that are made one after the other."""
-    real_write(folder, {}, notes)
+def write_tensors(folder, variables):
+    """Like `tensor_file.write`, in two files that are made one after the other."""
     for name in ("state.data-00000-of-00001", "state.index"):
         with open(os.path.join(folder, name), "wb") as file:
             np.savez(file, **{n.replace("/", "|"): v.numpy() for n, v in variables.items()})
 
 
 @contextlib.contextmanager
-def read(path):
+def reading(path):
     arrays = np.load(os.path.join(path, "state.index"))
     arrays = {name.replace("|", "/"): arrays[name] for name in arrays.files}
     yield types.SimpleNamespace(
         get_variable_to_shape_map=lambda: {n: [*a.shape] for n, a in arrays.items()},
         get_tensor=arrays.get,
     )
-
-
-real_write = checkpoints._write
 
 
 @pytest.fixture
@@ -123,18 +119,16 @@ def stand_in(monkeypatch):
     monkeypatch.setattr(loop.pipeline, "batches", lambda *_, first_step=0, **__: iter(
         [(np.zeros([1, 4, 4, 3]), np.zeros([1, 4, 4, 3]))] * (4 - first_step)
     ))  # fmt: skip
-    monkeypatch.setattr(loop, "_shown", lambda path, config: path)
+    monkeypatch.setattr(samples, "inputs", lambda paths, config: paths)
     monkeypatch.setattr(
-        loop.samples, "sheet", lambda model, a, b: (np.zeros([4, 4, 3], np.uint8), ([], []))
+        samples, "sheet", lambda model, a, b: (np.zeros([4, 4, 3], np.uint8), ([], []))
     )
-    monkeypatch.setattr(loop.Run, "_write_reals", lambda run: None)
-    monkeypatch.setattr(checkpoints.tf.raw_ops, "SaveV2", lambda **_: None)
-    monkeypatch.setattr(checkpoints, "_write", write)
-    monkeypatch.setattr(checkpoints, "_reading", read)
-    monkeypatch.setattr(checkpoints, "KEPT", 1)
-    monkeypatch.setattr(checkpoints.save, "__kwdefaults__", {"keep": 1, "notes": None})
+    monkeypatch.setattr(samples, "reals", lambda *_: np.zeros([4, 4, 3], np.uint8))
+    monkeypatch.setattr(tensor_file, "write", write_tensors)
+    monkeypatch.setattr(tensor_file, "reading", reading)
+    monkeypatch.setattr(checkpoints, "KEEP", 1)
     monkeypatch.setattr(os, "fsync", lambda opened: _hook("fsync", (opened,)))
-    monkeypatch.setattr(history, "_revision", str)
+    monkeypatch.setattr(history, "git_revision", str)
 
 
 PARTS = {
@@ -155,7 +149,7 @@ def end_of(config):
     best, metric = checkpoints.best(folder)
     weights = {}
     for path in [best, *checkpoints.saved(folder).values()]:
-        with read(path) as reader:
+        with reading(path) as reader:
             weights[os.path.relpath(path, folder)] = float(reader.get_tensor("weights/w"))
     lines = [{k: v for k, v in li.items() if k not in UNREPEATABLE} for li in history.read(folder)]
     names = sorted(runs.bytes_below(folder))
@@ -164,16 +158,16 @@ def end_of(config):
 
 def events_of(config):
     """(step, tag) of all that TensorBoard shows."""
-    before, after = summaries.FRAME
+    header, footer = summaries.HEADER, summaries.FOOTER
     found = []
     for content in runs.bytes_below(os.path.join(config.log_dir, config.run_name)).values():
-        place = 0
-        while place < len(content):
-            size, _ = before.unpack_from(content, place)
-            start = place + before.size
+        position = 0
+        while position < len(content):
+            size, _ = header.unpack_from(content, position)
+            start = position + header.size
             event = tf.compat.v1.Event.FromString(content[start : start + size])
             found += [(event.step, value.tag) for value in event.summary.value]
-            place = start + size + after.size
+            position = start + size + footer.size
     return sorted(found)
 
 

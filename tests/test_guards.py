@@ -12,20 +12,22 @@ from ugatit_tf.errors import Failure
 from ugatit_tf.training import guards
 
 
-def refused(scalars, images=list, newest=lambda: None):
+def refused(scalars, run_folder="nowhere", names=()):
     with pytest.raises(Failure) as caught:
-        guards.check_finite(7, {"finite": False, **scalars}, images, newest)
+        guards.check_finite(7, {"finite": False, **scalars}, {7: names}.get, run_folder)
     return str(caught.value)
 
 
-def test_a_term_that_is_not_finite_is_named_with_the_images_and_the_last_checkpoint():
+def test_a_term_that_is_not_finite_is_named_with_the_images_and_the_last_checkpoint(tmp_path):
     scalars = {"a2b/cycle": 1.0, "b2a/cam": np.nan, "G_A_cam": np.nan, "Generator_loss": np.inf}
     names = ["trainA/one.png", "trainB/two.png"]
-    message = refused(scalars, lambda: names, lambda: "checkpoint/x/step_0000005")
+    for step in (3, 5):
+        (tmp_path / f"step_000000{step}").mkdir()
+    message = refused(scalars, str(tmp_path), names)
     assert message.startswith(
         "Step 7: not a finite number: b2a/cam. Images: trainA/one.png, trainB/two.png. "
     )
-    assert "checkpoint/x/step_0000005 is from before it" in message
+    assert f"{tmp_path / 'step_0000005'} was written before" in message
     assert "--lr" in message
 
 
@@ -40,10 +42,15 @@ def test_a_gradient_that_is_not_finite_stops_too():
 
 
 def test_finite_losses_pass_without_asking_for_the_images():
-    def asked():
-        pytest.fail("asked")
+    guards.check_finite(7, {"finite": True}, lambda step: pytest.fail("asked"), "nowhere")
 
-    guards.check_finite(7, {"finite": True}, asked, asked)
+
+def test_best_by_must_be_a_loss_of_the_run_or_an_evaluation():
+    losses = {"finite": True, "D_A_loss": 1.0}
+    for best_by in ("", "D_A_loss", "eval/kid", "a2b/cycle"):  # the last: not in this step
+        guards.check_best_by(best_by, losses)
+    with pytest.raises(Failure, match="--best_by fid .* These are: D_A_loss, Generator_loss$"):
+        guards.check_best_by("fid", {**losses, "Generator_loss": 2.0})
 
 
 def test_a_run_folder_is_for_one_process_at_a_time(tmp_path):
@@ -91,38 +98,40 @@ def test_other_errors_are_left_as_they_are(error):
 
 @pytest.mark.parametrize("gan_type", guards.BOUNDED)
 def test_a_discriminator_that_has_won_for_long_is_reported_once(gan_type, caplog):
-    watch = guards.Watch(gan_type)
+    monitor = guards.Monitor(gan_type)
     with caplog.at_level(logging.WARNING):
         for step in range(guards.WON_FOR - 1):
-            watch.losses(step, {"D_A_loss": 0.001, "D_B_loss": 0.5})
+            monitor.check_losses(step, {"D_A_loss": 0.001, "D_B_loss": 0.5})
         assert not caplog.records
         for step in range(5):
-            watch.losses(step, {"D_A_loss": 0.001, "D_B_loss": 0.5})
+            monitor.check_losses(step, {"D_A_loss": 0.001, "D_B_loss": 0.5})
     assert [record.message.split(":")[1].split()[0] for record in caplog.records] == ["D_A_loss"]
 
 
 def test_a_low_loss_that_recovers_is_no_victory(caplog):
-    watch = guards.Watch("lsgan")
+    monitor = guards.Monitor("lsgan")
     for step in range(4 * guards.WON_FOR):
         low = 0.5 if step % guards.WON_FOR == 0 else 0.0
-        watch.losses(step, {"D_A_loss": low, "D_B_loss": low})
+        monitor.check_losses(step, {"D_A_loss": low, "D_B_loss": low})
     assert not caplog.records
 
 
 def test_a_critic_without_a_bound_is_never_said_to_have_won(caplog):
-    watch = guards.Watch("wgan-gp")
+    monitor = guards.Monitor("wgan-gp")
     for step in range(4 * guards.WON_FOR):
-        watch.losses(step, {"D_A_loss": -9.0, "D_B_loss": -9.0})
+        monitor.check_losses(step, {"D_A_loss": -9.0, "D_B_loss": -9.0})
     assert not caplog.records
 
 
 def test_one_translation_for_all_images_is_reported(caplog):
     rng = np.random.default_rng(0)
     sources = [rng.uniform(-1, 1, [8, 8, 3]) for _ in range(3)]
-    watch = guards.Watch("lsgan")
-    watch.translations(1, sources, sources)
-    watch.translations(2, sources[:1], sources[:1])
-    watch.translations(3, [sources[0]] * 3, [sources[0]] * 3)  # the inputs are alike as well
+    monitor = guards.Monitor("lsgan")
+    monitor.check_translations(1, sources, sources)
+    monitor.check_translations(2, sources[:1], sources[:1])
+    monitor.check_translations(
+        3, [sources[0]] * 3, [sources[0]] * 3
+    )  # the inputs are alike as well
     assert not caplog.records
-    watch.translations(4, sources, [np.zeros([8, 8, 3])] * 3)
+    monitor.check_translations(4, sources, [np.zeros([8, 8, 3])] * 3)
     assert "translated into the same" in caplog.text

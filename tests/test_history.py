@@ -1,4 +1,4 @@
-"""A run folder says where the run comes from, and its numbers over time."""
+"""A run folder records where the run comes from, and its numbers over time."""
 
 import json
 
@@ -10,7 +10,7 @@ from ugatit_tf.data import folders
 from ugatit_tf.training import history
 
 
-def part(*names):
+def split(*names):
     """A folder with images of these names, whose contents are their names."""
     images = [folders.Image(n, (8, 8), num_bytes=1, digest=n, deviation=9.0) for n in names]
     return folders.Part("folder", images, [])
@@ -44,42 +44,42 @@ def test_cutting_where_there_is_no_history_does_nothing(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_run_says_its_versions_and_its_dataset():
-    parts = {"trainA": part("1", "2"), "trainB": part("3")}
-    said = history.about(Config(), parts, ({}, {}), 0)
-    assert said["versions"]["ugatit_tf"] == VERSION
-    assert {name: told["pictures"] for name, told in said["dataset"].items()} == {
+def test_a_run_records_its_versions_and_its_dataset():
+    splits = {"trainA": split("1", "2"), "trainB": split("3")}
+    record = history.about(Config(), splits, ({}, {}), 0)
+    assert record["versions"]["ugatit_tf"] == VERSION
+    assert {name: split["pictures"] for name, split in record["dataset"].items()} == {
         "trainA": 2,
         "trainB": 1,
     }
-    assert said["dataset"]["trainA"]["fingerprint"] == parts["trainA"].fingerprint
-    assert said["changes"] == []
+    assert record["dataset"]["trainA"]["fingerprint"] == splits["trainA"].fingerprint
+    assert record["changes"] == []
 
 
 def test_what_was_changed_is_recorded_with_its_step_and_added_to_what_was_before(tmp_path):
     first = {"step": 1, "option": "epoch", "from": 2, "to": 3}
     Config(lr=1e-4).save(str(tmp_path), {"changes": [first]})
-    said = history.about(Config(lr=2e-4), {}, config_file.read_about(str(tmp_path)), 50)
-    assert said["changes"] == [
+    record = history.about(Config(lr=2e-4), {}, config_file.read_about(str(tmp_path)), 50)
+    assert record["changes"] == [
         first,
         {"step": 50, "option": "lr", "from": 1e-4, "to": 2e-4},
     ]
 
 
 def test_other_images_than_before_are_recorded():
-    parts = {"trainA": part("1", "2"), "trainB": part("3")}
-    before = history.about(Config(), parts, ({}, {}), 0)
-    after = history.about(Config(), {**parts, "trainB": part("4")}, ({}, before), 9)
+    splits = {"trainA": split("1", "2"), "trainB": split("3")}
+    before = history.about(Config(), splits, ({}, {}), 0)
+    after = history.about(Config(), {**splits, "trainB": split("4")}, ({}, before), 9)
     (change,) = after["changes"]
     assert (change["step"], change["option"]) == (9, "trainB")
     assert change["to"] == after["dataset"]["trainB"] != change["from"]
 
 
-@pytest.mark.parametrize("noted", [7, "x", [1], [[]], {"a": 1}, [{"step": 9}], None])
-def test_what_is_noted_of_a_run_may_be_of_any_kind(noted):
-    before = {"changes": noted, "dataset": noted, "devices": noted}
-    parts = {"trainA": part("1"), "trainB": part("3")}
-    assert history.about(Config(), parts, ({}, before), 9)["changes"] == []
+@pytest.mark.parametrize("entry", [7, "x", [1], [[]], {"a": 1}, [{"step": 9}], None])
+def test_entries_in_the_record_of_a_run_may_be_of_any_kind(entry):
+    before = {"changes": entry, "dataset": entry, "devices": entry}
+    splits = {"trainA": split("1"), "trainB": split("3")}
+    assert history.about(Config(), splits, ({}, before), 9)["changes"] == []
 
 
 def test_lines_of_any_kind_are_no_numbers(tmp_path):

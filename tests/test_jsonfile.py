@@ -1,4 +1,4 @@
-"""JSON files of strangers: read, or refused in one line."""
+"""JSON files that people may have edited: read, or refused in one line."""
 
 import pytest
 
@@ -18,15 +18,15 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize("content, told", BAD.values(), ids=BAD)
-def test_json_that_is_not_as_expected_is_refused_in_one_line(content, told, tmp_path):
+@pytest.mark.parametrize("content, reason", BAD.values(), ids=BAD)
+def test_json_that_is_not_as_expected_is_refused_in_one_line(content, reason, tmp_path):
     path = tmp_path / "some.json"
     path.write_bytes(content)
-    if told == "is not valid JSON" and b"999" in content and not has_digit_limit():
+    if reason == "is not valid JSON" and b"999" in content and not has_digit_limit():
         pytest.skip("this Python reads numbers of any length")
     with pytest.raises(JSONFileError) as caught:
         read_json(path)
-    assert told in str(caught.value) and str(path) in str(caught.value)
+    assert reason in str(caught.value) and str(path) in str(caught.value)
     assert len(str(caught.value).splitlines()) == 1
 
 

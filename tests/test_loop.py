@@ -24,7 +24,7 @@ from ugatit_tf.config import Config
 from ugatit_tf.data import folders
 from ugatit_tf.errors import Failure
 from ugatit_tf.images import files
-from ugatit_tf.training import checkpoints, loop, means
+from ugatit_tf.training import checkpoints, loop, metrics, samples
 from ugatit_tf.training.step import Trainer
 
 # Every period another prime, so that no one of them can stand in for another.
@@ -102,9 +102,9 @@ def start():
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(loop, "Trainer", trainer_of)
-        patch.setattr(loop.checkpoints, "save", slowly(checkpoints.save))
-        patch.setattr(loop.samples, "sheet", slowly(loop.samples.sheet))
-        patch.setattr(means, "time", clock)
+        patch.setattr(checkpoints, "save", slowly(checkpoints.save))
+        patch.setattr(samples, "sheet", slowly(samples.sheet))
+        patch.setattr(metrics, "time", clock)
         yield started
 
 
@@ -294,10 +294,10 @@ def test_the_same_command_again_says_that_all_is_done_and_changes_nothing(straig
 
 
 def test_the_command_to_go_on_names_what_the_run_folder_cannot_know():
-    assert loop.command(Config(dataset="x")) == "python main.py --phase train --dataset x"
+    assert loop.resume_command(Config(dataset="x")) == "python main.py --phase train --dataset x"
     moved = Config(dataset="x", run="y", checkpoint_dir="my runs", lr=0.5)
-    assert loop.command(moved).endswith(" --dataset x --run y --checkpoint_dir 'my runs'")
-    words = shlex.split(loop.command(moved))[2:]
+    assert loop.resume_command(moved).endswith(" --dataset x --run y --checkpoint_dir 'my runs'")
+    words = shlex.split(loop.resume_command(moved))[2:]
     assert command_line.parse(words).named == {
         "dataset": "x",
         "run": "y",
@@ -308,7 +308,8 @@ def test_the_command_to_go_on_names_what_the_run_folder_cannot_know():
 def test_a_signal_lets_the_step_finish_and_saves_it(interrupted):
     (told, saved), _, (told_later, saved_later), _ = interrupted.pieces
     assert saved == [3, 4]
-    assert f"Stopped and saved after step 4. To go on:\n{loop.command(interrupted.config)}" in told
+    command = loop.resume_command(interrupted.config)
+    assert f"Stopped and saved after step 4. To continue:\n{command}" in told
     assert saved_later == [3, 4, 6, 7, 8]
     assert "Stopped and saved after step 8" in told_later
 
@@ -319,10 +320,10 @@ def test_signals_mean_again_what_they_meant_before(interrupted):
 
 def test_a_run_goes_on_from_its_newest_checkpoint(interrupted):
     told = [piece[0] for piece in interrupted.pieces]
-    assert "Going on" not in told[0]
-    assert "step_0000004" in told[1].split("Going on from ")[1].splitlines()[0]
-    assert "step_0000007" in told[2].split("Going on from ")[1].splitlines()[0]
-    assert "step_0000008" in told[3].split("Going on from ")[1].splitlines()[0]
+    assert "Continuing" not in told[0]
+    assert "step_0000004" in told[1].split("Continuing from ")[1].splitlines()[0]
+    assert "step_0000007" in told[2].split("Continuing from ")[1].splitlines()[0]
+    assert "step_0000008" in told[3].split("Continuing from ")[1].splitlines()[0]
     assert interrupted.pieces[3][1][-1] == 14
 
 
@@ -404,11 +405,11 @@ def test_weights_move_and_optimizers_count(straight):
 
 
 @pytest.mark.parametrize(
-    ("done", "every", "expected"),
+    ("step", "period", "expected"),
     [(1, 3, False), (3, 3, True), (4, 3, False), (6, 3, True), (10, 3, True), (9, 10, False)],
 )
-def test_it_is_time_each_period_and_at_the_end(done, every, expected):
-    assert loop.is_time(done, every, total=10) is expected
+def test_an_event_is_due_each_period_and_at_the_end(step, period, expected):
+    assert loop.is_due(step, period, total=10) is expected
 
 
 @pytest.fixture(scope="module")
@@ -451,5 +452,5 @@ def test_other_images_than_before_are_told(start, tmp_path, caplog):
     runs.write_images(os.path.join(config.dataset_folder, "trainB"), ["new.png"])
     assert not caplog.records
     start(dataclasses.replace(config, epoch=2))
-    assert "The images in trainB are others than before" in caplog.text
+    assert "The images in trainB have changed" in caplog.text
     assert "trainA" not in caplog.text

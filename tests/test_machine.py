@@ -1,4 +1,4 @@
-"""What the computer has, by its own words or a driver's."""
+"""Memory of the computer and of its GPUs."""
 
 import os
 
@@ -27,7 +27,7 @@ def test_the_fullest_gpu_decides(with_gpu, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("script", ["exit 9", "echo '[N/A]'", "true"])
-def test_a_driver_that_does_not_say_is_none(with_gpu, tmp_path, monkeypatch, script):
+def test_a_driver_that_reports_nothing_is_none(with_gpu, tmp_path, monkeypatch, script):
     write_driver(tmp_path, script, monkeypatch)
     assert machine.free_gpu_bytes() is None
 
@@ -45,8 +45,8 @@ def test_the_peak_of_memory_grows_with_what_is_held():
 
 
 def test_available_memory_is_a_number_or_unknown():
-    found = machine.available_bytes()
-    assert found is None or found > 0
+    available = machine.available_bytes()
+    assert available is None or available > 0
 
 
 def write_system(root, **files_below):

@@ -2,15 +2,16 @@
 
 import dataclasses
 import fcntl
+import functools
 import glob
 import json
 import os
+import select
 import shutil
 import signal
 import subprocess
 import sys
 import termios
-import time
 
 import numpy as np
 import pytest
@@ -325,10 +326,19 @@ def test_what_a_killed_process_left_is_removed_by_the_next(with_run, capsys, mon
     assert os.listdir("export/tiny") == ["step_0000003"]
 
 
-def read_until(terminal, words):
-    told = b""
-    while words not in told:
-        told += os.read(terminal, 4096)
+def has_printed(terminal, words):
+    """Function that reads what the terminal has by now, and says whether these words came."""
+    printed = bytearray()
+
+    def read():
+        while select.select([terminal], [], [], 0)[0]:
+            try:
+                printed.extend(os.read(terminal, 4096))
+            except OSError:  # no process has it open any more
+                break
+        return words in printed
+
+    return read
 
 
 @pytest.mark.slow
@@ -336,16 +346,16 @@ def read_until(terminal, words):
 def test_a_closed_terminal_saves_and_nohup_goes_on(with_data, prefix):
     ours, theirs = os.openpty()
     command = [*prefix, sys.executable, PROGRAM, "--phase", "train", *TINY, "--iteration", "150"]
-    with subprocess.Popen(
+    process = subprocess.Popen(
         command, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
         preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
-    ) as process:  # fmt: skip
+    )  # fmt: skip
+    with runs.killed_at_the_end(process):
         os.close(theirs)
-        if not prefix:
-            read_until(ours, b"step 1")
-        else:
-            while not os.path.exists("logs/tiny") or not glob.glob("samples/tiny/step*"):
-                time.sleep(0.1)
+        has_begun = has_printed(ours, b"step 1")
+        if prefix:  # its output is in nohup.out
+            has_begun = functools.partial(glob.glob, "samples/tiny/step*")
+        runs.wait_for(has_begun, process)
         os.close(ours)  # the window is closed
         assert process.wait(300) == 0
     (step,) = (name for name in os.listdir("checkpoint/tiny") if name.startswith("step"))
@@ -371,7 +381,7 @@ def write_variables(prefix, arrays):
 def program(*argv):
     """Runs the program in a process of its own; returns what it printed."""
     done = subprocess.run(
-        [sys.executable, PROGRAM, *argv], capture_output=True, text=True, check=False
+        [sys.executable, PROGRAM, *argv], capture_output=True, text=True, check=False, timeout=600
     )
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
@@ -393,7 +403,7 @@ def test_train_test_export_and_import_work_one_after_the_other():
     ]
 
     assert "All 3 steps are done" in program(*options)
-    assert "Going on from" in program("--dataset", "demo", "--epoch", "2")
+    assert "Continuing from" in program("--dataset", "demo", "--epoch", "2")
     assert "step_0000006" in os.listdir("checkpoint/demo")
 
     told = program("--dataset", "demo", "--phase", "test")
@@ -418,7 +428,7 @@ def test_train_test_export_and_import_work_one_after_the_other():
     program("--phase", "test", "--run", "official")
     assert os.path.exists(os.path.join("results", "official", "step_0000009", "index.html"))
     more = ["--run", "official", "--iteration", "5", "--epoch", "2"]
-    assert "Going on from" in program(*more)
+    assert "Continuing from" in program(*more)
     assert "step_0000010" in os.listdir("checkpoint/official")
 
 

@@ -42,7 +42,7 @@ def test_a_model_of_before_translates_as_it_did(path):
 
 def test_a_run_of_before_goes_on(untraced, capsys, caplog):
     assert main.main(["--dataset", "old", "--epoch", "2"]) == 0
-    assert "Going on from checkpoint/old/step_0000002" in capsys.readouterr().out
+    assert "Continuing from checkpoint/old/step_0000002" in capsys.readouterr().out
     assert not caplog.records  # its images are the same as before
     assert sorted(checkpoints.saved("checkpoint/old")) == [2, 4]
     assert [line["step"] for line in history.read("checkpoint/old")] == [2, 4]

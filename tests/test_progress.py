@@ -11,7 +11,6 @@ import pytest
 from tests.test_streams import Notebook, terminal  # noqa: F401
 from ugatit_tf import progress
 from ugatit_tf.progress import Progress, track
-from ugatit_tf.training.progress import progress as of_training
 
 
 class Clock:
@@ -74,17 +73,17 @@ def test_the_clock_ticks_on_a_terminal_before_the_first_item(terminal, monkeypat
     monkeypatch.setattr(progress, "SECONDS_ON_TERMINAL", 0.1)
     with Progress(5, unit="step"):
         time.sleep(1.3)
-    told = stream.text.split("\r")
-    assert any("00:00<?" in line for line in told) and any("00:01<?" in line for line in told)
+    lines = stream.text.split("\r")
+    assert any("00:00<?" in line for line in lines) and any("00:01<?" in line for line in lines)
     assert stream.text.count("\n") == 1
 
 
 @pytest.mark.parametrize("columns", [24, 40, 80, 200])
 def test_a_line_fits_its_terminal_and_has_no_broken_words(columns, clock):
-    bar = of_training(0, 1_000_000)
+    bar = Progress(1_000_000, unit="step", label="step")
     for _ in range(9):
         clock.now += 3
-        bar.tell({"Discriminator_loss": 1.5, "Generator_loss": 2345.0})
+        bar.update(D=1.5, G=2345.0, other=None)
     line = bar.line(columns - 1)
     assert len(line) < columns
     whole = bar.line()

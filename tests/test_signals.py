@@ -1,4 +1,4 @@
-"""SIGTERM and SIGHUP end what runs so that it can clean up, or set a mark."""
+"""SIGTERM and SIGHUP end what runs so that it can clean up, or request a stop."""
 
 import io
 import os
@@ -14,7 +14,7 @@ ENDING = [signal.SIGTERM, signal.SIGHUP]
 
 @pytest.fixture(autouse=True)
 def handlers():
-    """As in a shell that ignores nothing; what was there comes back."""
+    """As in a shell that ignores nothing; the handlers of before come back."""
     before = {number: signal.getsignal(number) for number in [signal.SIGINT, *ENDING]}
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
     yield
@@ -38,23 +38,23 @@ def test_an_ending_signal_raises_and_means_again_what_it_meant(number):
     assert [signal.getsignal(number) for number in ENDING] == before
 
 
-@pytest.mark.parametrize("within", [signals.ending_raises, signals.stop_asked])
+@pytest.mark.parametrize("within", [signals.ending_raises, signals.stop_requests])
 def test_a_hangup_that_nohup_ignores_stays_ignored(within):
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    with within() as asked:
+    with within() as stop:
         os.kill(os.getpid(), signal.SIGHUP)
-        assert not (asked and asked())
+        assert not (stop and stop.requested)
         assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
         assert signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, *ENDING])
-def test_a_stop_is_asked_once_and_then_the_signal_means_what_it_meant(number, capsys):
+def test_a_stop_is_requested_once_and_then_the_signal_means_what_it_meant(number, capsys):
     before = signal.getsignal(number)
-    with signals.ending_raises(), signals.stop_asked() as asked:
-        assert not asked()
+    with signals.ending_raises(), signals.stop_requests() as stop:
+        assert not stop.requested
         os.kill(os.getpid(), number)
-        assert asked()
+        assert stop.requested
         expected = KeyboardInterrupt if number == signal.SIGINT else signals.Ended
         if number != signal.SIGINT or callable(before):
             with pytest.raises(expected):
@@ -64,21 +64,21 @@ def test_a_stop_is_asked_once_and_then_the_signal_means_what_it_meant(number, ca
 
 
 def test_in_another_thread_nothing_is_handled():
-    said = []
+    answers = []
 
-    def look():
-        with signals.ending_raises(), signals.stop_asked() as asked:
-            said.append(asked())
+    def handle():
+        with signals.ending_raises(), signals.stop_requests() as stop:
+            answers.append(stop.requested)
 
     before = signal.getsignal(signal.SIGTERM)
-    thread = threading.Thread(target=look)
+    thread = threading.Thread(target=handle)
     thread.start()
     thread.join()
-    assert said == [False]
+    assert answers == [False]
     assert signal.getsignal(signal.SIGTERM) == before
 
 
-def test_a_terminal_that_is_gone_does_not_keep_a_stop_from_being_asked(monkeypatch):
+def test_a_terminal_that_is_gone_does_not_keep_a_stop_from_being_requested(monkeypatch):
     ours, theirs = os.openpty()
     terminal = open(theirs, "w")  # noqa: SIM115
     os.close(ours)  # the window is closed: writing is an error from now on
@@ -86,8 +86,8 @@ def test_a_terminal_that_is_gone_does_not_keep_a_stop_from_being_asked(monkeypat
         os.write(theirs, b"x")
     monkeypatch.setattr(signals.sys, "stdout", terminal)
     monkeypatch.setattr(signals.sys, "stderr", io.StringIO())
-    with signals.stop_asked() as asked:
+    with signals.stop_requests() as stop:
         os.kill(os.getpid(), signal.SIGHUP)
-        assert asked()
-    print("and nothing that is told later fails", flush=True)
+        assert stop.requested
+    print("and nothing that is printed later fails", flush=True)
     terminal.close()

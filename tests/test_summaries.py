@@ -32,7 +32,8 @@ def test_a_term_is_shown_with_its_weight_too():
 def write(folder, steps):
     """One event file with a number at each of `steps`; returns its path."""
     before = set(os.listdir(folder)) if os.path.isdir(folder) else set()
-    written = summaries.Summaries(folder)
+    written = summaries.TensorBoard(folder)
+    written.open()
     for step in steps:
         written.scalars(step, {"number": float(step)})
     written.close()
@@ -48,13 +49,13 @@ def steps_in(path):
 @pytest.mark.parametrize(("step", "kept"), [(0, []), (3, [1, 3]), (4, [1, 3]), (9, [1, 3, 5])])
 def test_events_after_a_step_are_cut(tmp_path, step, kept):
     path = write(str(tmp_path), [1, 3, 5])
-    summaries.cut(str(tmp_path), step)
+    summaries.TensorBoard(str(tmp_path)).cut(step)
     assert steps_in(path) == kept
 
 
 def test_a_run_that_starts_anew_shows_step_0_once(tmp_path):
     path = write(str(tmp_path), [0, 1])
-    summaries.cut(str(tmp_path), -1)
+    summaries.TensorBoard(str(tmp_path)).cut(-1)
     assert steps_in(path) == []
     assert os.path.getsize(path) > 0  # the version of the file, which its readers want first
     again = write(str(tmp_path), [0, 1])
@@ -64,18 +65,18 @@ def test_a_run_that_starts_anew_shows_step_0_once(tmp_path):
 def test_a_half_written_event_is_cut(tmp_path):
     path = write(str(tmp_path), [1, 3, 5])
     os.truncate(path, os.path.getsize(path) - 3)
-    summaries.cut(str(tmp_path), 9)
+    summaries.TensorBoard(str(tmp_path)).cut(9)
     assert steps_in(path) == [1, 3]
 
 
 def test_all_files_are_cut_back_and_other_files_are_left_alone(tmp_path):
     paths = [write(str(tmp_path), steps) for steps in ([1, 2], [3, 4], [5, 6])]
     (tmp_path / "notes.txt").write_text("mine")
-    summaries.cut(str(tmp_path), 3)
+    summaries.TensorBoard(str(tmp_path)).cut(3)
     assert [steps_in(path) for path in paths] == [[1, 2], [3], []]
     assert (tmp_path / "notes.txt").read_text() == "mine"
 
 
 def test_cutting_where_nothing_was_written_does_nothing(tmp_path):
-    summaries.cut(str(tmp_path / "nowhere"), 3)
+    summaries.TensorBoard(str(tmp_path / "nowhere")).cut(3)
     assert not list(tmp_path.iterdir())

@@ -31,7 +31,7 @@ def test_where_there_can_be_no_link_it_is_said_what_to_do(tmp_path, monkeypatch)
         raise OSError("no links here")
 
     monkeypatch.setattr(os, "symlink", refused)
-    with pytest.raises(errors.Failure, match="a name there has one of .* Rename it"):
+    with pytest.raises(errors.Failure, match="a name in this path has one of .* Rename it"):
         tf_paths.plain_path(tmp_path / "fotos [2020]").__enter__()
     config = runs.config_in(tmp_path, run="fotos [2020]")
     with pytest.raises(errors.Failure, match="Rename it"):

@@ -1,13 +1,16 @@
 """Files and folders that appear whole or not at all, and disappear in one move.
 
-What is being written is beside its place, under a hidden name, and gets its own name when it is
-whole. Its writer holds a lock on it, which ends with the process, however that ends. So what a
-killed process left behind is known, and `remove_abandoned` removes it.
+They are written in the same folder under a hidden name, and renamed when they are whole. The
+writer holds a lock on them, which ends with the process, however that ends. So files that a
+killed process left behind can be told from files that are being written, and `remove_abandoned`
+removes them.
 
 A rename is safe from a kill, but not from a power failure: the disk may have the name and not
 yet the content. So the content is synced before the rename and the name after it, which takes
-about 8 ms, unless the caller can do without.
+about 8 ms, unless the caller needs no such safety.
 """
+
+from __future__ import annotations
 
 import contextlib
 import errno
@@ -16,6 +19,8 @@ import re
 import shutil
 import time
 import uuid
+from collections.abc import Iterator
+from typing import IO
 
 try:
     import fcntl
@@ -23,18 +28,18 @@ except ImportError:  # Windows
     fcntl = None
 
 UNFINISHED = re.compile(r"\.([0-9a-f]{32}|step_\d+)\.unfinished")  # `step_`: of older versions
-ABANDONED = 600  # seconds after which nobody still writes what no lock can tell about
+ABANDONED = 600  # seconds after which a file without a lock is no longer being written
 NO_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EBADF)  # of a folder, on some file systems
 
 
 @contextlib.contextmanager
-def replacing(path, *, synced=True):
-    """Opens a binary file beside `path` that takes its place if all goes well.
+def replacing(path: str | os.PathLike, *, synced: bool = True) -> Iterator[IO[bytes]]:
+    """Opens a binary file that replaces `path` if the context ends without an error.
 
-    The folder is made where it is missing. `file.name` is a path that others may write to.
+    The folder is created if it is missing. Other programs may write to the path `file.name`.
 
     Args:
-        synced: bool. Whether a power failure must not leave an empty or half a file.
+        synced: bool. Whether the file must be whole even after a power failure.
     """
     path = os.fspath(path)
     file = _locked_file(path)
@@ -55,110 +60,110 @@ def replacing(path, *, synced=True):
 
 
 @contextlib.contextmanager
-def folder(path):
-    """Makes a folder beside `path` that gets this name, with all that is in it, if all goes well.
+def folder(path: str | os.PathLike) -> Iterator[str]:
+    """Creates a folder that is renamed to `path` if the context ends without an error.
 
     Yields:
-        The path of the folder to fill. There must be none at `path`.
+        The path of the folder to fill. `path` itself must not exist.
     """
     path = os.fspath(path)
-    with _locked_folder(path) as beside:
+    with _locked_folder(path) as unfinished:
         try:
-            yield beside
-            for parent, _, names in os.walk(beside):
+            yield unfinished
+            for parent, _, names in os.walk(unfinished):
                 for name in names:
                     sync(os.path.join(parent, name))
                 _sync_folder(parent)
-            os.rename(beside, path)
+            os.rename(unfinished, path)
         except BaseException:
-            shutil.rmtree(beside, ignore_errors=True)
+            shutil.rmtree(unfinished, ignore_errors=True)
             raise
     _sync_folder(os.path.dirname(path))
 
 
-def remove(path):
+def remove(path: str) -> None:
     """Removes a folder; a kill in the middle leaves nothing under its name."""
-    beside = _beside(path)
-    os.rename(path, beside)
-    shutil.rmtree(beside, ignore_errors=True)  # what is left is removed as abandoned
+    unfinished = _hidden(path)
+    os.rename(path, unfinished)
+    shutil.rmtree(unfinished, ignore_errors=True)  # `remove_abandoned` removes what is left
 
 
-def remove_abandoned(*folders):
-    """Removes from these folders, not from those in them, what killed processes were writing."""
-    for place in {path or "." for path in folders}:
-        names = os.listdir(place) if os.path.isdir(place) else []
-        for path in (os.path.join(place, name) for name in names if UNFINISHED.fullmatch(name)):
-            with contextlib.suppress(OSError):  # another was faster, or it is not ours to remove
+def remove_abandoned(*folders: str | os.PathLike) -> None:
+    """Removes from these folders, not from their subfolders, what killed processes were writing."""
+    for parent in {path or "." for path in folders}:
+        names = os.listdir(parent) if os.path.isdir(parent) else []
+        for path in (os.path.join(parent, name) for name in names if UNFINISHED.fullmatch(name)):
+            with contextlib.suppress(OSError):  # removed by another process, or no permission
                 if _is_abandoned(path):
                     shutil.rmtree(path) if os.path.isdir(path) else os.unlink(path)
 
 
-def sync(path):
+def sync(path: str | os.PathLike) -> None:
     """Waits until the disk has the content of a file."""
     with open(path, "rb") as file:
         os.fsync(file.fileno())
 
 
-def _beside(path):
+def _hidden(path: str) -> str:
     return os.path.join(os.path.dirname(path), f".{uuid.uuid4().hex}.unfinished")
 
 
-def _locked_file(path):
+def _locked_file(path: str) -> IO[bytes]:
     os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
     while True:
-        file = open(_beside(path), "xb")  # noqa: SIM115
+        file = open(_hidden(path), "xb")  # noqa: SIM115
         _lock(file.fileno())
-        if os.path.exists(file.name):  # else it was taken for abandoned before it was locked
+        if os.path.exists(file.name):  # else it was removed as abandoned before it was locked
             return file
         file.close()
 
 
 @contextlib.contextmanager
-def _locked_folder(path):
+def _locked_folder(path: str) -> Iterator[str]:
     os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
-    beside = _beside(path)
-    os.mkdir(beside)
+    unfinished = _hidden(path)
+    os.mkdir(unfinished)
     if fcntl is None:  # Windows opens no folder
-        yield beside
+        yield unfinished
         return
-    opened = os.open(beside, os.O_RDONLY)
+    descriptor = os.open(unfinished, os.O_RDONLY)
     try:
-        _lock(opened)
-        yield beside
+        _lock(descriptor)
+        yield unfinished
     finally:
-        os.close(opened)
+        os.close(descriptor)
 
 
-def _lock(opened):
+def _lock(descriptor: int) -> None:
     if fcntl:
         with contextlib.suppress(OSError):  # a file system without locks
-            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-def _is_abandoned(path):
-    opened = None
+def _is_abandoned(path: str) -> bool:
+    descriptor = None
     try:
-        opened = os.open(path, os.O_RDONLY)
-        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        descriptor = os.open(path, os.O_RDONLY)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return True
     except BlockingIOError:
         return False
     except (OSError, AttributeError):  # no locks here
         return time.time() - os.stat(path).st_mtime > ABANDONED
     finally:
-        if opened is not None:
-            os.close(opened)
+        if descriptor is not None:
+            os.close(descriptor)
 
 
-def _sync_folder(path):
+def _sync_folder(path: str) -> None:
     """Waits until the disk has the names in a folder."""
     if os.name == "nt":
         return
-    opened = os.open(path or ".", os.O_RDONLY)
+    descriptor = os.open(path or ".", os.O_RDONLY)
     try:
-        os.fsync(opened)
+        os.fsync(descriptor)
     except OSError as error:
         if error.errno not in NO_SYNC:
             raise
     finally:
-        os.close(opened)
+        os.close(descriptor)

@@ -1,6 +1,9 @@
-"""The error that a person can set right. No TensorFlow, so that it can come in a second."""
+"""Errors that the user can solve, and the words of messages. Works without TensorFlow."""
+
+from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 
 class OptionNames(Exception):  # noqa: N818
@@ -24,11 +27,11 @@ class OptionNames(Exception):  # noqa: N818
 
 
 class Failure(OptionNames, RuntimeError):  # noqa: N818
-    """Something that a person can set right. The message says what happened and what to do."""
+    """An error that the user can solve. The message says what happened and what to do."""
 
 
-def reason(error) -> str:
-    """What an error says, in one line, without the names of graph nodes and of our own errors."""
+def reason(error: BaseException) -> str:
+    """The message of an error in one line, without names of graph nodes and of error classes."""
     text = getattr(error, "message", None) or str(error)
     frames = " ", "\t", "Graph execution error", "Detected at node", "Stack trace", "[["
     lines = [line for line in text.splitlines() if line.strip() and not line.startswith(frames)]
@@ -37,13 +40,13 @@ def reason(error) -> str:
     return re.sub(r"^(UnreadableImage|Failure|\w*Error): ", "", line.strip())
 
 
-def counted(number, noun) -> str:
+def counted(number: int, noun: str) -> str:
     """A number with its noun: 1 image, 60 images."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def listed(names, most=5) -> str:
-    """The first few of many names.
+def listed(names: Sequence[str], most: int = 5) -> str:
+    """The first few names, and how many more there are.
 
     >>> listed(["a", "b", "c"], most=2)
     'a, b, and 1 more'

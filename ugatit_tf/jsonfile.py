@@ -1,24 +1,27 @@
-"""JSON that other people wrote: its content, or one line that says what is wrong with it."""
+"""JSON that people may have edited: its content, or an error in one line."""
+
+from __future__ import annotations
 
 import json
 import os
+from typing import Any
 
 KINDS = {dict: "an object, {...}", list: "a list, [...]", str: "a string"}
 
 
 class JSONFileError(ValueError):
-    """Not the JSON that was expected. The message is one line and names the source."""
+    """The JSON is not as expected. The message is one line and names the source."""
 
 
-def read_json(path, kind=dict):
+def read_json(path: str | os.PathLike, kind: type | tuple[type, ...] = dict) -> Any:
     """Reads a JSON file: UTF-8, with or without a byte order mark.
 
     Args:
         path: str or path-like.
-        kind: type, or tuple of types, of the whole content. `object` accepts any.
+        kind: type, or tuple of types, that the content must have. `object` accepts any.
 
     Raises:
-        JSONFileError: not UTF-8, not JSON, nested too deeply, or of another kind.
+        JSONFileError: not UTF-8, not JSON, nested too deeply, or of another type.
         OSError: the file cannot be read.
     """
     with open(path, "rb") as file:
@@ -26,12 +29,11 @@ def read_json(path, kind=dict):
     return parse_json(content, os.fspath(path), kind)
 
 
-def parse_json(content, source, kind=dict):
-    """The same for bytes or text that is here already.
+def parse_json(content: bytes | str, source: str, kind: type | tuple[type, ...] = dict) -> Any:
+    """Parses JSON in bytes or text, as `read_json` does.
 
     Args:
-        content: bytes or str.
-        source: str. Where it comes from, for the message.
+        source: str. Where the content comes from, for the message.
         kind: as in `read_json`.
 
     Raises:
@@ -50,7 +52,7 @@ def parse_json(content, source, kind=dict):
         raise JSONFileError(f"{source} is not valid JSON: {error}") from None
     if not isinstance(value, kind):
         kinds = kind if isinstance(kind, tuple) else (kind,)
-        expected = " or ".join(KINDS.get(one, one.__name__) for one in kinds)
+        expected = " or ".join(KINDS.get(each, each.__name__) for each in kinds)
         raise JSONFileError(
             f"{source} holds JSON of another kind. Expected {expected}. "
             f"Received: {type(value).__name__}"

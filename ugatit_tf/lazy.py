@@ -1,14 +1,18 @@
-"""TensorFlow, imported when it is first used: that takes seconds, a look at the disk does not.
+"""TensorFlow, imported when it is first used, since that takes seconds.
 
-Modules that preflight checks need use `from ugatit_tf.lazy import tf`; all others import
-TensorFlow as usual.
+Only modules that work before TensorFlow is needed use `from ugatit_tf.lazy import tf`, as those
+of the preflight checks; all others import TensorFlow as usual.
 """
+
+from __future__ import annotations
+
+from typing import Any
 
 
 class _TensorFlow:
     """Stands for the module `tensorflow`."""
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         import tensorflow
 
         return getattr(tensorflow, name)

@@ -1,5 +1,7 @@
 """This computer: its processor, its memory, its GPUs."""
 
+from __future__ import annotations
+
 import contextlib
 import os
 import pathlib
@@ -17,8 +19,8 @@ except ImportError:  # Windows
     resource = None
 
 
-def environment() -> list:
-    """Lines that say what this computer has: versions, devices, and the precision fast here."""
+def environment() -> list[str]:
+    """Lines on this computer: versions, devices, and its fastest precision."""
     gpus = tf.config.list_physical_devices("GPU")
     names = [tf.config.experimental.get_device_details(g).get("device_name", "GPU") for g in gpus]
     fast = "bfloat16" if {"avx512_bf16", "amx_bf16"} & set(_cpu_features()) else "float32"
@@ -30,8 +32,8 @@ def environment() -> list:
     ]
 
 
-def _cpu_features():
-    """The words of the processor's feature list, where Linux tells them."""
+def _cpu_features() -> list[str]:
+    """The processor's features, as Linux names them; empty on other systems."""
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as file:
             return next((line.split() for line in file if line.startswith("flags")), [])
@@ -40,13 +42,10 @@ def _cpu_features():
 
 
 def peak_memory() -> int:
-    """The most bytes that this process has held so far, on the GPU if there is one.
-
-    0 where the system does not say.
-    """
+    """The peak of this process' memory in bytes, on the GPU if there is one; 0 if unknown."""
     if tf.config.list_logical_devices("GPU"):
         return tf.config.experimental.get_memory_info("GPU:0")["peak"]
-    try:  # not `ru_maxrss`: a child takes over its parent's
+    try:  # not `ru_maxrss`: a child starts with its parent's
         with open("/proc/self/status", encoding="utf-8") as file:
             return 1024 * int(next(line for line in file if "VmHWM" in line).split()[1])
     except OSError:
@@ -56,15 +55,18 @@ def peak_memory() -> int:
         return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
-def available_bytes(root="/"):
-    """How much memory is free for a new program; None where the system does not say.
+def available_bytes(root: str | os.PathLike = "/") -> int | None:
+    """Memory in bytes that is free for a new program; None if unknown.
 
-    In a container that is what its limit leaves, if that is less.
+    In a container at most what its limit leaves.
+
+    Args:
+        root: the root of the file system, which has proc/ and sys/.
     """
     numbers = []
     with contextlib.suppress(OSError, IndexError, ValueError):
-        told = pathlib.Path(root, "proc/meminfo").read_text(encoding="ascii")
-        numbers.append(int(told.split("MemAvailable:")[1].split()[0]) * 1024)
+        report = pathlib.Path(root, "proc/meminfo").read_text(encoding="ascii")
+        numbers.append(int(report.split("MemAvailable:")[1].split()[0]) * 1024)
     with contextlib.suppress(OSError, IndexError, ValueError):  # ValueError: "max" is no limit
         group = pathlib.Path(root, "sys/fs/cgroup")
         limit, used = (int((group / f"memory.{name}").read_text()) for name in ("max", "current"))
@@ -73,13 +75,13 @@ def available_bytes(root="/"):
     return min(numbers, default=None)
 
 
-def free_gpu_bytes():
-    """What is free on the fullest GPU; None where there is none, or its driver does not say."""
+def free_gpu_bytes() -> int | None:
+    """Free memory in bytes on the fullest GPU; None without a GPU, or if unknown."""
     if not tf.config.list_physical_devices("GPU"):
         return None
     command = ["nvidia-smi", "--query-gpu=memory.free", "--format=csv,noheader,nounits"]
     try:
-        told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        return min(int(line) for line in told.split()) * 1024**2
+        report = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        return min(int(line) for line in report.split()) * 1024**2
     except (OSError, subprocess.CalledProcessError, ValueError):
         return None

@@ -1,41 +1,51 @@
-"""What ends a process from outside: Ctrl-C, SIGTERM, and SIGHUP of a terminal that closes.
+"""Signals that end a process: Ctrl-C, SIGTERM, and SIGHUP of a terminal that closes.
 
-By itself such a signal ends the process where it is, and what it was writing stays behind half
-finished. Here it becomes an exception, or a mark in the middle of training.
+Left alone, such a signal ends the process where it is, and half-written files stay behind. Here
+it becomes an exception, or during training a request to stop after the step.
 """
+
+from __future__ import annotations
 
 import contextlib
 import os
 import signal
 import sys
 import threading
+from collections.abc import Iterator, Sequence
+from typing import Any, Callable
 
 
 class Ended(BaseException):
-    """A signal asked this process to end; `code` is the exit code that shells expect then."""
+    """A signal ended this process. `code` is the exit code that shells expect then."""
 
-    def __init__(self, number):
+    def __init__(self, number: int) -> None:
         super().__init__(f"ended by {signal.Signals(number).name}")
-        self.code = 128 + number
+        self.code: int = 128 + number
 
 
-def ending() -> list:
-    """SIGTERM, and SIGHUP where a closed terminal sends one that `nohup` does not keep away."""
+class StopRequest:
+    """Whether a signal requested that training stops."""
+
+    requested: bool = False
+
+
+def ending() -> list[int]:
+    """SIGTERM; and SIGHUP, unless `nohup` made the process ignore it."""
     hangup = getattr(signal, "SIGHUP", None)  # not on Windows
-    ignored = hangup is None or signal.getsignal(hangup) is signal.SIG_IGN
-    return [signal.SIGTERM, *([] if ignored else [hangup])]
+    is_ignored = hangup is None or signal.getsignal(hangup) is signal.SIG_IGN
+    return [signal.SIGTERM, *([] if is_ignored else [hangup])]
 
 
 @contextlib.contextmanager
-def ending_raises():
-    """Within it SIGTERM and SIGHUP raise `Ended`, so that what is half-written is removed.
+def ending_raises() -> Iterator[None]:
+    """Within it SIGTERM and SIGHUP raise `Ended`, so that half-written files are removed.
 
-    The second signal does what it does elsewhere.
+    A second signal has its usual effect.
     """
 
-    def end(number, _):
+    def end(number: int, _: Any) -> None:
         restore()
-        _check_output()
+        _discard_lost_output()
         raise Ended(number)
 
     with _handled(ending(), end) as restore:
@@ -43,33 +53,35 @@ def ending_raises():
 
 
 @contextlib.contextmanager
-def stop_asked():
-    """Within it SIGINT, SIGTERM and SIGHUP set a mark, so that the step is finished and saved.
+def stop_requests() -> Iterator[StopRequest]:
+    """Within it SIGINT, SIGTERM and SIGHUP request a stop, so that the step is finished and saved.
 
-    Yields a function that says whether they did. The second signal does what it does elsewhere.
+    A second signal has its usual effect.
     """
-    asked = []
+    stop = StopRequest()
 
-    def ask(*_):
-        asked.append(True)
+    def request(*_: Any) -> None:
+        stop.requested = True
         restore()
-        _check_output()
+        _discard_lost_output()
         with contextlib.suppress(RuntimeError):  # the signal came in the middle of another line
             print("Finishing this step, then saving.", flush=True)
 
-    with _handled([signal.SIGINT, *ending()], ask) as restore:
-        yield lambda: bool(asked)
+    with _handled([signal.SIGINT, *ending()], request) as restore:
+        yield stop
 
 
 @contextlib.contextmanager
-def _handled(numbers, handler):
-    """Yields a function that gives these signals back the handlers of before."""
+def _handled(
+    numbers: Sequence[int], handler: Callable[[int, Any], None]
+) -> Iterator[Callable[[], None]]:
+    """Yields a function that gives these signals back their handlers of before."""
     if threading.current_thread() is not threading.main_thread():  # Python's rule for handlers
         yield lambda: None
         return
     before = {number: signal.getsignal(number) for number in numbers}
 
-    def restore():
+    def restore() -> None:
         for number, old in before.items():
             signal.signal(number, old)
 
@@ -81,8 +93,8 @@ def _handled(numbers, handler):
         restore()
 
 
-def _check_output():
-    """Discards what is told from now on where the terminal is gone: an error would stop us."""
+def _discard_lost_output() -> None:
+    """Sends later output nowhere if the terminal is gone: an error would end the process."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.write("\n")

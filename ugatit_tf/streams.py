@@ -1,22 +1,26 @@
-"""Standard output and error as they may be: closed, of a notebook, or a narrow terminal."""
+"""Standard output and error, which may be closed, a notebook's, or a narrow terminal."""
+
+from __future__ import annotations
 
 import contextlib
 import os
 import shutil
 import sys
 import textwrap
+from collections.abc import Iterator
+from typing import Any
 
-NARROWEST = 20  # columns; a terminal that says less does not know its width
-COLUMN, WIDE = 18, 60  # characters of a name; columns from which its meaning stands beside it
+NARROWEST = 20  # columns; a terminal that reports less does not know its width
+COLUMN, WIDE = 18, 60  # width of the names; width from which `definition` has two columns
 COMMAND = "python main.py"  # a line with a command stays one line, so that it can be copied
 
 
 @contextlib.contextmanager
-def usable():
-    """Within it both can be written to, in any characters; on a terminal lines end between words.
+def usable() -> Iterator[None]:
+    """Within it both streams accept any text; on a terminal, lines break between words.
 
-    A closed descriptor is opened on nothing. Else the next file that the program opens would get
-    its number, and what a library says would be written into that file.
+    A closed descriptor is opened on the null device. Otherwise the next file that the program
+    opens would get its number, and messages of libraries would be written into that file.
     """
     _open_closed()
     before = sys.stdout, sys.stderr
@@ -29,7 +33,7 @@ def usable():
             sys.stdout, sys.stderr = before
 
 
-def is_terminal(stream) -> bool:
+def is_terminal(stream: Any) -> bool:
     """Whether a stream, which may lack any method, is a terminal."""
     try:
         return stream.isatty()
@@ -37,7 +41,7 @@ def is_terminal(stream) -> bool:
         return False
 
 
-def columns(stream):
+def columns(stream: Any) -> int | None:
     """The width of a terminal; None for any other stream."""
     if not is_terminal(stream):
         return None
@@ -48,28 +52,28 @@ def columns(stream):
     return width if width >= NARROWEST else 80
 
 
-def wrapped(text, width) -> str:
-    """`text` with its lines broken between words, and indented as they were.
+def wrapped(text: str, width: int) -> str:
+    """`text` with its lines broken between words; the indentation stays.
 
     Words that are longer than a line, such as paths, stay whole.
     """
     return "\n".join(_wrapped_line(line, width) for line in text.split("\n"))
 
 
-def definition(name, text, width) -> str:
-    """A name and what it means, in two columns where there is room."""
-    wide = width >= WIDE
+def definition(name: str, text: str, width: int) -> str:
+    """A name and its meaning, in two columns if the width allows it."""
+    is_wide = width >= WIDE
     return textwrap.fill(
-        f"{name:{COLUMN}} {text}" if wide else f"{name} {text}",
+        f"{name:{COLUMN}} {text}" if is_wide else f"{name} {text}",
         width,
-        subsequent_indent=" " * (COLUMN + 1) if wide else "    ",
+        subsequent_indent=" " * (COLUMN + 1) if is_wide else "    ",
         break_long_words=False,
         break_on_hyphens=False,
     )
 
 
-def flush(stream):
-    """Writes out what is buffered; where nobody reads it any more, it goes nowhere."""
+def flush(stream: Any) -> None:
+    """Writes out the buffer; if nobody reads the stream any more, the text is discarded."""
     with contextlib.suppress(AttributeError, ValueError, OSError):
         try:
             stream.flush()
@@ -80,25 +84,27 @@ def flush(stream):
 
 
 class Wrapped:
-    """A stream whose long lines end between words, and which can be flushed."""
+    """A stream that breaks long lines between words, and that can be flushed."""
 
-    def __init__(self, stream):
+    def __init__(self, stream: Any) -> None:
         self.stream = stream
 
-    def write(self, text):
+    def write(self, text: str) -> int:
+        """Writes `text`, with its lines broken if the stream is a terminal."""
         width = columns(self.stream)
         if width is None or "\r" in text:  # a progress line knows the width
             return self.stream.write(text)
         return self.stream.write(wrapped(text, width))
 
-    def flush(self):
+    def flush(self) -> None:
+        """As the function `flush`."""
         flush(self.stream)
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         return getattr(self.stream, name)
 
 
-def _wrapped_line(line, width):
+def _wrapped_line(line: str, width: int) -> str:
     if len(line) <= width or line.lstrip().startswith(COMMAND):
         return line
     indent = line[: len(line) - len(line.lstrip())]
@@ -113,22 +119,22 @@ def _wrapped_line(line, width):
     )
 
 
-def _usable(stream, stack):
+def _usable(stream: Any, stack: contextlib.ExitStack) -> Any:
     if stream is None:  # closed, or a Windows program without a console
         return stack.enter_context(open(os.devnull, "w", encoding="utf-8"))
-    with contextlib.suppress(AttributeError):  # of a notebook
+    with contextlib.suppress(AttributeError):  # a notebook's stream
         stream.reconfigure(errors="backslashreplace")  # names can hold what a terminal cannot
     return Wrapped(stream) if is_terminal(stream) or not hasattr(stream, "flush") else stream
 
 
-def _open_closed():
+def _open_closed() -> None:
     for number in (0, 1, 2):
         try:
             os.fstat(number)
         except OSError:
-            opened = os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free
-            if opened == number:
-                os.set_inheritable(opened, True)
+            descriptor = os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free
+            if descriptor == number:
+                os.set_inheritable(descriptor, True)
             else:
-                os.dup2(opened, number)
-                os.close(opened)
+                os.dup2(descriptor, number)
+                os.close(descriptor)

@@ -1,43 +1,46 @@
-"""Paths that TensorFlow can use: it takes some characters for a pattern, and most only as UTF-8."""
+"""Paths for TensorFlow, which treats some characters as patterns and mostly needs UTF-8."""
+
+from __future__ import annotations
 
 import contextlib
 import os
 import tempfile
+from collections.abc import Iterator
 
 from ugatit_tf.errors import Failure
 
-MAGIC = "[*?" if os.sep == "\\" else "[*?\\"  # what TensorFlow takes for a pattern in a path
+MAGIC = "[*?" if os.sep == "\\" else "[*?\\"  # a pattern to TensorFlow
 
 
 @contextlib.contextmanager
-def plain_path(folder):
-    """The path of `folder` as TensorFlow can use it: as it is, or that of a link to it.
+def plain_path(folder: str | os.PathLike) -> Iterator[str]:
+    """Yields a path of `folder` that TensorFlow can use: its own, or that of a temporary link.
 
     TensorFlow reads checkpoints through patterns, so that it finds none in `fotos [2020]`, and
-    takes most paths only as UTF-8. The link is there until the context ends.
+    accepts most paths only as UTF-8.
 
     Raises:
-        Failure: there can be no link.
+        Failure: no link can be made.
     """
     folder = os.fspath(folder)
     if is_plain(folder):
         yield folder
         return
-    with tempfile.TemporaryDirectory(prefix="ugatit_tf_") as beside:
-        link = os.path.join(beside, "folder")
+    with tempfile.TemporaryDirectory(prefix="ugatit_tf_") as parent:
+        link = os.path.join(parent, "folder")
         try:
             os.symlink(os.path.abspath(folder), link, target_is_directory=True)
         except OSError:
             link = folder
         if not is_plain(link):
             raise Failure(
-                f"TensorFlow cannot read what is in {folder}: a name there has one of "
+                f"TensorFlow cannot read files in {folder}: a name in this path has one of "
                 f"{' '.join(MAGIC)}, or is not UTF-8. Rename it, or use another folder."
             )
         yield link
 
 
-def is_plain(path) -> bool:
+def is_plain(path: str) -> bool:
     """Whether TensorFlow can use a path as it is."""
     try:
         path.encode()

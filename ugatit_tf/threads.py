@@ -1,22 +1,26 @@
-"""Work that is ahead of its turn in threads, in order and within bounds."""
+"""Work in threads ahead of its turn: in order, and with a bounded number of items at a time."""
+
+from __future__ import annotations
 
 import collections
 import contextlib
 import itertools
 import os
+from collections.abc import Hashable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Callable
 
-WORKERS = 8  # threads that decode and encode for one device, where there are as many cores
+WORKERS = 8  # threads that decode and encode for one device; at most one for each core
 
 
-def workers(devices=1) -> int:
-    """How many threads decode and encode for so many devices."""
+def workers(devices: int = 1) -> int:
+    """The number of threads that decode and encode for `devices` devices."""
     return min(WORKERS * devices, os.cpu_count() or 1)
 
 
 @contextlib.contextmanager
-def threads(count):
-    """A pool of threads; where the body fails, what has not begun never does."""
+def threads(count: int) -> Iterator[ThreadPoolExecutor]:
+    """Yields a pool of threads; work that has not begun when the context ends is cancelled."""
     pool = ThreadPoolExecutor(count)
     try:
         yield pool
@@ -24,8 +28,10 @@ def threads(count):
         pool.shutdown(cancel_futures=True)
 
 
-def ahead(pool, function, items, limit):
-    """Yields `function(item)` for all items, in their order, with at most `limit` on the way."""
+def ahead(
+    pool: ThreadPoolExecutor, function: Callable[[Any], Any], items: Iterable[Any], limit: int
+) -> Iterator[Any]:
+    """Yields `function(item)` for all items in their order; at most `limit` are in work."""
     waiting = collections.deque()
     for item in items:
         waiting.append(pool.submit(function, item))
@@ -35,31 +41,45 @@ def ahead(pool, function, items, limit):
         yield waiting.popleft().result()
 
 
-def batches(items, limit, key=lambda item: None):
-    """Yields lists of at most `limit` neighbours that have the same `key`."""
-    batch, common = [], None
+def batches(
+    items: Iterable[Any], limit: int, key: Callable[[Any], Hashable] = lambda item: None
+) -> Iterator[list]:
+    """Yields lists of at most `limit` successive items that have the same `key`."""
+    batch, batch_key = [], None
     for item in items:
-        found = key(item)
-        if batch and (found != common or len(batch) == limit):
+        item_key = key(item)
+        if batch and (item_key != batch_key or len(batch) == limit):
             yield batch
             batch = []
         batch.append(item)
-        common = found
+        batch_key = item_key
     if batch:
         yield batch
 
 
-def staged(items, load, work, finish, *, size, limit, key=lambda item: None, devices=1):
-    """Yields `finish(one)` for each one that `work` makes of batches of `load(item)`, in order.
+def staged(
+    items: Iterable[Any],
+    load: Callable[[Any], Any],
+    work: Callable[[list], list],
+    finish: Callable[[Any], Any],
+    *,
+    size: int,
+    limit: int,
+    key: Callable[[Any], Hashable] = lambda item: None,
+    devices: int = 1,
+) -> Iterator[Any]:
+    """Loads items, works on batches of them, and yields `finish(result)` of each, in order.
 
     Args:
         load, finish: functions of one item, called in threads.
-        work: function of a batch, a list, to a list as long; as many at a time as `devices`.
-        size, key: of the batches, as for `batches`.
-        limit: int. So many items, for each device, are on the way to `work`, and from it.
+        work: function of a batch, a list, to a list of as many results. As many calls as there
+            are `devices` run at a time.
+        size: int. The largest batch.
+        limit: int. The most items that wait for `work`, and for `finish`, for each device.
+        key: as in `batches`.
     """
     limit = devices * limit
-    with threads(workers(devices)) as pool, threads(devices) as workmen:
+    with threads(workers(devices)) as pool, threads(devices) as work_pool:
         loaded = ahead(pool, load, items, limit)
-        worked = ahead(workmen, work, batches(loaded, size, key), devices + 1)
+        worked = ahead(work_pool, work, batches(loaded, size, key), devices + 1)
         yield from ahead(pool, finish, itertools.chain.from_iterable(worked), limit)

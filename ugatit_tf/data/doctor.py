@@ -15,7 +15,7 @@ import numpy as np
 
 from ugatit_tf import machine
 from ugatit_tf.config import ADAPTIVE_NORMS
-from ugatit_tf.data import presence
+from ugatit_tf.data import presence, storage
 from ugatit_tf.data.folders import MOST_NAMED, TEST, TRAIN, examine, shown, some
 from ugatit_tf.sizes import smallest_image
 
@@ -91,9 +91,7 @@ def checkpoint_bytes(config) -> int:
 
 def free_bytes(path) -> int:
     """What is free on the disk where `path` is or will be."""
-    path = pathlib.Path(os.path.abspath(path))
-    there = (folder for folder in (path, *path.parents) if folder.exists())
-    return shutil.disk_usage(next(there, path)).free
+    return shutil.disk_usage(storage.nearest(path)).free
 
 
 def memory_bytes(config) -> int:

@@ -16,7 +16,7 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 
 from ugatit_tf import atomic
-from ugatit_tf.errors import Failure
+from ugatit_tf.errors import Failure, reason
 from ugatit_tf.images import files
 from ugatit_tf.lazy import tf
 
@@ -241,5 +241,5 @@ def _explained(path):
 
 
 def _failure(path, error):
-    what = (error.message or type(error).__name__).splitlines()[0]
+    what = reason(error)
     return Failure(f"{path} cannot be read: {what}. Check the address, the line and the rights.")

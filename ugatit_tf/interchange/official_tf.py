@@ -8,6 +8,7 @@ import re
 import tensorflow as tf
 
 from ugatit_tf import tf_paths
+from ugatit_tf.errors import reason
 from ugatit_tf.interchange.mapping import MappingError, assign
 
 NETWORKS = {
@@ -149,8 +150,7 @@ def read(prefix) -> dict:
         try:
             return {name: reader.get_tensor(name) for name in names}
         except (ValueError, IndexError, tf.errors.OpError) as error:  # IndexError: cut off
-            reason = str(error).splitlines()[0]
-            raise MappingError(f"The checkpoint {prefix} cannot be read: {reason}") from None
+            raise MappingError(f"The checkpoint {prefix} cannot be read: {reason(error)}") from None
 
 
 def architecture(prefix) -> dict:

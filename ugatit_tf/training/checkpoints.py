@@ -1,43 +1,48 @@
-"""What is saved, where, and how it comes back: whole or not at all.
+"""Checkpoints: written, restored and removed, each whole or not at all.
 
 A checkpoint is a folder `step_0001000` with one TensorFlow checkpoint of named tensors, the same
 on both Keras generations. It is written under another name and renamed, and removed likewise.
 
-Beside those of a run, best/ holds the best one by some metric. A process can be killed anywhere,
-and the run then goes on from its newest checkpoint. So an older best one stays until the run
-cannot fall back behind the newer one any more, and what is newer than the checkpoint that a run
-goes on from is removed (`tidy`), since the run will make it again.
+The folder best/ holds the best checkpoint by some metric. A process can be killed anywhere, and
+the run then continues from its newest checkpoint. So an older best one stays until the run cannot
+fall back behind the newer one any more, and a best one that is newer than the checkpoint that a
+run continues from is removed (`tidy`): the run will write it again.
 """
+
+from __future__ import annotations
 
 import contextlib
 import json
 import os
 import re
+from collections.abc import Mapping
+from typing import Any
 
-from ugatit_tf import atomic, tf_paths
-from ugatit_tf.errors import Failure
+from ugatit_tf import atomic
+from ugatit_tf.errors import Failure, reason
 from ugatit_tf.jsonfile import JSONFileError, read_json
 from ugatit_tf.lazy import tf
+from ugatit_tf.training import tensor_file
 
-KEPT = 5
+State = Mapping[str, Mapping[str, "tf.Variable"]]  # group -> name -> variable
+
+KEEP = 5  # the newest checkpoints of a run; older ones are removed
+FILE = tensor_file.FILE  # in each checkpoint folder
 NAME = re.compile(r"step_(\d{7,})")
-FILE = "state"  # the prefix of the TensorFlow checkpoint inside the folder
-FILES = (f"{FILE}.index", f"{FILE}.data-00000-of-00001")
-REMOVE = "Remove that folder to go on from the one before."
-CHUNK = 1 << 20  # bytes
 BEST = "best"  # the folder in the run folder with the best checkpoint by some metric
 METRIC = "metric.json"  # in that checkpoint: which metric, and its value
 
 
-def folder_name(step) -> str:
-    """
+def folder_name(step: int) -> str:
+    """The name of the checkpoint of a step.
+
     >>> folder_name(1000)
     'step_0001000'
     """
     return f"step_{step:07d}"
 
 
-def saved(run_folder) -> dict:
+def saved(run_folder: str) -> dict[int, str]:
     """step -> path of every checkpoint in `run_folder`, oldest first."""
     if not os.path.isdir(run_folder):
         return {}
@@ -47,23 +52,23 @@ def saved(run_folder) -> dict:
     return {step: path for step, path in paths.items() if os.path.isdir(path)}
 
 
-def newest(run_folder) -> str:
+def newest(run_folder: str) -> str:
     """The path of the newest checkpoint.
 
     Raises:
         Failure: there is none.
     """
-    found = saved(run_folder)
-    if not found:
+    paths = saved(run_folder)
+    if not paths:
         raise Failure(
             f"No checkpoint in {run_folder}. Train first: python main.py --phase train, with the "
             f"same --dataset (or --run) and --checkpoint_dir."
         )
-    return found[max(found)]
+    return paths[max(paths)]
 
 
-def chosen(run_folder, which) -> str:
-    """The path of the newest checkpoint for `which` "latest", of the best one for "best".
+def chosen(run_folder: str, which: str) -> str:
+    """The path of the newest checkpoint for "latest", of the best one for "best".
 
     Raises:
         Failure: there is none.
@@ -79,10 +84,10 @@ def chosen(run_folder, which) -> str:
     return path
 
 
-def best(run_folder):
+def best(run_folder: str) -> tuple[str | None, dict[str, Any]]:
     """(path, {"tag": ..., "value": ...}) of the best checkpoint; (None, {}) if there is none.
 
-    That is the newest in best/, since each was better than those before it.
+    It is the newest in best/, since each was better than those before it.
     """
     for path in reversed(saved(os.path.join(run_folder, BEST)).values()):
         metric = _metric(path)
@@ -91,22 +96,22 @@ def best(run_folder):
     return None, {}
 
 
-def save_if_best(run_folder, step, state, tag, value):
-    """Keeps the checkpoint of `step` in best/ if its `value` of `tag` is the smallest so far."""
+def save_if_best(run_folder: str, step: int, state: State, tag: str, value: float) -> None:
+    """Writes the checkpoint of `step` to best/ if its `value` of `tag` is the smallest so far."""
     _, metric = best(run_folder)
     if metric.get("tag") == tag and metric["value"] <= value:
         return
     folder = os.path.join(run_folder, BEST)
-    save(folder, step, state, keep=None, notes={METRIC: {"tag": tag, "value": value}})
-    others = {s: path for s, path in saved(folder).items() if s != step}
-    reached = max(saved(run_folder), default=0)  # where the run goes on, were it killed now
-    still_needed = max((s for s in others if s <= reached), default=None)
-    for other, path in others.items():
-        if other != still_needed:
+    _write(os.path.join(folder, folder_name(step)), state, {METRIC: {"tag": tag, "value": value}})
+    older = {number: path for number, path in saved(folder).items() if number != step}
+    resumed = max(saved(run_folder), default=0)  # from where the run continues, if killed now
+    needed = max((number for number in older if number <= resumed), default=None)
+    for number, path in older.items():
+        if number != needed:
             atomic.remove(path)
 
 
-def remove_older_best(run_folder):
+def remove_older_best(run_folder: str) -> None:
     """Leaves only the best checkpoint in best/, once the run's own of that step is saved."""
     newest_best, _ = best(run_folder)
     for path in saved(os.path.join(run_folder, BEST)).values():
@@ -114,13 +119,13 @@ def remove_older_best(run_folder):
             atomic.remove(path)
 
 
-def tidy(run_folder, step) -> list:
-    """Removes what a killed process left, before a run goes on from its checkpoint of `step`.
+def tidy(run_folder: str, step: int) -> list[str]:
+    """Removes what a killed process left, before a run continues from its checkpoint of `step`.
 
-    That is: what is incomplete, the best checkpoints of later steps, and older ones than are kept.
+    These are incomplete checkpoints, best ones of later steps, and more than the newest `KEEP`.
 
     Returns:
-        The paths of complete best checkpoints that were removed as later ones.
+        The paths of complete best checkpoints of later steps that were removed.
     """
     folder = os.path.join(run_folder, BEST)
     atomic.remove_abandoned(run_folder, folder)
@@ -129,47 +134,47 @@ def tidy(run_folder, step) -> list:
         if number > step or number not in complete:
             atomic.remove(path)
     remove_older_best(run_folder)
-    _remove_oldest(run_folder, KEPT)
+    _remove_oldest(run_folder)
     return [path for number, path in complete.items() if number > step]
 
 
-def _metric(path):
-    """What is noted of a checkpoint in best/; empty where it is incomplete."""
+def _metric(path: str) -> dict[str, Any]:
+    """The metric of a checkpoint in best/; empty where it is incomplete."""
     try:
         metric = note(path, METRIC)
-        usable = isinstance(metric["tag"], str) and isinstance(metric["value"], (int, float))
+        is_valid = isinstance(metric["tag"], str) and isinstance(metric["value"], (int, float))
     except (OSError, Failure, TypeError, KeyError):
         return {}
-    return metric if usable else {}
+    return metric if is_valid else {}
 
 
-def save(run_folder, step, state, *, keep=KEPT, notes=None) -> str:
-    """Writes the checkpoint of `step`, then removes all but the newest `keep`.
+def save(
+    run_folder: str,
+    step: int,
+    state: State,
+    *,
+    keep: int | None = None,
+    notes: Mapping[str, Any] | None = None,
+) -> str:
+    """Writes the checkpoint of `step`, then removes all but the newest.
 
     Args:
-        state: dict group -> dict name -> tf.Variable.
-        keep: int, or None for all.
-        notes: dict file name -> content, written beside it as JSON.
+        keep: int. How many stay; None is `KEEP`.
+        notes: dict file name -> content, written into the checkpoint as JSON.
 
     Returns:
-        The path of the checkpoint. One that is there already stays as it is.
+        The path of the checkpoint. One that exists already stays as it is.
+
+    Raises:
+        Failure: it could not be written.
     """
     path = os.path.join(run_folder, folder_name(step))
-    if not os.path.isdir(path):
-        try:
-            with atomic.folder(path) as beside:
-                _write(beside, _flat(state), notes or {})
-        except (OSError, tf.errors.OpError) as error:
-            raise Failure(
-                f"The checkpoint of step {step} could not be written: {str(error).splitlines()[0]}"
-                f". Those before it in {run_folder} are kept. Is the disk full?"
-            ) from None
-    if keep:
-        _remove_oldest(run_folder, keep)
+    _write(path, state, notes or {})
+    _remove_oldest(run_folder, keep)
     return path
 
 
-def restore(path, state):
+def restore(path: str, state: State) -> None:
     """Loads the groups of `state` from the checkpoint at `path`, all or nothing.
 
     Raises:
@@ -177,13 +182,13 @@ def restore(path, state):
             has another shape; the message names some.
     """
     variables = _flat(state)
-    with _reading(path) as reader:
+    with tensor_file.reading(path) as reader:
         shapes = reader.get_variable_to_shape_map()
         groups = tuple(f"{group}/" for group in state)
         shapes = {name: shape for name, shape in shapes.items() if name.startswith(groups)}
-        wanted = {name: variable.shape.as_list() for name, variable in variables.items()}
+        expected = {name: variable.shape.as_list() for name, variable in variables.items()}
         differing = sorted(
-            name for name in {*shapes, *wanted} if shapes.get(name) != wanted.get(name)
+            name for name in {*shapes, *expected} if shapes.get(name) != expected.get(name)
         )
         if differing:
             raise Failure(
@@ -196,32 +201,32 @@ def restore(path, state):
         variable.assign(tensors[name])
 
 
-def groups(path) -> set:
+def groups(path: str) -> set[str]:
     """The names of the groups in the checkpoint at `path`.
 
     Raises:
         Failure: it cannot be read.
     """
-    with _reading(path) as reader:
+    with tensor_file.reading(path) as reader:
         return {name.split("/")[0] for name in reader.get_variable_to_shape_map()}
 
 
-def check_room(path, num_weights):
+def check_room(path: str, num_weights: int) -> None:
     """Refuses networks that the checkpoint at `path` cannot hold, before they are built.
 
     Raises:
         Failure: its files are too short for so many weights.
     """
-    with contextlib.suppress(OSError):  # what is missing, reading explains
-        most = os.path.getsize(os.path.join(path, FILES[1])) // 4
-        if num_weights > most:
+    with contextlib.suppress(OSError):  # `restore` explains what is missing
+        room = os.path.getsize(os.path.join(path, tensor_file.FILES[1])) // 4
+        if num_weights > room:
             raise Failure(
-                f"The checkpoint {path} is of another architecture: it has at most {most} numbers, "
+                f"The checkpoint {path} is of another architecture: it has at most {room} numbers, "
                 f"and the networks of its config.json have {num_weights}."
             )
 
 
-def note(path, name):
+def note(path: str, name: str) -> Any:
     """The content of the note `name` that was saved with the checkpoint at `path`.
 
     Raises:
@@ -231,68 +236,33 @@ def note(path, name):
     try:
         return read_json(os.path.join(path, name), object)
     except JSONFileError as error:
-        raise Failure(f"The checkpoint {path} cannot be read: {error}. {REMOVE}") from None
+        raise Failure(
+            f"The checkpoint {path} cannot be read: {error}. {tensor_file.REMOVE}"
+        ) from None
 
 
-@contextlib.contextmanager
-def _reading(path):
-    """Opens the checkpoint at `path`; where it cannot be read, also later, a `Failure` says why."""
-    try:
-        with tf_paths.plain_path(path) as plain:
-            yield tf.train.load_checkpoint(os.path.join(plain, FILE))
-    except (ValueError, IndexError, tf.errors.OpError) as error:  # IndexError: cut off
-        reason = str(error).splitlines()[0]
-        raise Failure(f"The checkpoint {path} cannot be read: {reason}. {_advice(path)}") from None
-
-
-def _advice(path):
-    """What to do about a checkpoint that cannot be read: only a bad one should be removed.
-
-    It is bad where its files are gone, or the system gives all their bytes and TensorFlow, asked
-    again, cannot use them. Where the system fails, they may be whole.
-    """
-    try:
-        names = os.listdir(path)
-        for name in FILES:
-            if name not in names:
-                return REMOVE
-            with open(os.path.join(path, name), "rb") as file:
-                while file.read(CHUNK):
-                    pass
-        with tf_paths.plain_path(path) as plain:
-            reader = tf.train.load_checkpoint(os.path.join(plain, FILE))
-            for name in reader.get_variable_to_shape_map():
-                reader.get_tensor(name)
-    except IsADirectoryError:
-        return REMOVE
-    except OSError as error:
-        return (
-            f"Its files may be whole, but this computer could not read them ({error.strerror}). "
-            f"Set that right, then start again."
-        )
-    except (ValueError, IndexError, tf.errors.OpError):
-        return REMOVE
-    return "A second attempt could read it: start again."
-
-
-def _remove_oldest(run_folder, keep):
-    for path in list(saved(run_folder).values())[:-keep]:
+def _remove_oldest(run_folder: str, keep: int | None = None) -> None:
+    for path in list(saved(run_folder).values())[: -(keep or KEEP)]:
         atomic.remove(path)
 
 
-def _write(folder, variables, notes):
-    for name, content in notes.items():
-        with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
-            json.dump(content, file)
-    tf.raw_ops.SaveV2(
-        prefix=os.fsencode(os.path.join(folder, FILE)),
-        tensor_names=list(variables),
-        shape_and_slices=[""] * len(variables),
-        tensors=[variable.read_value() for variable in variables.values()],
-    )
+def _write(path: str, state: State, notes: Mapping[str, Any]) -> None:
+    if os.path.isdir(path):
+        return
+    try:
+        with atomic.folder(path) as folder:
+            for name, content in notes.items():
+                with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
+                    json.dump(content, file)
+            tensor_file.write(folder, _flat(state))
+    except (OSError, tf.errors.OpError) as error:
+        raise Failure(
+            f"The checkpoint {path} could not be written: {reason(error)}. Those before it are "
+            f"not touched. Is the disk full?"
+        ) from None
 
 
-def _flat(state):
+def _flat(state: State) -> dict[str, tf.Variable]:
     return {
         f"{group}/{name}": variable
         for group, variables in state.items()

@@ -1,14 +1,19 @@
-"""What stops a run that has gone wrong, and what warns of one that is going wrong."""
+"""Stops a run that has gone wrong, and warns of one that is going wrong."""
+
+from __future__ import annotations
 
 import contextlib
 import errno
 import logging
 import os
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Callable
 
 import numpy as np
 
-from ugatit_tf.errors import Failure
+from ugatit_tf.errors import Failure, reason
 from ugatit_tf.lazy import tf
+from ugatit_tf.training import checkpoints
 
 try:
     import fcntl
@@ -21,6 +26,7 @@ WON = 0.02  # a discriminator's loss below this tells real from fake without dou
 WON_FOR = 20  # ... and this many summaries in a row are no accident
 BOUNDED = ("lsgan", "gan", "dragan", "hinge")  # losses that are at least 0
 COLLAPSED = 1 / 127.5  # mean difference of translations that look alike: one level of 255
+EVALUATED = "eval/"  # how tags of evaluations begin
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 SMALLER = (
     "Use --light True, --recompute True, a smaller --img_size, --ch or "
@@ -30,8 +36,8 @@ SMALLER = (
 
 
 @contextlib.contextmanager
-def only_one(run_folder):
-    """Holds the run folder for this process. It is free again when the process ends, however.
+def only_one(run_folder: str) -> Iterator[None]:
+    """Locks the run folder for this process; the lock ends with the process, however that ends.
 
     Raises:
         Failure: another process trains in it.
@@ -49,8 +55,8 @@ def only_one(run_folder):
 
 
 @contextlib.contextmanager
-def shortage_explained(run_folder):
-    """Turns what Python and TensorFlow raise where memory or disk end into what helps.
+def shortage_explained(run_folder: str) -> Iterator[None]:
+    """Explains the errors of Python and TensorFlow where memory or disk space is short.
 
     Raises:
         Failure: the memory is not enough, or the disk is full.
@@ -58,10 +64,10 @@ def shortage_explained(run_folder):
     try:
         yield
     except (tf.errors.OpError, MemoryError, OSError) as error:
-        if _is_of_disk(error):
+        if _is_disk_error(error):
             raise Failure(
-                f"The disk is full: {str(error).splitlines()[0]}. The checkpoints in {run_folder} "
-                f"are whole. Free some space, then the same command goes on."
+                f"The disk is full: {reason(error)}. The checkpoints in {run_folder} are whole. "
+                f"Free some space, then start the same command again to continue."
             ) from None
         if isinstance(error, (tf.errors.ResourceExhaustedError, MemoryError)):
             raise Failure(f"The memory is not enough for these options. {SMALLER}") from None
@@ -69,11 +75,11 @@ def shortage_explained(run_folder):
 
 
 @contextlib.contextmanager
-def lost_worker_explained(run_folder, workers):
-    """Turns what TensorFlow raises where another of several workers is gone into what helps.
+def lost_worker_explained(run_folder: str, workers: int) -> Iterator[None]:
+    """Explains the errors of TensorFlow where another of several workers is gone.
 
     Raises:
-        Failure: a worker died, or does not answer TensorFlow's checks of health.
+        Failure: a worker died, or does not answer TensorFlow's health checks.
     """
     try:
         yield
@@ -82,57 +88,76 @@ def lost_worker_explained(run_folder, workers):
             raise
         raise Failure(
             f"Another worker has stopped, or cannot be reached any more; its own output may say "
-            f"why. This one stops too. Start all of them again, in any number: they go on from "
+            f"why. This one stops too. Start all of them again, in any number: they continue from "
             f"the newest checkpoint in {run_folder}."
         ) from None
 
 
-def _is_of_disk(error):
+def _is_disk_error(error: Exception) -> bool:
     """TensorFlow's own errors have no errno, but the system's words."""
     return any(os.strerror(number) in str(error) for number in DISK_ERRORS)
 
 
-def check_finite(step, scalars, images, newest):
+def check_finite(
+    step: int,
+    scalars: Mapping[str, tf.Tensor],
+    image_names: Callable[[int], list[str]],
+    run_folder: str,
+) -> None:
     """Stops the run where a loss or a gradient is infinite or not a number.
 
     Args:
         scalars: what `Trainer.step` returned.
-        images: function () -> the names of the images of this step.
-        newest: function () -> the path of the newest checkpoint, or None.
+        image_names: function of a step to the names of its images.
 
     Raises:
-        Failure: names the terms and the images.
+        Failure: names the terms, the images and the newest checkpoint.
     """
-    if bool(scalars["finite"]):
+    if bool(scalars["finite"]):  # waits for the device, as reading the step's number does anyway
         return
     bad = [tag for tag, value in scalars.items() if not np.isfinite(float(value))]
     terms = sorted(tag for tag in bad if "/" in tag) or sorted(bad)  # rather than their sums
-    what = ", ".join(terms) if terms else "a gradient, though all losses are finite"
-    path = newest()
-    told = "No checkpoint was written before."
-    if path:
-        told = f"{path} is from before it; if going on from there fails at once, move that folder"
-        told += " elsewhere to go on from the one before."
+    culprits = ", ".join(terms) if terms else "a gradient, though all losses are finite"
+    saved = checkpoints.saved(run_folder)
+    advice = "No checkpoint was written before."
+    if saved:
+        advice = (
+            f"{saved[max(saved)]} was written before; if a run from there fails at once, move "
+            f"that folder elsewhere to start from the checkpoint before it."
+        )
     raise Failure(
-        f"Step {step}: not a finite number: {what}. Images: {', '.join(images())}. Nothing "
-        f"of this step was saved. {told} Try a smaller --lr; if it happens at the same step "
-        f"again, look at these images."
+        f"Step {step}: not a finite number: {culprits}. Images: {', '.join(image_names(step))}. "
+        f"Nothing of this step was saved. {advice} Try a smaller --lr; if it happens at the same "
+        f"step again, look at these images."
     )
 
 
-class Watch:
-    """Warns once of a discriminator that has won and of a generator that has collapsed."""
+def check_best_by(best_by: str, scalars: Mapping[str, tf.Tensor]) -> None:
+    """Stops the run where `best_by` names neither a loss of a step nor an evaluation.
 
-    def __init__(self, gan_type):
-        self.bounded = gan_type in BOUNDED
-        self.low = {"D_A_loss": 0, "D_B_loss": 0}
-        self.warned = set()
+    Raises:
+        Failure: lists the losses.
+    """
+    if not best_by or best_by in scalars or best_by.startswith(EVALUATED):
+        return
+    if "Generator_loss" in scalars:  # else the generators were not updated in this step
+        tags = ", ".join(sorted(tag for tag in scalars if tag != "finite"))
+        raise Failure(f"--best_by {best_by} is no number of this run. These are: {tags}")
 
-    def losses(self, step, scalars):
-        """Looks at the losses of a summary."""
-        for tag in self.low if self.bounded else ():
-            self.low[tag] = self.low[tag] + 1 if float(scalars[tag]) < WON else 0
-            if self.low[tag] >= WON_FOR:
+
+class Monitor:
+    """Warns once of a discriminator that has won, and once of a generator that has collapsed."""
+
+    def __init__(self, gan_type: str) -> None:
+        self.is_bounded = gan_type in BOUNDED
+        self.low_for: dict[str, int] = {"D_A_loss": 0, "D_B_loss": 0}  # summaries in a row
+        self.warned: set[str] = set()
+
+    def check_losses(self, step: int, losses: Mapping[str, float]) -> None:
+        """Checks the losses of a summary."""
+        for tag in self.low_for if self.is_bounded else ():
+            self.low_for[tag] = self.low_for[tag] + 1 if float(losses[tag]) < WON else 0
+            if self.low_for[tag] >= WON_FOR:
                 self._warn(
                     tag,
                     f"Step {step}: {tag} has been below {WON} for {WON_FOR} summaries: this "
@@ -141,21 +166,23 @@ class Watch:
                     f"--sn True, or a smaller --lr.",
                 )
 
-    def translations(self, step, sources, images):
-        """Looks at what different images became: lists of arrays in [-1, 1]."""
-        if len(images) > 1 and _spread(images) < COLLAPSED <= _spread(sources):
+    def check_translations(
+        self, step: int, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]
+    ) -> None:
+        """Checks what different images, arrays in [-1, 1], were translated into."""
+        if len(outputs) > 1 and _spread(outputs) < COLLAPSED <= _spread(inputs):
             self._warn(
                 "collapsed",
                 f"Step {step}: different images are translated into the same one. If this "
                 f"lasts, start again with a smaller --lr, or with a larger --cycle_weight.",
             )
 
-    def _warn(self, what, message):
-        if what not in self.warned:
-            self.warned.add(what)
+    def _warn(self, topic: str, message: str) -> None:
+        if topic not in self.warned:
+            self.warned.add(topic)
             LOG.warning(message)
 
 
-def _spread(images):
+def _spread(images: Sequence[np.ndarray]) -> float:
     """The mean difference between neighbours in the list."""
     return np.mean([np.mean(np.abs(x - y)) for x, y in zip(images, images[1:])])

@@ -1,4 +1,6 @@
-"""What a run folder says of itself: where it comes from, and its numbers over time."""
+"""What a run folder records: where the run comes from, and its numbers over time."""
+
+from __future__ import annotations
 
 import dataclasses
 import json
@@ -6,75 +8,78 @@ import math
 import os
 import platform
 import subprocess
+from collections.abc import Mapping
+from typing import Any
 
 import tensorflow as tf
 
 from ugatit_tf import atomic
-from ugatit_tf.config import NOT_RECORDED, VERSION
+from ugatit_tf.config import NOT_RECORDED, VERSION, Config
+from ugatit_tf.data import folders
 from ugatit_tf.jsonfile import JSONFileError, parse_json
 
 FILE = "history.jsonl"
 
 
-def about(config, parts, before, step, replicas=1) -> dict:
+def about(
+    config: Config,
+    splits: Mapping[str, folders.Part],
+    before: tuple[dict[str, Any], dict[str, Any]],
+    step: int,
+    replicas: int = 1,
+) -> dict[str, Any]:
     """Versions, git revision, dataset, devices, and what was changed at which step.
 
     Args:
-        parts: dict name -> `folders.Part` of the training images.
-        before: (options, about) of the run so far, both empty for a new one.
+        splits: dict name -> `folders.Part` of the training images.
+        before: what `config.about` returned for the run so far: its options and this record.
         replicas: int. Devices that work together.
     """
-    options, noted = before
-    new = {k: v for k, v in dataclasses.asdict(config).items() if k not in NOT_RECORDED}
+    old_options, old = before
+    options = {k: v for k, v in dataclasses.asdict(config).items() if k not in NOT_RECORDED}
     dataset = {
-        name: {"pictures": len(part.images), "fingerprint": part.fingerprint}
-        for name, part in parts.items()
+        name: {"pictures": len(split.images), "fingerprint": split.fingerprint}
+        for name, split in splits.items()
     }
+    devices = {"replicas": replicas}
     return {
         "versions": {
             "ugatit_tf": VERSION,
             "tensorflow": tf.__version__,
             "python": platform.python_version(),
         },
-        "git": _revision(),
+        "git": git_revision(),
         "dataset": dataset,
-        "devices": {"replicas": replicas},
+        "devices": devices,
         "changes": [
-            *(one for one in _of_kind(noted, "changes", list) if _is_change(one)),
-            *_changes(options, new, step),
-            *_changes(_of_kind(noted, "dataset", dict), dataset, step),
-            *_changes(_of_kind(noted, "devices", dict), {"replicas": replicas}, step),
+            *(change for change in _entry(old, "changes", list) if _is_change(change)),
+            *_changes(old_options, options, step),
+            *_changes(_entry(old, "dataset", dict), dataset, step),
+            *_changes(_entry(old, "devices", dict), devices, step),
         ],
     }
 
 
-def _of_kind(noted, name, kind):
-    """What is noted under a name, where it is of this kind; people may have edited it."""
-    value = noted.get(name)
-    return value if isinstance(value, kind) else kind()
+def git_revision() -> str:
+    """The revision of this program; empty where it is not in a git repository."""
+    folder = os.path.dirname(os.path.abspath(__file__))
+    command = ["git", "-C", folder, "describe", "--always", "--dirty"]
+    try:
+        result = subprocess.run(command, capture_output=True, text=True, check=False)
+    except OSError:  # no git
+        return ""
+    return result.stdout.strip() if result.returncode == 0 else ""
 
 
-def _is_change(value):
-    return isinstance(value, dict) and {"step", "option"} <= set(value)
-
-
-def _changes(old, new, step):
-    return [
-        {"step": step, "option": name, "from": old[name], "to": value}
-        for name, value in new.items()
-        if name in old and old[name] != value
-    ]
-
-
-def append(run_folder, step, scalars):
+def append(run_folder: str, step: int, scalars: Mapping[str, float]) -> None:
     """Adds one line of JSON with the scalars of `step`."""
     line = {"step": step, **{tag: float(value) for tag, value in scalars.items()}}
     with open(os.path.join(run_folder, FILE), "a", encoding="utf-8") as file:
         file.write(json.dumps(line) + "\n")
 
 
-def read(run_folder) -> list:
-    """What `append` wrote: a dict for each line; empty where there is none."""
+def read(run_folder: str) -> list[dict[str, Any]]:
+    """What `append` wrote: a dict for each line; empty where there is no history."""
     path = os.path.join(run_folder, FILE)
     if not os.path.exists(path):
         return []
@@ -83,42 +88,50 @@ def read(run_folder) -> list:
         return [line for line in lines if line]
 
 
-def cut(run_folder, step):
-    """Removes what a killed process wrote after its last checkpoint, of `step`."""
+def cut(run_folder: str, step: int) -> None:
+    """Removes the lines after `step`, which a killed process wrote after its last checkpoint."""
     path = os.path.join(run_folder, FILE)
     if not os.path.exists(path):
         return
     with open(path, encoding="utf-8") as file:
-        kept = [line for line in file if _step_of(line) <= step]
+        lines = [line for line in file if _step_of(line) <= step]
     with atomic.replacing(path) as file:
-        file.write("".join(kept).encode())
+        file.write("".join(lines).encode())
 
 
-def sync(run_folder):
+def sync(run_folder: str) -> None:
     """Waits until the disk has all lines."""
     path = os.path.join(run_folder, FILE)
     if os.path.exists(path):
         atomic.sync(path)
 
 
-def _step_of(line):
+def _entry(record: Mapping[str, Any], name: str, kind: type) -> Any:
+    """An entry, or an empty one where it is not of this type: people may have edited the file."""
+    value = record.get(name)
+    return value if isinstance(value, kind) else kind()
+
+
+def _is_change(value: Any) -> bool:
+    return isinstance(value, dict) and {"step", "option"} <= set(value)
+
+
+def _changes(old: Mapping[str, Any], new: Mapping[str, Any], step: int) -> list[dict[str, Any]]:
+    return [
+        {"step": step, "option": name, "from": old[name], "to": value}
+        for name, value in new.items()
+        if name in old and old[name] != value
+    ]
+
+
+def _step_of(line: str) -> float:
     step = _parsed(line, FILE).get("step")
     return step if isinstance(step, (int, float)) else math.inf
 
 
-def _parsed(line, source):
-    """The numbers of a line; none where it was being written when the process died."""
+def _parsed(line: str, source: str) -> dict[str, Any]:
+    """The numbers of a line; empty where it was being written when the process died."""
     try:
         return parse_json(line, source)
     except JSONFileError:
         return {}
-
-
-def _revision():
-    folder = os.path.dirname(os.path.abspath(__file__))
-    command = ["git", "-C", folder, "describe", "--always", "--dirty"]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-    except OSError:  # no git
-        return ""
-    return done.stdout.strip() if done.returncode == 0 else ""

@@ -163,7 +163,8 @@ def strategy_of(name="auto"):
     if name == "multi_worker":
         print(f"Waiting for all {workers} workers of TF_CONFIG.", flush=True)
         cluster.gather(processes)
-        return tf.distribute.MultiWorkerMirroredStrategy()
+        with cluster.connecting(processes):
+            return tf.distribute.MultiWorkerMirroredStrategy()
     devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
     if name == "one" or len(devices) < 2:
         return None

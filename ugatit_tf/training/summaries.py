@@ -1,28 +1,20 @@
-"""What TensorBoard shows: losses, rho, the learning rate, speed and memory, images."""
+"""TensorBoard: losses, rho, the learning rate, speed and memory, images."""
+
+from __future__ import annotations
 
 import os
 import struct
+from collections.abc import Mapping
 
+import numpy as np
 import tensorflow as tf
 
 from ugatit_tf import atomic
+from ugatit_tf.config import Config
 from ugatit_tf.training.objective import TERMS
 
-FRAME = struct.Struct("<QI"), struct.Struct("<I")  # length and checksum before an event, after it
-
-
-def weighted(losses, config):
-    """The terms with their weights, as they enter the sum, under `..._weighted`."""
-    found = {}
-    for tag, value in losses.items():
-        group, _, term = tag.partition("/")
-        if group in ("a2b", "b2a"):
-            found[f"{tag}_weighted"] = getattr(config, TERMS[term][1]) * value
-        elif group in ("discriminator_a", "discriminator_b"):
-            penalty = config.GP_ld if term == "penalty" else 1.0
-            found[f"{tag}_weighted"] = config.adv_weight * penalty * value
-    return found
-
+# An event in a file: its length and a checksum, the event, another checksum.
+HEADER, FOOTER = struct.Struct("<QI"), struct.Struct("<I")
 
 HEALTHY = """
 Every number is the mean since the summary before. What to look for, with numbers from the 4000
@@ -44,26 +36,55 @@ steps of `make demo` on the built-in faces (64 px, lsgan):
 """
 
 
-class Summaries:
-    """Writes TensorBoard summaries of one run into `folder`."""
+def weighted(losses: Mapping[str, float], config: Config) -> dict[str, float]:
+    """The terms times their weights, as they enter the sum, under `..._weighted`."""
+    terms = {}
+    for tag, value in losses.items():
+        group, _, term = tag.partition("/")
+        if group in ("a2b", "b2a"):
+            terms[f"{tag}_weighted"] = getattr(config, TERMS[term][1]) * value
+        elif group in ("discriminator_a", "discriminator_b"):
+            penalty = config.GP_ld if term == "penalty" else 1.0
+            terms[f"{tag}_weighted"] = config.adv_weight * penalty * value
+    return terms
 
-    def __init__(self, folder):
-        os.makedirs(folder, exist_ok=True)  # an OSError, where TensorFlow has errors of its own
-        self.folder, self.before = folder, set(_event_files(folder))
-        self.writer = tf.summary.create_file_writer(os.fsencode(folder))
 
-    def text(self, step):
+class TensorBoard:
+    """The event files of one run, all in `folder`. Nothing is written before `open`."""
+
+    def __init__(self, folder: str) -> None:
+        self.folder, self.writer = folder, None
+
+    def cut(self, step: int) -> None:
+        """Removes the events after `step`, which a killed process wrote; -1 removes all.
+
+        The events of a file are in the order of their steps, so each file is truncated once.
+        Files before the last start were cut when that process started.
+        """
+        for path in reversed(_event_files(self.folder)):
+            length = _length_until(path, step)
+            if length == os.path.getsize(path):
+                break
+            os.truncate(path, length)
+
+    def open(self) -> None:
+        """Starts a new event file."""
+        os.makedirs(self.folder, exist_ok=True)  # an OSError, where TensorFlow has its own errors
+        self._earlier = set(_event_files(self.folder))
+        self.writer = tf.summary.create_file_writer(os.fsencode(self.folder))
+
+    def text(self, step: int) -> None:
         """What healthy curves look like."""
         with self.writer.as_default(step):
             tf.summary.text("how to read this", HEALTHY)
 
-    def scalars(self, step, values):
-        """Args: values: dict tag -> number."""
+    def scalars(self, step: int, values: Mapping[str, float]) -> None:
+        """Writes numbers: dict tag -> number."""
         with self.writer.as_default(step):
             for tag, value in values.items():
                 tf.summary.scalar(tag, value)
 
-    def rho(self, step, weights):
+    def rho(self, step: int, weights: Mapping[str, tf.Variable]) -> None:
         """Histogram, smallest, largest and mean of every rho, as in the official program."""
         with self.writer.as_default(step):
             for path, weight in weights.items():
@@ -73,52 +94,41 @@ class Summaries:
                     tf.summary.scalar(f"rho/{path}_max", tf.reduce_max(weight))
                     tf.summary.scalar(f"rho/{path}_mean", tf.reduce_mean(weight))
 
-    def images(self, step, tag, image):
-        """Args: image: uint8 [height, width, 3]."""
+    def image(self, step: int, tag: str, image: np.ndarray) -> None:
+        """Writes an image: uint8 [height, width, 3]."""
         with self.writer.as_default(step):
             tf.summary.image(tag, image[None])
         self.writer.flush()
 
-    def sync(self):
-        """Waits until the disk has all that was written."""
+    def sync(self) -> None:
+        """Waits until the disk has all events."""
         self.writer.flush()
-        for path in set(_event_files(self.folder)) - self.before:
+        for path in set(_event_files(self.folder)) - self._earlier:
             atomic.sync(path)
 
-    def close(self):
-        self.writer.close()
+    def close(self) -> None:
+        """Ends the event file, if one was opened."""
+        if self.writer:
+            self.writer.close()
 
 
-def cut(folder, step):
-    """Removes what a killed process wrote after its last checkpoint, of `step`; -1 is none.
-
-    The events of a file are in the order of their steps, so each file is cut off at one place;
-    files from before the last start have been cut then.
-    """
-    for path in reversed(_event_files(folder)):
-        kept = _length_until(path, step)
-        if kept == os.path.getsize(path):
-            break
-        os.truncate(path, kept)
-
-
-def _event_files(folder):
+def _event_files(folder: str) -> list[str]:
     names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
     return [os.path.join(folder, name) for name in names if ".tfevents." in name]
 
 
-def _length_until(path, step):
+def _length_until(path: str, step: int) -> int:
     """How many bytes at the start of an event file are whole events of steps up to `step`."""
-    before, after = FRAME
     length = 0
     with open(path, "rb") as file:
-        while len(head := file.read(before.size)) == before.size:
-            size, _ = before.unpack(head)
-            event = file.read(size)
-            if len(event) < size or len(file.read(after.size)) < after.size:
+        while len(header := file.read(HEADER.size)) == HEADER.size:
+            size, _ = HEADER.unpack(header)
+            content = file.read(size)
+            if len(content) < size or len(file.read(FOOTER.size)) < FOOTER.size:
                 break  # it was being written when the process died
-            told = tf.compat.v1.Event.FromString(event)
-            if told.step > step and not told.file_version:  # that begins every file, as of step 0
+            event = tf.compat.v1.Event.FromString(content)
+            is_first = bool(event.file_version)  # every file starts with it, as of step 0
+            if event.step > step and not is_first:
                 break
-            length += before.size + size + after.size
+            length += HEADER.size + size + FOOTER.size
     return length

@@ -1,4 +1,4 @@
-"""What a summary tells of the steps since the last one."""
+"""Means over the steps of a period, and seconds per step."""
 
 import json
 
@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ugatit_tf.training import means
-from ugatit_tf.training.means import Means, StepTimer
+from ugatit_tf.training import metrics
+from ugatit_tf.training.metrics import Means, StepTimer
 
 
 def tensors(**numbers):
@@ -15,32 +15,32 @@ def tensors(**numbers):
 
 
 def test_each_number_is_averaged_over_the_steps_in_which_it_was_computed():
-    found = Means()
+    means = Means()
     draw = np.random.default_rng(0)
     d, g = draw.normal(size=7).astype(np.float32), draw.normal(size=7).astype(np.float32)
     for step in range(7):
         generators = tensors(D=d[step], G=g[step])
-        found.add(generators if step % 3 == 0 else tensors(D=d[step]))
+        means.add(generators if step % 3 == 0 else tensors(D=d[step]))
     expected = {"D": np.mean(d, dtype=np.float64), "G": np.mean(g[::3], dtype=np.float64)}
-    assert found.means() == pytest.approx(expected, rel=1e-15)
+    assert means.means() == pytest.approx(expected, rel=1e-15)
 
 
 def test_a_thousand_float32_numbers_are_added_without_loss():
-    found = Means()
+    means = Means()
     numbers = np.float32(2771) + np.random.default_rng(1).normal(size=1000).astype(np.float32)
     for number in numbers:
-        found.add(tensors(G=number))
-    assert found.means()["G"] == np.sum(numbers.astype(np.float64)) / 1000
+        means.add(tensors(G=number))
+    assert means.means()["G"] == np.sum(numbers.astype(np.float64)) / 1000
 
 
 def test_without_steps_there_are_no_means():
-    found = Means()
-    found.add({})
-    assert found.means() == {}
-    assert found.state() == []
-    found.add(tensors(D=1.0))
-    found.clear()
-    assert found.means() == {}
+    means = Means()
+    means.add({})
+    assert means.means() == {}
+    assert means.state() == []
+    means.add(tensors(D=1.0))
+    means.clear()
+    assert means.means() == {}
 
 
 def test_going_on_from_a_state_in_json_gives_the_same_bits():
@@ -56,7 +56,7 @@ def test_going_on_from_a_state_in_json_gives_the_same_bits():
 
 
 def test_adding_reads_no_value_from_the_device(monkeypatch):
-    found, kind = Means(), type(tf.constant(0.0))
+    means, kind = Means(), type(tf.constant(0.0))
 
     def read(*_):
         pytest.fail("waited for the device")
@@ -64,27 +64,27 @@ def test_adding_reads_no_value_from_the_device(monkeypatch):
     scalars = tensors(D=1.0, G=2.0)
     for name in ("numpy", "__float__", "__bool__", "__array__"):
         monkeypatch.setattr(kind.__mro__[1], name, read)
-    found.add(scalars)
-    found.add(scalars)
+    means.add(scalars)
+    means.add(scalars)
     monkeypatch.undo()
-    assert found.means() == {"D": 1.0, "G": 2.0}
+    assert means.means() == {"D": 1.0, "G": 2.0}
 
 
 def test_seconds_are_of_steps_alone_and_the_first_counts_only_while_it_is_alone(monkeypatch):
     now = [0.0]
-    monkeypatch.setattr(means.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(metrics.time, "perf_counter", lambda: now[0])
     timer = StepTimer()
 
     def step(seconds, between):
-        timer.step_begins()
+        timer.start()
         now[0] += seconds
-        timer.step_ends()
+        timer.stop()
         now[0] += between
 
     step(60.0, 5.0)  # builds the graph
-    assert timer.taken() == 60.0
+    assert timer.take() == 60.0
     step(2.0, 100.0)
     step(4.0, 0.0)
-    assert timer.taken() == 3.0
+    assert timer.take() == 3.0
     step(1.0, 7.0)
-    assert timer.taken() == 1.0
+    assert timer.take() == 1.0
