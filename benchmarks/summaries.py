@@ -1,4 +1,4 @@
-"""What writing summaries costs, beside the steps between them.
+"""The cost of writing summaries, compared with the steps between them.
 
     python -m benchmarks.summaries --img_size 128 --ch 16
 
@@ -25,12 +25,12 @@ from ugatit_tf.training.writer import Writer
 def main(argv) -> int:
     parser = measure.parser("benchmarks.summaries", "What writing summaries costs.")
     parser.add_argument("--rounds", type=measure.positive, default=5)
-    options, given = measure.read(parser, argv)
+    options, named = measure.read(parser, argv)
     measure.keep_graphs_as_written()
     with tempfile.TemporaryDirectory() as folder:
-        places = {f"{name}_dir": os.path.join(folder, name) for name in ("log", "sample")}
-        places["checkpoint_dir"] = os.path.join(folder, "checkpoint")
-        config = Config(**{**given, **places, "dataset": "demo", "dataset_dir": folder})
+        paths = {f"{name}_dir": os.path.join(folder, name) for name in ("log", "sample")}
+        paths["checkpoint_dir"] = os.path.join(folder, "checkpoint")
+        config = Config(**{**named, **paths, "dataset": "demo", "dataset_dir": folder})
         seconds = _measured(config, options.rounds)
     medians = {name: statistics.median(values) for name, values in seconds.items()}
     print(f"{measure.described(config)}; {options.rounds} rounds")
@@ -38,8 +38,8 @@ def main(argv) -> int:
         print(f"{name:9} {measure.spread(values, 4)} s")
     print(f"ratio of the sums to their step: {medians['sums'] / medians['step']:.3%}")
     for name, every in (("summary", config.summary_freq), ("sample", config.print_freq)):
-        part = medians[name] / (every * medians["step"])
-        print(f"ratio of a {name} to the {every} steps between two: {part:.3%}")
+        share = medians[name] / (every * medians["step"])
+        print(f"ratio of a {name} to the {every} steps between two: {share:.3%}")
     return 0
 
 

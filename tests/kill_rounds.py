@@ -80,7 +80,7 @@ def killed_runs(rounds, end, seconds, draw) -> list:
         process = started(names[-1], at_operation)
         if at_operation is None:
             time.sleep(draw.uniform(0, 0.6 * seconds))
-            os.kill(process, signal.SIGKILL)  # one that has ended waits to be asked for
+            os.kill(process, signal.SIGKILL)  # one that has ended waits for `waitpid`
         code = finished(process)
         if code == -signal.SIGKILL:
             kills += 1
@@ -108,9 +108,9 @@ def started(run, at_operation=None) -> int:
         return process
     code = 1
     try:
-        told = os.open("log.txt", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-        os.dup2(told, 1)
-        os.dup2(told, 2)
+        descriptor = os.open("log.txt", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        os.dup2(descriptor, 1)
+        os.dup2(descriptor, 2)
         if at_operation:
             sys.addaudithook(killer(at_operation))
         code = main.main([*OPTIONS, "--run", run])
@@ -157,7 +157,7 @@ def killer(at):
     """A hook that ends this process before its operation number `at` on the files of a run."""
     count = 0
 
-    def look(event, args):
+    def hook(event, args):
         nonlocal count
         writes = event == "open" and isinstance(args[2], int) and args[2] & WRITES
         if (writes or event in OPERATIONS) and str(args[0]).startswith(("checkpoint", "logs")):
@@ -165,20 +165,20 @@ def killer(at):
             if count == at:
                 os.kill(os.getpid(), signal.SIGKILL)
 
-    return look
+    return hook
 
 
 def content_of(run):
     """What two runs have in common: arrays of the last and the best checkpoint, and all numbers."""
     folder = os.path.join("checkpoint", run)
     best, metric = checkpoints.best(folder)
-    found = {"best": (os.path.basename(best), metric), "files": [*checkpoints.saved(folder)]}
+    content = {"best": (os.path.basename(best), metric), "files": [*checkpoints.saved(folder)]}
     for path in (best, checkpoints.newest(folder)):
         reader = tf.train.load_checkpoint(os.path.join(path, checkpoints.FILE))
         for name in reader.get_variable_to_shape_map():
             array = np.asarray(reader.get_tensor(name))
-            found[os.path.relpath(path, folder), name] = (array.shape, array.tobytes())
-    found["history"] = [
+            content[os.path.relpath(path, folder), name] = (array.shape, array.tobytes())
+    content["history"] = [
         {k: v for k, v in line.items() if k not in UNREPEATABLE} for line in history.read(folder)
     ]
     events = [
@@ -186,13 +186,13 @@ def content_of(run):
         for name in sorted(os.listdir(os.path.join("logs", run)))
         for record in tf.data.TFRecordDataset(os.path.join("logs", run, name))
     ]
-    found["events"] = [
+    content["events"] = [
         (event.step, value.tag, value.tensor.SerializeToString())
         for event in events
         for value in event.summary.value
         if value.tag not in UNREPEATABLE
     ]
-    return found
+    return content
 
 
 if __name__ == "__main__":

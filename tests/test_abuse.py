@@ -39,18 +39,18 @@ def begun(tmp_path):
     return tmp_path
 
 
-def started(place, *more, before=()):
+def started(folder, *more, before=()):
     command = [sys.executable, *before, str(ROOT / "main.py"), *TINY, *more]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.Popen(
-        command, cwd=place, env=environment, text=True,
+        command, cwd=folder, env=environment, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
 
 
-def went_on(place, *more, before=""):
+def resumed_run(folder, *more, before=""):
     """(exit code, output) of a process that goes on for a few steps, which are not traced."""
-    return finished(started(place, *more, before=("-c", UNTRACED + before + GO_ON)))
+    return finished(started(folder, *more, before=("-c", UNTRACED + before + GO_ON)))
 
 
 def finished(process):
@@ -59,8 +59,8 @@ def finished(process):
         return process.returncode, out
 
 
-def saved(place, run):
-    return checkpoints.saved(str(place / "checkpoint" / run))
+def saved(folder, run):
+    return checkpoints.saved(str(folder / "checkpoint" / run))
 
 
 def arrays(path):
@@ -68,15 +68,15 @@ def arrays(path):
     return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
 
 
-def numbers_of(place, run):
+def numbers_of(folder, run):
     """The history and the events of a run, without what no two runs have in common."""
-    lines = (place / "checkpoint" / run / "history.jsonl").read_text().splitlines()
+    lines = (folder / "checkpoint" / run / "history.jsonl").read_text().splitlines()
     history = [
         {k: v for k, v in json.loads(line).items() if k not in UNREPEATABLE} for line in lines
     ]
     records = [
         record.numpy()
-        for path in sorted((place / "logs" / run).iterdir())
+        for path in sorted((folder / "logs" / run).iterdir())
         for record in tf.data.TFRecordDataset(str(path))
     ]
     events = [
@@ -88,23 +88,23 @@ def numbers_of(place, run):
     return history, events
 
 
-def assert_same_run(place, run, other):
-    expected, found = (arrays(saved(place, name)[40]) for name in (run, other))
-    assert set(found) == set(expected)
+def assert_same_run(folder, run, other):
+    expected, resumed = (arrays(saved(folder, name)[40]) for name in (run, other))
+    assert set(resumed) == set(expected)
     for name, array in expected.items():
-        np.testing.assert_array_equal(found[name], array, err_msg=name)
-    for expected, found in zip(numbers_of(place, run), numbers_of(place, other)):
+        np.testing.assert_array_equal(resumed[name], array, err_msg=name)
+    for expected, resumed in zip(numbers_of(folder, run), numbers_of(folder, other)):
         assert len(expected) > 5
-        assert found == expected
+        assert resumed == expected
 
 
 @pytest.fixture(scope="module")
 def straight(tmp_path_factory):
     """A folder with a run that nothing happened to."""
-    place = tmp_path_factory.mktemp("straight")
-    runs.write_dataset(place / "dataset" / "tiny", ("trainA", "trainB"))
-    assert finished(started(place, "--run", "straight"))[0] == 0
-    return place
+    folder = tmp_path_factory.mktemp("straight")
+    runs.write_dataset(folder / "dataset" / "tiny", ("trainA", "trainB"))
+    assert finished(started(folder, "--run", "straight"))[0] == 0
+    return folder
 
 
 def test_killing_loses_nothing_and_a_second_process_is_refused(straight):
@@ -112,28 +112,28 @@ def test_killing_loses_nothing_and_a_second_process_is_refused(straight):
     with runs.killed_at_the_end(killed):
         runs.wait_for(lambda: saved(straight, "killed"), killed)
         killed.send_signal(signal.SIGSTOP)  # it must not be done before the second process looks
-        code, told = finished(started(straight, "--run", "killed"))
+        code, output = finished(started(straight, "--run", "killed"))
         assert code == 1
-        assert "Another process is training" in told
-    code, told = finished(started(straight, "--run", "killed"))
+        assert "Another process is training" in output
+    code, output = finished(started(straight, "--run", "killed"))
     assert code == 0
-    assert "Continuing from" in told or "are done" in told
+    assert "Continuing from" in output or "are done" in output
     assert_same_run(straight, "straight", "killed")
 
 
 def test_a_signal_ends_with_code_0_and_the_command_that_goes_on(straight):
-    run = "asked"
+    run = "stopped"
     process = started(straight, "--run", run)
     with runs.killed_at_the_end(process):
         runs.wait_for(lambda: saved(straight, run), process)
         process.send_signal(signal.SIGTERM)
-        code, told = finished(process)
+        code, output = finished(process)
     assert code == 0
     step = max(saved(straight, run))
     assert step < 40
-    stopped = f"Stopped and saved after step {step}. To continue:\n"
-    assert f"{stopped}python main.py --phase train" in told
-    words = shlex.split(told.split(stopped)[1].splitlines()[0])[2:]
+    message = f"Stopped and saved after step {step}. To continue:\n"
+    assert f"{message}python main.py --phase train" in output
+    words = shlex.split(output.split(message)[1].splitlines()[0])[2:]
     done = subprocess.run(
         [sys.executable, str(ROOT / "main.py"), *words], cwd=straight, check=False, timeout=300
     )
@@ -142,28 +142,28 @@ def test_a_signal_ends_with_code_0_and_the_command_that_goes_on(straight):
 
 
 def test_a_disk_that_is_full_keeps_the_old_checkpoints_and_says_so(begun):
-    code, told = went_on(begun, *QUIET, before=LIMITED.format(20_000))
+    code, output = resumed_run(begun, *QUIET, before=LIMITED.format(20_000))
     assert code == 1
-    assert "could not be written" in told
-    assert "Traceback" not in told
+    assert "could not be written" in output
+    assert "Traceback" not in output
     assert list(saved(begun, "tiny")) == [runs.STEP]
 
 
-def test_a_disk_that_is_full_while_summaries_are_written_is_said_too(begun):
+def test_a_disk_that_is_full_while_summaries_are_written_is_reported_too(begun):
     often = ("--save_freq", "30", "--print_freq", "1000", "--summary_freq", "1")
-    code, told = went_on(begun, *often, before=LIMITED.format(99_000))
+    code, output = resumed_run(begun, *often, before=LIMITED.format(99_000))
     assert code == 1
-    assert "The disk is full" in told
-    assert "Traceback" not in told
+    assert "The disk is full" in output
+    assert "Traceback" not in output
     assert list(saved(begun, "tiny")) == [runs.STEP]
 
 
 def test_a_learning_rate_that_explodes_stops_the_run_and_keeps_the_good_checkpoint(begun):
-    code, told = went_on(begun, "--lr", "1e30")
+    code, output = resumed_run(begun, "--lr", "1e30")
     assert code == 1
-    assert "not a finite number" in told
-    assert "trainA/" in told
-    assert "Traceback" not in told
+    assert "not a finite number" in output
+    assert "trainA/" in output
+    assert "Traceback" not in output
     ((step, path),) = saved(begun, "tiny").items()
     assert step == runs.STEP
     assert all(np.isfinite(array).all() for array in arrays(path).values())
@@ -179,9 +179,9 @@ def test_a_weight_that_is_not_a_number_stops_the_run_and_names_the_term(begun):
         shape_and_slices=[""] * len(poisoned),
         tensors=list(poisoned.values()),
     )
-    code, told = went_on(begun)
+    code, output = resumed_run(begun)
     assert code == 1
-    error = told.splitlines()[-1]
+    error = output.splitlines()[-1]
     assert "Step 4: not a finite number: " in error
     assert "discriminator_b/local, discriminator_b/local_cam. " in error
     assert "discriminator_a" not in error
@@ -190,7 +190,7 @@ def test_a_weight_that_is_not_a_number_stops_the_run_and_names_the_term(begun):
     assert list(saved(begun, "tiny")) == [runs.STEP]
 
 
-# After the first step, 256 MB are left to the process, and 4 GB are asked for: tracing with too
+# After the first step, 256 MB are left to the process, and it allocates 4 GB: tracing with too
 # little memory would end in Python or in a library, at a place that nobody can foresee.
 MEMORY = """
 import resource
@@ -207,8 +207,8 @@ step.Trainer.step = limited
 
 
 def test_too_little_memory_is_one_line_with_the_options_that_help(begun):
-    code, told = went_on(begun, before=MEMORY)
-    assert code == 1, told
-    assert "The memory is not enough" in told
-    assert "--light True" in told
-    assert "Traceback" not in told
+    code, output = resumed_run(begun, before=MEMORY)
+    assert code == 1, output
+    assert "The memory is not enough" in output
+    assert "--light True" in output
+    assert "Traceback" not in output

@@ -157,7 +157,7 @@ def test_a_damaged_checkpoint_is_refused_with_what_to_do(tmp_path, file, damage)
     assert "cannot be read" in message and "Remove that folder" in message
     with pytest.raises(Failure, match="cannot be read") as caught:
         checkpoints.groups(path)
-        checkpoints.restore(path, state_of(0))  # the groups are told by the index alone
+        checkpoints.restore(path, state_of(0))  # the index alone names the groups
     assert "Remove that folder" in str(caught.value)
 
 

@@ -133,14 +133,14 @@ def test_all_go_on_once_all_are_there(free):
         waiting = [pool.submit(cluster.gather, Cluster(tuple(free), i)) for i in range(2)]
         assert concurrent.futures.wait(waiting, timeout=0.3).done == set()
         waiting.append(pool.submit(cluster.gather, Cluster(tuple(free), 2)))
-        # As TensorFlow does: who has seen all others goes on listening at its address.
+        # As TensorFlow does: a worker that has reached all others keeps listening at its address.
         served = set()
         with contextlib.ExitStack() as stack:
 
             def all_are_served():
                 for index in {i for i in range(3) if waiting[i].done()} - served:
                     waiting[index].result()
-                    stack.enter_context(cluster._listening(free[index]))
+                    stack.enter_context(cluster.listening(free[index]))
                     served.add(index)
                 return len(served) == 3
 
@@ -148,7 +148,7 @@ def test_all_go_on_once_all_are_there(free):
 
 
 def test_missing_workers_are_named_with_the_reason_again_and_again(free):
-    with cluster._listening(free[1]):
+    with cluster.listening(free[1]):
         lines = lines_of(Cluster(tuple(free), 0))
     assert lines == [f"Still waiting for {free[2]} (connection refused)."] * 3
     assert cluster.SECONDS_BETWEEN_LINES == 30
@@ -219,5 +219,5 @@ def test_workers_connect_while_the_wait_is_announced(monkeypatch):
 
 
 def test_an_address_that_another_process_has_is_refused(free):
-    with cluster._listening(free[0]), pytest.raises(Failure, match="address already in use"):
+    with cluster.listening(free[0]), pytest.raises(Failure, match="address already in use"):
         cluster.gather(Cluster(tuple(free), 0))

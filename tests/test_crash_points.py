@@ -159,16 +159,16 @@ def end_of(config):
 def events_of(config):
     """(step, tag) of all that TensorBoard shows."""
     header, footer = summaries.HEADER, summaries.FOOTER
-    found = []
+    events = []
     for content in runs.bytes_below(os.path.join(config.log_dir, config.run_name)).values():
         position = 0
         while position < len(content):
             size, _ = header.unpack_from(content, position)
             start = position + header.size
             event = tf.compat.v1.Event.FromString(content[start : start + size])
-            found += [(event.step, value.tag) for value in event.summary.value]
+            events += [(event.step, value.tag) for value in event.summary.value]
             position = start + size + footer.size
-    return sorted(found)
+    return sorted(events)
 
 
 @pytest.mark.parametrize(

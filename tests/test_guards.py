@@ -41,8 +41,8 @@ def test_a_gradient_that_is_not_finite_stops_too():
     assert "a gradient, though all losses are finite" in refused({"D_A_loss": 1.0})
 
 
-def test_finite_losses_pass_without_asking_for_the_images():
-    guards.check_finite(7, {"finite": True}, lambda step: pytest.fail("asked"), "nowhere")
+def test_finite_losses_pass_without_finding_the_images():
+    guards.check_finite(7, {"finite": True}, lambda step: pytest.fail("called"), "nowhere")
 
 
 def test_best_by_must_be_a_loss_of_the_run_or_an_evaluation():
@@ -116,7 +116,7 @@ def test_a_low_loss_that_recovers_is_no_victory(caplog):
     assert not caplog.records
 
 
-def test_a_critic_without_a_bound_is_never_said_to_have_won(caplog):
+def test_a_critic_without_a_bound_never_wins(caplog):
     monitor = guards.Monitor("wgan-gp")
     for step in range(4 * guards.WON_FOR):
         monitor.check_losses(step, {"D_A_loss": -9.0, "D_B_loss": -9.0})

@@ -82,14 +82,14 @@ def start():
 
     def started(config, before_step=lambda number: None):
         hook.append(before_step)
-        told = io.StringIO()
-        with contextlib.redirect_stdout(told), contextlib.redirect_stderr(io.StringIO()):
-            parts = {
+        output = io.StringIO()
+        with contextlib.redirect_stdout(output), contextlib.redirect_stderr(io.StringIO()):
+            splits = {
                 name: folders.examine(os.path.join(config.dataset_folder, name))
                 for name in folders.TRAIN
             }
-            loop.train(config, parts)
-        return told.getvalue()
+            loop.train(config, splits)
+        return output.getvalue()
 
     fresh = {}
 
@@ -128,21 +128,21 @@ def straight(start, tmp_path_factory):
     root = tmp_path_factory.mktemp("straight")
     runs.write_dataset(root / "dataset" / "tiny", ("trainA", "trainB"))
     config = runs.config_in(root, **PERIODS)
-    seen = {}
+    before = {}
 
-    def look(number):
-        seen[number] = {
+    def list_files(number):
+        before[number] = {
             "saved": list(checkpoints.saved(config.run_folder)),
             "samples": below(root / "samples" / "tiny"),
         }
 
-    told = start(config, look)
-    return types.SimpleNamespace(root=root, config=config, told=told, seen=seen)
+    output = start(config, list_files)
+    return types.SimpleNamespace(root=root, config=config, output=output, before=before)
 
 
 @pytest.fixture(scope="module")
 def interrupted(start, tmp_path_factory):
-    """The same run, asked to stop in step 4 and in step 8, and started again each time.
+    """The same run, stopped by signals in step 4 and in step 8, and started again each time.
 
     It is meant to have one epoch at first, and a second one only after that.
     """
@@ -162,8 +162,8 @@ def interrupted(start, tmp_path_factory):
         (2, ask(signal.SIGTERM, 8)),
         (2, lambda number: None),
     ):
-        told = start(runs.config_in(root, **{**PERIODS, "epoch": epoch}), before_step)
-        pieces.append((told, list(checkpoints.saved(config.run_folder))))
+        output = start(runs.config_in(root, **{**PERIODS, "epoch": epoch}), before_step)
+        pieces.append((output, list(checkpoints.saved(config.run_folder))))
     after = [signal.getsignal(number) for number in (signal.SIGHUP, signal.SIGTERM)]
     signal.signal(signal.SIGHUP, ours)
     return types.SimpleNamespace(
@@ -174,25 +174,25 @@ def interrupted(start, tmp_path_factory):
 def events(config):
     """[(step, tag, kind, array or None)] of all event files of a run, in the order of writing."""
     folder = os.path.join(config.log_dir, config.run_name)
-    found = []
+    values = []
     for name in below(folder):
         for record in tf.data.TFRecordDataset(os.fsencode(os.path.join(folder, name))):
             event = tf.compat.v1.Event.FromString(record.numpy())
-            found += [
+            values += [
                 (event.step, v.tag, v.metadata.plugin_data.plugin_name, tf.make_ndarray(v.tensor))
                 for v in event.summary.value
             ]
-    return found
+    return values
 
 
 def scalars(config):
     """tag -> {step: number}"""
-    found = {}
+    numbers = {}
     for step, tag, kind, array in events(config):
         if kind == "scalars":
-            assert step not in found.setdefault(tag, {}), (tag, step)
-            found[tag][step] = float(array)
-    return found
+            assert step not in numbers.setdefault(tag, {}), (tag, step)
+            numbers[tag][step] = float(array)
+    return numbers
 
 
 def restored(config, step):
@@ -207,8 +207,8 @@ def sample_names(steps):
 
 
 def test_reals_and_first_fakes_are_there_before_the_first_step(straight):
-    assert straight.seen[1]["samples"] == ["reals.png", "step_0000000.png"]
-    assert straight.seen[1]["saved"] == []
+    assert straight.before[1]["samples"] == ["reals.png", "step_0000000.png"]
+    assert straight.before[1]["saved"] == []
 
 
 def test_nothing_is_written_outside_the_folders_of_the_run(straight):
@@ -216,18 +216,18 @@ def test_nothing_is_written_outside_the_folders_of_the_run(straight):
 
 
 def test_every_step_is_done_once(straight):
-    assert list(straight.seen) == list(range(1, 15))
+    assert list(straight.before) == list(range(1, 15))
 
 
 def test_checkpoints_come_at_their_period_and_at_the_end_of_each_epoch(straight):
-    for number, seen in straight.seen.items():
-        assert seen["saved"] == [step for step in SAVED if step < number][-5:], number
+    for number, files_before in straight.before.items():
+        assert files_before["saved"] == [step for step in SAVED if step < number][-5:], number
     assert list(checkpoints.saved(straight.config.run_folder)) == SAVED[-5:]
 
 
 def test_samples_come_at_their_period_and_at_the_end(straight):
-    for number, seen in straight.seen.items():
-        assert seen["samples"] == sample_names(s for s in SAMPLES if s < number), number
+    for number, files_before in straight.before.items():
+        assert files_before["samples"] == sample_names(s for s in SAMPLES if s < number), number
     assert below(straight.root / "samples" / "tiny") == sample_names(SAMPLES)
 
 
@@ -246,14 +246,14 @@ def test_summaries_come_at_their_period_and_at_the_end(straight):
 
 
 def test_every_official_scalar_is_there_and_finite(straight):
-    found = scalars(straight.config)
-    assert [tag for tag in OFFICIAL_TAGS if tag not in found] == []
+    written = scalars(straight.config)
+    assert [tag for tag in OFFICIAL_TAGS if tag not in written] == []
     for tag in OFFICIAL_TAGS:
-        assert np.all(np.isfinite(list(found[tag].values()))), tag
+        assert np.all(np.isfinite(list(written[tag].values()))), tag
     for side in "AB":
         for step in SUMMARIES:
-            parts = (found[f"G_{side}_{p}"][step] for p in ("gan", "cycle", "identity", "cam"))
-            assert sum(parts) == pytest.approx(found[f"G_{side}_loss"][step], rel=1e-5)
+            parts = (written[f"G_{side}_{p}"][step] for p in ("gan", "cycle", "identity", "cam"))
+            assert sum(parts) == pytest.approx(written[f"G_{side}_loss"][step], rel=1e-5)
 
 
 def test_every_rho_has_its_histogram_and_statistics(straight):
@@ -263,17 +263,17 @@ def test_every_rho_has_its_histogram_and_statistics(straight):
     assert len(paths) == 2 * (2 + 2)  # a generator has one adaptive block, two upsamplings
     histograms = {tag for _, tag, kind, _ in events(straight.config) if kind == "histograms"}
     assert histograms == {f"rho/{path}" for path in paths}
-    found = scalars(straight.config)
+    written = scalars(straight.config)
     for path in paths:
         rho = weights[f"weights/{path}"]
         for name, number in (("min", rho.min()), ("max", rho.max()), ("mean", rho.mean())):
-            assert found[f"rho/{path}_{name}"][14] == pytest.approx(number, rel=1e-6), path
+            assert written[f"rho/{path}_{name}"][14] == pytest.approx(number, rel=1e-6), path
 
 
-def test_learning_rate_and_seconds_per_step_are_told(straight):
-    found = scalars(straight.config)
-    assert found["learning_rate"] == pytest.approx({11: 1e-4, 14: 1e-4})
-    assert found["seconds_per_step"] == pytest.approx({11: 1.0, 14: 1.0})
+def test_learning_rate_and_seconds_per_step_are_written(straight):
+    written = scalars(straight.config)
+    assert written["learning_rate"] == pytest.approx({11: 1e-4, 14: 1e-4})
+    assert written["seconds_per_step"] == pytest.approx({11: 1.0, 14: 1.0})
 
 
 def test_sample_images_are_in_tensorboard(straight):
@@ -287,9 +287,9 @@ def test_the_configuration_is_saved_beside_the_checkpoints(straight):
 
 def test_the_same_command_again_says_that_all_is_done_and_changes_nothing(straight, start):
     before = runs.bytes_below(straight.root)
-    told = start(straight.config, lambda number: pytest.fail("a step was done"))
-    assert "All 14 steps are done" in told
-    assert "--epoch" in told
+    output = start(straight.config, lambda number: pytest.fail("a step was done"))
+    assert "All 14 steps are done" in output
+    assert "--epoch" in output
     assert runs.bytes_below(straight.root) == before
 
 
@@ -306,12 +306,12 @@ def test_the_command_to_go_on_names_what_the_run_folder_cannot_know():
 
 
 def test_a_signal_lets_the_step_finish_and_saves_it(interrupted):
-    (told, saved), _, (told_later, saved_later), _ = interrupted.pieces
+    (output, saved), _, (output_later, saved_later), _ = interrupted.pieces
     assert saved == [3, 4]
     command = loop.resume_command(interrupted.config)
-    assert f"Stopped and saved after step 4. To continue:\n{command}" in told
+    assert f"Stopped and saved after step 4. To continue:\n{command}" in output
     assert saved_later == [3, 4, 6, 7, 8]
-    assert "Stopped and saved after step 8" in told_later
+    assert "Stopped and saved after step 8" in output_later
 
 
 def test_signals_mean_again_what_they_meant_before(interrupted):
@@ -319,30 +319,30 @@ def test_signals_mean_again_what_they_meant_before(interrupted):
 
 
 def test_a_run_goes_on_from_its_newest_checkpoint(interrupted):
-    told = [piece[0] for piece in interrupted.pieces]
-    assert "Continuing" not in told[0]
-    assert "step_0000004" in told[1].split("Continuing from ")[1].splitlines()[0]
-    assert "step_0000007" in told[2].split("Continuing from ")[1].splitlines()[0]
-    assert "step_0000008" in told[3].split("Continuing from ")[1].splitlines()[0]
+    outputs = [piece[0] for piece in interrupted.pieces]
+    assert "Continuing" not in outputs[0]
+    assert "step_0000004" in outputs[1].split("Continuing from ")[1].splitlines()[0]
+    assert "step_0000007" in outputs[2].split("Continuing from ")[1].splitlines()[0]
+    assert "step_0000008" in outputs[3].split("Continuing from ")[1].splitlines()[0]
     assert interrupted.pieces[3][1][-1] == 14
 
 
 def test_stopping_and_going_on_equals_running_through_bit_for_bit(straight, interrupted):
-    expected, found = restored(straight.config, 14), restored(interrupted.config, 14)
-    assert found.keys() == expected.keys()
-    assert {name.split("/")[0] for name in found} == {
+    expected, resumed = (restored(run.config, 14) for run in (straight, interrupted))
+    assert resumed.keys() == expected.keys()
+    assert {name.split("/")[0] for name in resumed} == {
         "weights",
         "generator_optimizer",
         "discriminator_optimizer",
         "progress",
     }
-    different = [n for n in expected if not np.array_equal(found[n], expected[n])]
+    different = [n for n in expected if not np.array_equal(resumed[n], expected[n])]
     assert different == []
 
 
 def test_summaries_and_history_are_those_of_a_run_that_never_stopped(straight, interrupted):
     # The run that was interrupted ended once at step 7, so it has a summary and a sample there.
-    def seen(config):
+    def repeatable_events(config):
         return [
             (step, tag, kind, array.tolist())
             for step, tag, kind, array in events(config)
@@ -352,10 +352,10 @@ def test_summaries_and_history_are_those_of_a_run_that_never_stopped(straight, i
     def history(config):
         with open(os.path.join(config.run_folder, "history.jsonl")) as file:
             lines = [json.loads(line) for line in file]
-        told = [{k: v for k, v in line.items() if k not in UNREPEATABLE} for line in lines]
-        return [line for line in told if line["step"] != 7]
+        lines = [{k: v for k, v in line.items() if k not in UNREPEATABLE} for line in lines]
+        return [line for line in lines if line["step"] != 7]
 
-    assert seen(interrupted.config) == seen(straight.config)
+    assert repeatable_events(interrupted.config) == repeatable_events(straight.config)
     assert history(interrupted.config) == history(straight.config)
     assert [line["step"] for line in history(straight.config)] == SUMMARIES
     in_events = scalars(straight.config)["a2b/cycle"][14]
@@ -363,23 +363,23 @@ def test_summaries_and_history_are_those_of_a_run_that_never_stopped(straight, i
 
 
 def test_every_term_is_there_with_and_without_its_weight(straight):
-    found = scalars(straight.config)
+    written = scalars(straight.config)
     for side, direction in (("A", "b2a"), ("B", "a2b")):
         for term in ("adversarial", "cycle", "identity", "cam"):
-            weighted = found[f"{direction}/{term}_weighted"]
-            official = found[f"G_{side}_{'gan' if term == 'adversarial' else term}"]
+            weighted = written[f"{direction}/{term}_weighted"]
+            official = written[f"G_{side}_{'gan' if term == 'adversarial' else term}"]
             assert weighted == pytest.approx(official), term
-            assert f"{direction}/{term}" in found
+            assert f"{direction}/{term}" in written
     logits = ("local", "local_cam", "global", "global_cam")
     for domain in "ab":
-        parts = [found[f"discriminator_{domain}/{t}"][14] for t in logits]
-        assert sum(parts) == pytest.approx(found[f"D_{domain.upper()}_loss"][14], rel=1e-5)
+        parts = [written[f"discriminator_{domain}/{t}"][14] for t in logits]
+        assert sum(parts) == pytest.approx(written[f"D_{domain.upper()}_loss"][14], rel=1e-5)
 
 
-def test_memory_and_speed_are_told(straight):
-    found = scalars(straight.config)
-    assert found["memory_gb"][14] > 0.1
-    assert found["images_per_second"] == pytest.approx({11: 2.0, 14: 2.0})
+def test_memory_and_speed_are_written(straight):
+    written = scalars(straight.config)
+    assert written["memory_gb"][14] > 0.1
+    assert written["images_per_second"] == pytest.approx({11: 2.0, 14: 2.0})
 
 
 def test_a_run_that_goes_on_shows_the_same_samples(straight, interrupted):
@@ -413,39 +413,39 @@ def test_an_event_is_due_each_period_and_at_the_end(step, period, expected):
 
 
 @pytest.fixture(scope="module")
-def rated(start, tmp_path_factory):
+def best_by_loss(start, tmp_path_factory):
     """A run that keeps its best by a term, and what was printed."""
-    root = tmp_path_factory.mktemp("rated")
+    root = tmp_path_factory.mktemp("best_by_loss")
     runs.write_dataset(root / "dataset" / "tiny", ("trainA", "trainB"))
     often = {**PERIODS, "summary_freq": 1}
     config = runs.config_in(root, **often, best_by="a2b/cycle")
-    return types.SimpleNamespace(config=config, told=start(config))
+    return types.SimpleNamespace(config=config, output=start(config))
 
 
-def test_the_checkpoint_with_the_smallest_mean_since_the_last_one_is_the_best(rated):
-    values = scalars(rated.config)["a2b/cycle"]
+def test_the_checkpoint_with_the_smallest_mean_since_the_last_one_is_the_best(best_by_loss):
+    values = scalars(best_by_loss.config)["a2b/cycle"]
     means = {
         last: np.mean([values[step] for step in range(before + 1, last + 1)])
         for before, last in zip([0, *SAVED], SAVED)
     }
     best = min(means, key=means.get)
-    path, metric = checkpoints.best(rated.config.run_folder)
+    path, metric = checkpoints.best(best_by_loss.config.run_folder)
     assert os.path.basename(path) == checkpoints.folder_name(best)
     assert metric["tag"] == "a2b/cycle"
     assert metric["value"] == pytest.approx(means[best])
-    assert f"Best by a2b/cycle: {means[best]:.4g} at {path}" in rated.told
+    assert f"Best by a2b/cycle: {means[best]:.4g} at {path}" in best_by_loss.output
     assert below(os.path.dirname(path)) == [checkpoints.folder_name(best)]
-    assert list(checkpoints.saved(rated.config.run_folder)) == SAVED[-5:]
+    assert list(checkpoints.saved(best_by_loss.config.run_folder)) == SAVED[-5:]
 
 
-def test_a_metric_that_is_not_there_stops_the_run_with_the_list(start, rated):
-    config = dataclasses.replace(rated.config, run="other", best_by="fid")
+def test_a_metric_that_is_not_there_stops_the_run_with_the_list(start, best_by_loss):
+    config = dataclasses.replace(best_by_loss.config, run="other", best_by="fid")
     with pytest.raises(Failure, match="--best_by fid is no number .*a2b/cycle"):
         start(config)
     assert not checkpoints.saved(config.run_folder)
 
 
-def test_other_images_than_before_are_told(start, tmp_path, caplog):
+def test_other_images_than_before_are_reported(start, tmp_path, caplog):
     runs.write_dataset(tmp_path / "dataset" / "tiny", ("trainA", "trainB"))
     config = runs.config_in(tmp_path, **{**PERIODS, "epoch": 1})
     start(config)

@@ -32,7 +32,7 @@ def test_a_driver_that_reports_nothing_is_none(with_gpu, tmp_path, monkeypatch, 
     assert machine.free_gpu_bytes() is None
 
 
-def test_without_a_gpu_no_driver_is_asked(tmp_path, monkeypatch):
+def test_without_a_gpu_no_driver_is_called(tmp_path, monkeypatch):
     write_driver(tmp_path, "echo 4096", monkeypatch)
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [])
     assert machine.free_gpu_bytes() is None

@@ -34,7 +34,7 @@ class Terminal(Notebook):
 
 
 class OnlyWrite:
-    """Less than a stream: what some programs put in the place of one."""
+    """Less than a stream: what some programs replace one with."""
 
     def __init__(self):
         self.text = ""
@@ -48,7 +48,7 @@ def terminal(monkeypatch):
     """Function of a width to a stream that is a terminal of this width."""
 
     def made(columns):
-        monkeypatch.setenv("COLUMNS", str(columns))  # what is asked where there is no descriptor
+        monkeypatch.setenv("COLUMNS", str(columns))  # used where there is no descriptor
         return Terminal(columns)
 
     return made

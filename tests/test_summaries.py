@@ -9,7 +9,7 @@ from ugatit_tf.config import Config
 from ugatit_tf.training import summaries
 
 
-def test_a_term_is_shown_with_its_weight_too():
+def test_a_term_is_written_with_its_weight_too():
     options = {"cycle_weight": 20.0, "cam_weight": 1000.0, "adv_weight": 2.0, "GP_ld": 5.0}
     terms = {
         "a2b/cycle": 0.5,
@@ -46,11 +46,11 @@ def steps_in(path):
     return [event.step for event in events if event.summary.value]
 
 
-@pytest.mark.parametrize(("step", "kept"), [(0, []), (3, [1, 3]), (4, [1, 3]), (9, [1, 3, 5])])
-def test_events_after_a_step_are_cut(tmp_path, step, kept):
+@pytest.mark.parametrize(("step", "left"), [(0, []), (3, [1, 3]), (4, [1, 3]), (9, [1, 3, 5])])
+def test_events_after_a_step_are_cut(tmp_path, step, left):
     path = write(str(tmp_path), [1, 3, 5])
     summaries.TensorBoard(str(tmp_path)).cut(step)
-    assert steps_in(path) == kept
+    assert steps_in(path) == left
 
 
 def test_a_run_that_starts_anew_shows_step_0_once(tmp_path):

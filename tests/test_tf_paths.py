@@ -1,4 +1,4 @@
-"""Paths that TensorFlow would take for a pattern."""
+"""Paths that TensorFlow would read as a pattern."""
 
 import os
 
@@ -15,9 +15,9 @@ def test_tensorflow_gets_a_plain_path_for_a_name_that_it_cannot_use(name, tmp_pa
     folder.mkdir()
     with tf_paths.plain_path(folder) as plain:
         assert tf_paths.is_plain(plain) and not tf_paths.is_plain(str(folder))
-        (tmp_path / name / "seen").touch()
-        assert os.listdir(plain) == ["seen"]
-    assert not os.path.lexists(plain) and os.listdir(folder) == ["seen"]
+        (tmp_path / name / "file").touch()
+        assert os.listdir(plain) == ["file"]
+    assert not os.path.lexists(plain) and os.listdir(folder) == ["file"]
 
 
 def test_a_plain_path_stays_as_it_is(tmp_path):
@@ -26,7 +26,7 @@ def test_a_plain_path_stays_as_it_is(tmp_path):
             assert plain == path
 
 
-def test_where_there_can_be_no_link_it_is_said_what_to_do(tmp_path, monkeypatch):
+def test_where_no_link_can_be_made_the_error_says_what_to_do(tmp_path, monkeypatch):
     def refused(*_, **__):
         raise OSError("no links here")
 
@@ -35,5 +35,5 @@ def test_where_there_can_be_no_link_it_is_said_what_to_do(tmp_path, monkeypatch)
         tf_paths.plain_path(tmp_path / "fotos [2020]").__enter__()
     config = runs.config_in(tmp_path, run="fotos [2020]")
     with pytest.raises(errors.Failure, match="Rename it"):
-        train.train(config, None)  # before anything is looked at
+        train.train(config, None)  # before the dataset is examined
     assert list(tmp_path.iterdir()) == []

@@ -9,7 +9,7 @@ from ugatit_tf import threads
 
 
 def test_results_come_in_order_and_no_more_than_the_limit_is_on_the_way():
-    begun, taken, most = [], [], []
+    begun, consumed, most = [], [], []
 
     def work(number):
         threading.Event().wait(0.002 * (number % 3))  # so that later ones are done earlier
@@ -18,19 +18,19 @@ def test_results_come_in_order_and_no_more_than_the_limit_is_on_the_way():
     def items():
         for number in range(20):
             begun.append(number)
-            most.append(len(begun) - len(taken))
+            most.append(len(begun) - len(consumed))
             yield number
 
     with ThreadPoolExecutor(4) as pool:
         for number in threads.ahead(pool, work, items(), 5):
-            taken.append(number)
-    assert taken == list(range(20))
+            consumed.append(number)
+    assert consumed == list(range(20))
     assert max(most) <= 5
 
 
 def test_batches_are_of_neighbours_alike():
-    found = list(threads.batches("aaabbacccc", 3, key=lambda letter: letter))
-    assert ["".join(batch) for batch in found] == ["aaa", "bb", "a", "ccc", "c"]
+    batches = list(threads.batches("aaabbacccc", 3, key=lambda letter: letter))
+    assert ["".join(batch) for batch in batches] == ["aaa", "bb", "a", "ccc", "c"]
     assert list(threads.batches([], 3)) == []
 
 

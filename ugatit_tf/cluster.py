@@ -98,7 +98,7 @@ def gather(
     """
     silent = dict.fromkeys(cluster.others, "")
     last_line = time.monotonic()
-    with _listening(cluster.addresses[cluster.index]) as listener:
+    with listening(cluster.addresses[cluster.index]) as listener:
         listener.settimeout(PAUSE)
         while True:
             reasons = {address: _reason(address) for address in silent}
@@ -192,7 +192,7 @@ def _reason(address: str) -> str:
         return (error.strerror or str(error)).lower()
 
 
-def _listening(address: str) -> socket.socket:
+def listening(address: str) -> socket.socket:
     """A socket that accepts connections at an address of this machine.
 
     Where the name is not one of this machine, as behind a router, it listens at all addresses.
