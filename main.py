@@ -64,7 +64,7 @@ def has_no_run(command) -> bool:
 def run(command, config) -> int:
     from ugatit_tf import preflight
     from ugatit_tf.errors import Failure, reason
-    from ugatit_tf.images.files import UnreadableImage
+    from ugatit_tf.images.errors import UnreadableImage
 
     handler = logging.StreamHandler()
     handler.addFilter(Once())

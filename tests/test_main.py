@@ -19,7 +19,7 @@ import main
 from tests import made, reference, runs
 from ugatit_tf.config import smallest_image
 from ugatit_tf.data import demo
-from ugatit_tf.images import files
+from ugatit_tf.images.errors import UnreadableImage
 
 TINY = ["--dataset", "tiny", "--light", "True", "--img_size", "8", "--n_dis", "2"]
 TINY += ["--ch", "2", "--n_res", "1", "--epoch", "1", "--iteration", "3"]
@@ -263,7 +263,7 @@ def test_an_image_that_breaks_after_the_first_look_is_one_line(with_run, capsys,
     from ugatit_tf.translation import translate
 
     def broken(*_, **__):
-        raise files.UnreadableImage("testA/x.png", "the image is damaged")
+        raise UnreadableImage("testA/x.png", "the image is damaged")
 
     monkeypatch.setattr(translate.pipeline, "load", broken)
     assert "testA/x.png: the image is damaged" in refusal([*RUN, "test"], 1, capsys)

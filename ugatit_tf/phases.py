@@ -8,16 +8,16 @@ import shutil
 
 import tensorflow as tf
 
-from ugatit_tf import atomic, machine, tf_paths
+from ugatit_tf import atomic, doctor, machine, tf_paths
 from ugatit_tf.config import Config, check_architecture
-from ugatit_tf.data import demo, doctor, packing, presence, storage
-from ugatit_tf.data.folders import shown, some
+from ugatit_tf.data import demo, packing, presence, storage
 from ugatit_tf.data.presence import BUILT_IN
-from ugatit_tf.errors import Failure, counted
+from ugatit_tf.errors import Failure, counted, listed
 from ugatit_tf.evaluation import ablation, evaluate, votes
 from ugatit_tf.images.study import write_study
 from ugatit_tf.interchange import export as saved_model
 from ugatit_tf.interchange import generator_file, official_tf
+from ugatit_tf.networks import weight_count
 from ugatit_tf.networks.model import build_model
 from ugatit_tf.training import checkpoints, guards, loop
 from ugatit_tf.training.replicas import Replicas, strategy_of
@@ -202,7 +202,7 @@ def import_official(given, path):
         raise Failure(
             f"{config.run_folder} has checkpoints already. Choose another name with --run NAME."
         )
-    official_tf.check_room(prefix, doctor.num_weights(config))
+    official_tf.check_room(prefix, weight_count.num_weights(config))
     trainer = Trainer(build_model(config), config)
     optimizers = trainer.generator_optimizer, trainer.discriminator_optimizer
     official_tf.restore(trainer.model, prefix, optimizers)
@@ -227,7 +227,7 @@ def import_official(given, path):
 
 
 def _named(names):
-    return some([shown(name) for name in names])
+    return listed([presence.printable(name) for name in names])
 
 
 def _refuse(report):
@@ -260,8 +260,8 @@ def _train(config, replicas, *, quiet=False) -> bool:
     if config.eval_freq and not config.best_by:
         config = dataclasses.replace(config, best_by=evaluate.MEAN)
     watches = config.eval_freq and replicas.is_chief
-    evaluation = evaluate.Watching(config, report.parts) if watches else None
-    return loop.train(config, report.parts, evaluation, replicas)
+    evaluation = evaluate.Watching(config, report.splits) if watches else None
+    return loop.train(config, report.splits, evaluation, replicas)
 
 
 def _draw_built_in(config):

@@ -136,7 +136,7 @@ def _dataset(config, parts):
 def _measurable(config):
     """What KID needs: test images, and the weights of Inception where they are a file."""
     if not presence.is_drawn(config):
-        presence.require(config.dataset_folder, TEST, presence.for_measuring)
+        presence.require(config.dataset_folder, TEST, presence.FOR_MEASURING)
     weights = config.inception_weights
     if weights and not os.path.isfile(weights):
         raise Failure(f"--inception_weights {weights}: there is no such file.")
@@ -158,6 +158,6 @@ def _folder(option, path):
 
 def _video_program(request):
     try:
-        video_file.program()
+        video_file.ffmpeg_path()
     except ImportError as error:
         raise Failure(f"{request.input}: {error}") from None

@@ -6,6 +6,7 @@ import itertools
 import os
 from concurrent.futures import ThreadPoolExecutor
 
+AHEAD = 4  # items on the way for each thread of `map_ahead`
 WORKERS = 8  # threads that decode and encode for one device, where there are as many cores
 
 
@@ -33,6 +34,16 @@ def ahead(pool, function, items, limit):
             yield waiting.popleft().result()
     while waiting:
         yield waiting.popleft().result()
+
+
+def map_ahead(function, items, *, count=None):
+    """Yields `function(item)` for all items, in their order, computed ahead in `count` threads.
+
+    Unlike with the `map` of a pool, memory does not grow with the number of items.
+    """
+    count = count or os.cpu_count() or 1
+    with threads(count) as pool:
+        yield from ahead(pool, function, items, AHEAD * count)
 
 
 def batches(items, limit, key=lambda item: None):

@@ -20,7 +20,7 @@ def about(config, parts, before, step, replicas=1) -> dict:
     """Versions, git revision, dataset, devices, and what was changed at which step.
 
     Args:
-        parts: dict name -> `folders.Part` of the training images.
+        parts: dict name -> `folders.Split` of the training images.
         before: (options, about) of the run so far, both empty for a new one.
         replicas: int. Devices that work together.
     """

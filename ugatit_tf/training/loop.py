@@ -12,7 +12,7 @@ from ugatit_tf.config import OF_A_START, Config
 from ugatit_tf.config import about as options_of
 from ugatit_tf.data import folders, pipeline
 from ugatit_tf.errors import Failure
-from ugatit_tf.images import files
+from ugatit_tf.images import image_file
 from ugatit_tf.networks.model import build_model
 from ugatit_tf.signals import stop_asked
 from ugatit_tf.training import checkpoints, guards, history, samples
@@ -30,7 +30,7 @@ def train(config, parts, evaluation=None, replicas=None) -> bool:
     """Trains the run that `config` describes, from its newest checkpoint if there is one.
 
     Args:
-        parts: dict name -> `folders.Part`; of trainA and trainB at least.
+        parts: dict name -> `folders.Split`; of trainA and trainB at least.
         evaluation: function of the `UGATIT` to tag -> number, called every `eval_freq` steps.
         replicas: `Replicas`. Of several processes the chief alone writes.
 
@@ -89,7 +89,7 @@ class Follower:
     """The steps of a process that writes nothing: of every worker but the chief.
 
     Args:
-        parts: {"trainA": `folders.Part`, "trainB": `folders.Part`}.
+        parts: {"trainA": `folders.Split`, "trainB": `folders.Split`}.
         done: int. Steps that are done already.
         evaluation: as in `train`.
     """
@@ -223,14 +223,14 @@ class Run(Follower):
             if len(images["A"]) >= REALS:
                 break
         image = samples.reals(images["A"][:REALS], images["B"][:REALS])
-        files.write(os.path.join(self.samples, "reals.png"), image)
+        image_file.write(os.path.join(self.samples, "reals.png"), image)
 
     def _write_sample(self, done):
         image, translations = samples.sheet(self.trainer.model, *self.shown)
         for sources, fakes in zip(self.shown, translations):
             self.watch.translations(done, sources, fakes)
         path = os.path.join(self.samples, f"{checkpoints.folder_name(done)}.png")
-        files.write(path, image, synced=True)
+        image_file.write(path, image, synced=True)
         self.record.summaries.images(done, "samples", image)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from ugatit_tf.images import panels
-from ugatit_tf.images.files import to_uint8
+from ugatit_tf.images.image_array import to_uint8
 
 COLUMNS = (
     "Input",
