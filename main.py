@@ -14,7 +14,7 @@ from typing import Union
 
 from ugatit_tf import command_line, signals, streams
 from ugatit_tf.errors import Failure, OptionNames, reason
-from ugatit_tf.images.opening import UnreadableImage
+from ugatit_tf.images.errors import UnreadableImage
 from ugatit_tf.lazy import tf
 from ugatit_tf.options import ConfigError
 

@@ -8,7 +8,7 @@ writes assets/demo.png from what `make demo` left.
 import pathlib
 import sys
 
-from ugatit_tf.images import files, panels
+from ugatit_tf.images import image_file, panels
 
 HERE = pathlib.Path(__file__).parent
 SHOWN = {  # direction, domain of the input, test images that are shown
@@ -28,11 +28,11 @@ def draw(dataset, results, path):
                 results / f"{direction}_attention",
                 results / direction,
             )
-            columns.append([files.read(folder / name) for folder in folders])
+            columns.append([image_file.read(folder / name) for folder in folders])
     rows = [list(row) for row in zip(*columns)]
     titles = ["A to B"] * len(SHOWN["a2b"][1]) + ["B to A"] * len(SHOWN["b2a"][1])
     sheet = panels.grid(rows, column_titles=titles, row_titles=["Input", "Attention", "Output"])
-    files.write(path, sheet)
+    image_file.write(path, sheet)
 
 
 if __name__ == "__main__":

@@ -8,8 +8,8 @@ The rows vary one thing at a time. Every option of main.py is an option here and
 import sys
 
 from benchmarks import flops, measure
+from ugatit_tf import doctor
 from ugatit_tf.config import Config
-from ugatit_tf.data import doctor
 from ugatit_tf.sizes import smallest_image
 
 SIZES, WIDTHS, BATCHES, FULL = (64, 128, 256, 512), (16, 32, 64), (1, 2, 4), (64, 128)

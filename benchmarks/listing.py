@@ -25,7 +25,7 @@ import tensorflow as tf
 from benchmarks import measure
 from ugatit_tf import machine
 from ugatit_tf.data import folders, packing, storage
-from ugatit_tf.images import files
+from ugatit_tf.images import image_array, image_file
 
 ROWS = ("names", "folder", "packed", "report", "records")
 SIDE, READ = 8, 1000  # pixels; records
@@ -59,7 +59,7 @@ def main(argv) -> int:
 def write(folder, count):
     """Writes so many files: one small image, and behind its end a number."""
     os.makedirs(folder)
-    content = files.encode(files.to_uint8(_ramp()))
+    content = image_file.encode(image_array.to_uint8(_ramp()))
     for number in range(count):
         with open(os.path.join(folder, f"image_{number:08d}.png"), "xb") as file:
             file.write(content + str(number).encode())
@@ -76,7 +76,7 @@ def _measured(row, folder):
 
     def run():
         if row == "names":
-            kept.append(storage.listed(folder))
+            kept.append(storage.list_folder(folder))
             return
         part = folders.examine(folder)
         kept.append(part)
@@ -84,7 +84,7 @@ def _measured(row, folder):
             kept.append((part.fingerprint, part.duplicates, part.smallest, part.largest))
         if row == "records":
             draw = random.Random(0)
-            kept.append(len(files.read(draw.choice(part.paths))) for _ in range(READ))
+            kept.append(len(image_file.read(draw.choice(part.paths))) for _ in range(READ))
             list(kept[-1])
 
     seconds = measure.seconds_of(run)

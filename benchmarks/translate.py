@@ -21,7 +21,7 @@ import tensorflow as tf
 from benchmarks import measure
 from ugatit_tf.config import Config
 from ugatit_tf.data import demo, folders
-from ugatit_tf.images import files
+from ugatit_tf.images import image_file
 from ugatit_tf.images.report import write_report
 from ugatit_tf.networks.model import build_model
 from ugatit_tf.training import checkpoints
@@ -70,7 +70,7 @@ def draw_images(folder, count, size):
     faces = [demo.draw("A", i, size=size) for i in range(min(count, DRAWN))]
     paths = [os.path.join(folder, f"{i:04d}.jpg") for i in range(count)]
     for i, path in enumerate(paths):
-        files.write(path, faces[i % DRAWN])
+        image_file.write(path, faces[i % DRAWN])
     return paths
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from PIL import ImageCms
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-KINDS = {1: 0, 3: 2}  # channels -> colour type of a PNG
+KINDS = {1: 0, 3: 2}  # channels -> color type of a PNG
 
 
 def chunk(kind, data=b""):
@@ -18,7 +18,7 @@ def png(pixels, *chunks, bits=None):
     """The bytes of a PNG.
 
     Args:
-        pixels: uint8 or uint16 [height, width, 1 or 3]; with `bits` below 8, grey levels.
+        pixels: uint8 or uint16 [height, width, 1 or 3]; with `bits` below 8, gray levels.
         *chunks: (kind, data) of what comes before the pixels.
         bits: of a channel; those of the pixels.
     """

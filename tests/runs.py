@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests import made
-from ugatit_tf.images import files
+from ugatit_tf.images import image_file
 from ugatit_tf.interchange import export
 from ugatit_tf.networks.model import build_model
 from ugatit_tf.phases import PHASES
@@ -54,7 +54,7 @@ def write_images(folder, names, *, height=10, width=14, seed=0):
     draw = np.random.default_rng(seed)
     paths = [os.path.join(folder, name) for name in names]
     for path in paths:
-        files.write(path, draw.integers(0, 256, [height, width, 3], dtype=np.uint8))
+        image_file.write(path, draw.integers(0, 256, [height, width, 3], dtype=np.uint8))
     return paths
 
 

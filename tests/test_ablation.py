@@ -14,10 +14,10 @@ from tests import made, reference, runs
 from tests.test_evaluate import Small
 from tests.tolerances import TOLERANCE, of_loss
 from ugatit_tf.config import Config
-from ugatit_tf.data import doctor
 from ugatit_tf.errors import Failure
 from ugatit_tf.evaluation import ablation, evaluate
 from ugatit_tf.interchange import export, generator_file, official_tf
+from ugatit_tf.networks import weight_count
 from ugatit_tf.networks.model import build_model
 from ugatit_tf.options import ConfigError
 from ugatit_tf.phases import ablate
@@ -58,7 +58,7 @@ def test_losses_match_the_twin_and_every_weight_has_a_gradient(name):
 def test_weights_are_counted_as_they_are_built(name):
     config = made.tiny_config(light=False, img_size=12, n_res=2, **VARIANTS[name])
     sizes = [np.prod(weight.shape) for weight in build_model(config).weights().values()]
-    assert doctor.num_weights(config) == sum(sizes)
+    assert weight_count.num_weights(config) == sum(sizes)
 
 
 def test_only_the_mlp_of_the_full_model_knows_a_size():

@@ -18,6 +18,7 @@ FLOORS = [  # a room uses only rooms on floors before its own
     {"training", "interchange"},
     {"translation"},
     {"evaluation"},
+    {"doctor"},
     {"phases"},
     {"command_line"},
 ]

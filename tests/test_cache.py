@@ -16,7 +16,8 @@ import pytest
 from tests import made, runs
 from ugatit_tf import atomic
 from ugatit_tf.data import cache, folders, pipeline
-from ugatit_tf.images import files
+from ugatit_tf.images import image_file
+from ugatit_tf.images.errors import UnreadableImage
 
 ROOT = Path(__file__).parent.parent
 SIZE = 8
@@ -36,13 +37,13 @@ def paths(tmp_path):
 @pytest.fixture
 def reads(monkeypatch):
     """The paths of the images that were decoded, in the order of time."""
-    found, read = [], files.read
+    found, read = [], image_file.read
 
     def noted(path, **options):
         found.append(path)
         return read(path, **options)
 
-    monkeypatch.setattr(files, "read", noted)
+    monkeypatch.setattr(image_file, "read", noted)
     return found
 
 
@@ -59,7 +60,7 @@ def path_of(paths, size=SIZE, channels=3):
 def assert_right(source, paths):
     """Pixels as they are in the file, or the square that the pipeline makes of them."""
     for index, path in enumerate(paths):
-        expected = files.read(path)
+        expected = image_file.read(path)
         if expected.size >= 4 * SIZE * SIZE * 3:
             expected = pipeline.load(path, size=SIZE, channels=3).numpy()
         found = source(index)
@@ -126,7 +127,7 @@ def test_batches_are_copies_of_what_is_kept(paths, monkeypatch):
 def test_where_memory_ends_the_rest_is_decoded_each_time_with_one_warning(
     paths, reads, monkeypatch, caplog
 ):
-    image = files.read(paths[0]).nbytes
+    image = image_file.read(paths[0]).nbytes
     monkeypatch.setattr(cache.machine, "available_bytes", lambda: cache.SHARE * 2.5 * image)
     found = source(paths[:4], "memory")
     reads.clear()
@@ -209,7 +210,7 @@ def test_a_damaged_file_is_noticed_and_made_anew(paths, caplog, damaged):
     path.write_bytes(damaged(whole))
     found = source(paths, "disk")
     assert [record.getMessage() for record in caplog.records] == [
-        f"{path} is damaged; it is made anew."
+        f"{path} is damaged; it is made again."
     ]
     assert path.read_bytes() == whole
     assert_right(found, paths)
@@ -245,7 +246,7 @@ def test_an_index_that_does_not_fit_its_file_is_damage_too(paths, caplog, change
     whole = path.read_bytes()
     path.write_bytes(with_index(whole, change))
     assert_right(source(paths, "disk"), paths)
-    assert f"{path} is damaged; it is made anew." in caplog.text
+    assert f"{path} is damaged; it is made again." in caplog.text
     assert path.read_bytes() == whole
 
 
@@ -337,16 +338,16 @@ def test_a_full_disk_is_a_warning_and_leaves_nothing_behind(paths, caplog, monke
     found = source(paths, "disk")
     assert "No space left on device" in caplog.text
     assert os.listdir(path_of(paths).parent) == []
-    np.testing.assert_array_equal(found(0), files.read(paths[0]))
+    np.testing.assert_array_equal(found(0), image_file.read(paths[0]))
 
 
 def test_an_image_that_has_gone_meanwhile_fails_when_it_comes_as_without_a_cache(paths, caplog):
     os.remove(paths[1])
     found = source(paths, "disk")
     assert "cannot be used" in caplog.text
-    with pytest.raises(files.UnreadableImage):
+    with pytest.raises(UnreadableImage):
         found(1)
-    np.testing.assert_array_equal(found(0), files.read(paths[0]))
+    np.testing.assert_array_equal(found(0), image_file.read(paths[0]))
 
 
 def test_an_interrupted_build_leaves_nothing_and_the_next_is_whole(paths, monkeypatch):
@@ -397,11 +398,11 @@ SLOWLY = """
 import sys, time
 from ugatit_tf import atomic
 from ugatit_tf.data import cache, pipeline
-cache.TOGETHER = 1
-read = cache.files.read
-cache.files.read = lambda path, **options: time.sleep({pause}) or read(path, **options)
+cache.CHUNK = 1
+read = cache.image_file.read
+cache.image_file.read = lambda path, **options: time.sleep({pause}) or read(path, **options)
 made = cache.source(sys.argv[1:], size={size}, channels=3, where="disk", resize=pipeline.resized)
-assert isinstance(made, cache.Disk)
+assert isinstance(made, cache.DiskCache)
 """
 
 
@@ -429,7 +430,7 @@ def test_a_process_killed_while_it_writes_leaves_no_file_that_could_be_taken_for
     assert unfinished.stat().st_size > 0
     found = source(paths, "disk", size=size)
     for index, path in enumerate(paths):
-        np.testing.assert_array_equal(found(index), files.read(path))
+        np.testing.assert_array_equal(found(index), image_file.read(path))
     assert os.listdir(folder) == [path_of(paths, size).name]
 
 

@@ -16,7 +16,8 @@ from PIL import Image
 import main
 from tests import runs
 from tests.tolerances import TOLERANCE
-from ugatit_tf.images import files
+from ugatit_tf import atomic
+from ugatit_tf.images import image_array, image_file
 from ugatit_tf.interchange import generator_file
 from ugatit_tf.translation import convert, face, load, sources, translate
 from ugatit_tf.translation.options import TranslateOptions
@@ -58,7 +59,7 @@ def converted(model, folder, **options):
     outcome = convert.convert(model, request)
     names = sorted(runs.bytes_below(request.output))
     shown = [name for name in names if not name.endswith((".npy", ".html"))]
-    return outcome, {name: files.read(os.path.join(request.output, name)) for name in shown}
+    return outcome, {name: image_file.read(os.path.join(request.output, name)) for name in shown}
 
 
 def assert_near(found, expected, most=1):
@@ -72,7 +73,7 @@ def test_every_image_is_translated_at_its_own_size_and_the_others_are_named(mode
     assert outcome.translated == 5
     assert [name for name, _ in outcome.failed] == ["broken.png", "notes.txt"]
     for name, source in zip(found, ["a.png", "b.jpg", "c.webp", "d.png", "e.tif"]):
-        expected = model.translate(files.read(images / source))
+        expected = model.translate(image_file.read(images / source))
         if name == "d.png":  # below its transparency too
             with Image.open(images.parent / "out" / name) as image:
                 assert_near(np.asarray(image.convert("RGB")), expected)
@@ -84,11 +85,11 @@ def test_every_image_is_translated_at_its_own_size_and_the_others_are_named(mode
 
 def test_transparency_is_kept_where_the_format_has_it(model, images):
     converted(model, images)
-    _, alpha = files.read_with_alpha(images.parent / "out" / "d.png")
-    _, expected = files.read_with_alpha(images / "d.png")
+    _, alpha = image_file.read_with_alpha(images.parent / "out" / "d.png")
+    _, expected = image_file.read_with_alpha(images / "d.png")
     np.testing.assert_array_equal(alpha, expected)
     converted(model, images, format="jpg", overwrite=True)
-    assert files.read_with_alpha(images.parent / "out" / "d.jpg")[1] is None
+    assert image_file.read_with_alpha(images.parent / "out" / "d.jpg")[1] is None
 
 
 @pytest.mark.parametrize("kind", ["png", "jpg", "webp"])
@@ -121,12 +122,12 @@ def test_an_image_fits_as_asked(model, images, options, shape):
 
 def test_the_stretched_image_is_that_of_the_test_phase(model, images, config):
     _, found = converted(model, images, fit="stretch", restore_size=False, direction="b2a")
-    square = files.read(images / "a.png")
+    square = image_file.read(images / "a.png")
     expected = model.translate(square, mode="stretch", direction="b2a")
     assert found["a.png"].shape == (8, 8, 3)
     how = model.fit_of(square.shape, "stretch", restore=False)
-    ((image, _),) = model.outputs(how.apply(files.to_float(square))[None], "b2a")
-    assert_near(found["a.png"], files.to_uint8(image))
+    ((image, _),) = model.outputs(how.apply(image_array.to_float(square))[None], "b2a")
+    assert_near(found["a.png"], image_array.to_uint8(image))
     assert expected.shape == square.shape
 
 
@@ -166,13 +167,15 @@ def test_heatmaps_lie_beside_the_results_at_their_size(model, images, kind):
                 images_beside = 5 if kind == "side" else 1
                 assert found[f"{name}_{part}.png"].shape == (height, images_beside * width, 3)
     if kind == "side":
-        shown, output = files.read(images / "a.png"), found["a.png"]
+        shown, output = image_file.read(images / "a.png"), found["a.png"]
         np.testing.assert_array_equal(found["a_side.png"][:, :28], np.hstack([shown, output]))
 
 
 def test_a_heatmap_is_the_generator_s(model, images):
     converted(model, images, heatmap="npy", size="native")
-    image = files.to_float(files.read(images / "d.png"))  # 12 x 20, as the networks take it
+    image = image_array.to_float(
+        image_file.read(images / "d.png")
+    )  # 12 x 20, as the networks take it
     ((_, looked),) = model.outputs(image[None])
     found = np.load(images.parent / "out" / "d_attention.npy")
     np.testing.assert_allclose(found, looked.generator, **TOLERANCE["network"])
@@ -186,27 +189,27 @@ def test_the_report_shows_every_image_and_names_the_failures(model, images):
     assert page.count("<figcaption>Output") == page.count("<figcaption>Attention") == 5
     assert "in, A to B" in page and "broken.png: the image is damaged" in page
     assert "images a second" in page and "step_0000003" in page
-    assert files.read(images.parent / "out" / "contact_sheet.png").size
+    assert image_file.read(images.parent / "out" / "contact_sheet.png").size
 
 
 def test_an_image_may_be_called_as_the_contact_sheet(model, tmp_path):
     (path,) = runs.write_images(tmp_path / "in", ["contact_sheet.png"])
-    expected = model.translate(files.read(path))
+    expected = model.translate(image_file.read(path))
     for overwrite in (False, True):
         converted(model, tmp_path / "in", report=True, overwrite=overwrite)
-        assert_near(files.read(tmp_path / "out" / "contact_sheet.png"), expected)
-    assert files.read(tmp_path / "out" / "contact_sheet_2.png").size
+        assert_near(image_file.read(tmp_path / "out" / "contact_sheet.png"), expected)
+    assert image_file.read(tmp_path / "out" / "contact_sheet_2.png").size
 
 
 def test_any_error_is_that_image_s_alone(model, images, monkeypatch):
-    encode = files.encode
+    encode = image_file.encode
 
     def broken(image, suffix=".png", **options):
         if suffix == ".webp":
             raise ValueError("too wide\nfor WebP")
         return encode(image, suffix, **options)
 
-    monkeypatch.setattr(files, "encode", broken)
+    monkeypatch.setattr(image_file, "encode", broken)
     outcome, found = converted(model, images)
     assert ("c.webp", "too wide for WebP") in outcome.failed and len(found) == 4
 
@@ -235,8 +238,8 @@ def test_a_large_image_is_scaled_to_the_training_size_and_the_scale_is_said(
         told.append(out[out.index("at scale") : out.index("\nReport")])
         page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
         assert html.escape(told[-1]) in page
-        expected = model.translate(files.read(tmp_path / "in" / "a.png"), size=size)
-        assert_near(files.read(tmp_path / "out" / "a.png"), expected)
+        expected = model.translate(image_file.read(tmp_path / "in" / "a.png"), size=size)
+        assert_near(image_file.read(tmp_path / "out" / "a.png"), expected)
     hint = " (training size 8 px; --size native keeps the source's own scale)"
     assert told == [f"at scales from 0.5 to 1{hint}", "at scale 1", "at scales from 1 to 1.6"]
 
@@ -264,7 +267,7 @@ def test_an_image_of_which_nan_is_made_is_named_and_the_others_are_translated(
         images = np.where(x.mean((1, 2, 3), keepdims=True) > 0.9, np.nan, images)
         return images, heat
 
-    files.write(images / "a2.png", np.full([10, 14, 3], 255, np.uint8))
+    image_file.write(images / "a2.png", np.full([10, 14, 3], 255, np.uint8))
     monkeypatch.setattr(model, "_translated", broken)
     outcome, found = converted(model, images)
     reasons = dict(outcome.failed)
@@ -273,14 +276,14 @@ def test_an_image_of_which_nan_is_made_is_named_and_the_others_are_translated(
 
 
 def test_results_that_are_removed_meanwhile_are_failures(model, images, monkeypatch):
-    write = files.write
+    write = image_file.write
 
     def removing(path, image, **options):
         if os.path.basename(path) == "c.webp":
             os.remove(images.parent / "out" / "a.png")
         write(path, image, **options)
 
-    monkeypatch.setattr(files, "write", removing)
+    monkeypatch.setattr(image_file, "write", removing)
     monkeypatch.setattr(convert.threads, "workers", lambda *_: 1)  # in their order
     outcome, _ = converted(model, images)
     assert outcome.translated == 4
@@ -290,8 +293,8 @@ def test_results_that_are_removed_meanwhile_are_failures(model, images, monkeypa
 @pytest.mark.parametrize("fit", ["stretch", "pad"])
 def test_transparency_is_not_scaled_there_and_back(model, images, fit):
     converted(model, images, fit=fit)
-    _, alpha = files.read_with_alpha(images.parent / "out" / "d.png")
-    np.testing.assert_array_equal(alpha, files.read_with_alpha(images / "d.png")[1])
+    _, alpha = image_file.read_with_alpha(images.parent / "out" / "d.png")
+    np.testing.assert_array_equal(alpha, image_file.read_with_alpha(images / "d.png")[1])
 
 
 def test_squares_of_the_full_model_are_never_cut_into_tiles(tmp_path):
@@ -351,7 +354,7 @@ def test_shards_at_the_same_time_write_together_what_one_run_writes(model, tmp_p
     assert {os.path.basename(one.report) for one in outcomes} == pages
     assert "1 of 3" in found["report_1_of_3.html"].decode()
     for name, pixels in expected.items():
-        assert_near(files.read(tmp_path / "shards" / name), pixels)
+        assert_near(image_file.read(tmp_path / "shards" / name), pixels)
     again = dataclasses.replace(requests[1], resume_output=True)
     assert convert.convert(model, again).translated == 0
     assert runs.bytes_below(tmp_path / "shards") == found
@@ -378,14 +381,14 @@ def test_out_of_memory_is_the_failure_of_those_images_alone(model, images, monke
 
 
 def test_a_full_disk_stops_it_and_a_refused_file_does_not(model, images, monkeypatch):
-    replacing, threads = files.replacing, threading.active_count()
+    replacing, threads = atomic.replacing, threading.active_count()
 
     def failing(path, **options):
         if os.path.basename(path) == "b.jpg":
             raise OSError(number, os.strerror(number), str(path))
         return replacing(path, **options)
 
-    monkeypatch.setattr(files, "replacing", failing)
+    monkeypatch.setattr(atomic, "replacing", failing)
     number = errno.EACCES
     outcome, found = converted(model, images)
     assert "b.jpg" in [name for name, _ in outcome.failed] and len(found) == 4
@@ -397,7 +400,7 @@ def test_a_full_disk_stops_it_and_a_refused_file_does_not(model, images, monkeyp
 
 def test_a_face_is_translated_alone_and_where_there_is_none_the_whole(model, tmp_path, monkeypatch):
     runs.write_images(tmp_path / "in", ["a.png", "b.png"], height=40, width=60)
-    first = files.read(tmp_path / "in" / "a.png")
+    first = image_file.read(tmp_path / "in" / "a.png")
     monkeypatch.setattr(
         face, "find", lambda pixels: (5, 10, 24) if np.array_equal(pixels, first) else None
     )
@@ -408,7 +411,7 @@ def test_a_face_is_translated_alone_and_where_there_is_none_the_whole(model, tmp
     assert rows.min() >= 5 and rows.max() < 29 and columns.min() >= 10 and columns.max() < 34
     heat = np.load(tmp_path / "out" / "a_attention.npy")
     assert (heat[:5] == heat.min()).all() and heat[5:29, 10:34].max() > heat.min()
-    assert_near(found["b.png"], model.translate(files.read(tmp_path / "in" / "b.png")))
+    assert_near(found["b.png"], model.translate(image_file.read(tmp_path / "in" / "b.png")))
 
 
 def test_a_grey_model_translates_colour_and_writes_grey(tmp_path):
@@ -495,8 +498,8 @@ def test_the_command_takes_one_image_and_a_generator_file(config, model, tmp_pat
     assert "translates b2a only. Received: 'a2b'" in capsys.readouterr().err
     assert main.main(["--phase", "translate", *words]) == 0  # the only one
     assert "Translated 1 image in " in capsys.readouterr().out
-    expected = model.translate(files.read(path), direction="b2a")
-    assert_near(files.read(tmp_path / "anime.png"), expected)
+    expected = model.translate(image_file.read(path), direction="b2a")
+    assert_near(image_file.read(tmp_path / "anime.png"), expected)
 
 
 def test_names_of_other_bytes_and_scripts_are_translated(model, tmp_path):

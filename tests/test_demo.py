@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from ugatit_tf.data import demo
-from ugatit_tf.data.faces import FRINGES, STYLES, person
+from ugatit_tf.data.person import FRINGES, STYLES, random_person
 
 SMALL = {"size": 16, "train": 3, "test": 2}
 
@@ -40,7 +40,7 @@ def test_one_index_is_the_same_face_at_every_size(domain, index):
     small = demo.draw(domain, index, size=64).astype(float)
     large = demo.draw(domain, index, size=256).reshape(64, 4, 64, 4, 3).mean((1, 3))
     other = demo.draw(domain, index + 1, size=64)
-    assert np.abs(large - small).mean() < 4  # grain and edges, in grey levels
+    assert np.abs(large - small).mean() < 4  # grain and edges, in gray levels
     assert np.abs(other - small).mean() > 12
 
 
@@ -62,7 +62,7 @@ def test_an_unknown_domain_is_an_error_that_lists_the_domains():
 
 
 def test_every_style_and_fringe_can_be_drawn_together():
-    people = [person(np.random.default_rng(i)) for i in range(400)]
+    people = [random_person(np.random.default_rng(i)) for i in range(400)]
     assert {(p.style, p.fringe) for p in people} == {
         (style, fringe) for style in STYLES for fringe in FRINGES
     }

@@ -8,9 +8,11 @@ import pytest
 from PIL import Image
 
 from tests import made, runs
+from ugatit_tf import doctor
 from ugatit_tf.config import Config
-from ugatit_tf.data import doctor, folders
-from ugatit_tf.images import files
+from ugatit_tf.data import folders
+from ugatit_tf.images import image_file
+from ugatit_tf.networks import weight_count
 from ugatit_tf.networks.model import build_model
 
 GIGA = 1e9
@@ -48,18 +50,20 @@ def parts_of(**counts):
     """Parts with so many different good images, without files."""
     counts = {**dict.fromkeys(runs.PARTS, 0), **counts}
     return {
-        part: folders.Part(part, [image(f"{part} {i}") for i in range(count)], [])
+        part: folders.Split(part, [image(f"{part} {i}") for i in range(count)], [])
         for part, count in counts.items()
     }
 
 
 def image(name, size=(64, 64), **facts):
-    return folders.Image(name, size, **{"num_bytes": 1, "digest": name, "deviation": 50, **facts})
+    return folders.ImageInfo(
+        name, size, **{"num_bytes": 1, "digest": name, "deviation": 50, **facts}
+    )
 
 
 def test_a_good_dataset_has_no_flaw_but_its_number_of_images(config):
     report = doctor.check(config)
-    assert list(report.parts) == list(runs.PARTS)
+    assert list(report.splits) == list(runs.PARTS)
     assert report.errors == []
     assert len(report.warnings) == 1
     assert told(report.warnings, "Below 100", "trainA (3) and trainB (3)", "memorized")
@@ -83,7 +87,7 @@ def test_broken_files_are_named_with_the_reason_and_at_most_fifty(config):
     for number in range(60):
         open(os.path.join(folder, f"bad_{number:02d}.jpg"), "wb").close()
     report = doctor.check(config)
-    assert report.parts["trainB"].refused[0] == ("bad_00.jpg", "the file is empty")
+    assert report.splits["trainB"].refused[0] == ("bad_00.jpg", "the file is empty")
     (warning,) = (w for w in report.warnings if "cannot be read" in w)
     assert f"60 of 63 files in {folder}" in warning
     assert warning.count("bad_") == 50
@@ -91,12 +95,12 @@ def test_broken_files_are_named_with_the_reason_and_at_most_fifty(config):
 
 
 def test_images_that_move_are_told_since_one_frame_is_used(config):
-    first, second = (Image.new("RGB", (64, 64), colour) for colour in ("red", "blue"))
+    first, second = (Image.new("RGB", (64, 64), color) for color in ("red", "blue"))
     folder = folder_of(config, "trainA")
     for name in ("moves.webp", "moves.png", "moves.gif"):
         first.save(os.path.join(folder, name), save_all=True, append_images=[second], duration=9)
-    (warning,) = (w for w in doctor.check(config).warnings if " move: " in w)
-    assert f"3 of 6 images in {folder} move: moves.gif, moves.png, moves.webp. Only" in warning
+    (warning,) = (w for w in doctor.check(config).warnings if " are animations: " in w)
+    assert f"3 of 6 images in {folder} are animations: moves.gif, moves.png, moves.webp." in warning
 
 
 def test_an_image_cut_off_is_broken(config):
@@ -109,19 +113,19 @@ def test_duplicates_are_told_by_content(config):
     folder = folder_of(config, "trainA")
     copy(os.path.join(folder, "trainA_1.png"), os.path.join(folder, "other.jpg"))
     report = doctor.check(config)
-    assert report.parts["trainA"].duplicates == [["other.jpg", "trainA_1.png"]]
+    assert report.splits["trainA"].duplicates == [["other.jpg", "trainA_1.png"]]
     assert told(report.warnings, "trainA", "same content", "other.jpg = trainA_1.png")
     assert not told(report.warnings, "trainB", "same content")
 
 
-@pytest.mark.parametrize("colour", [(0, 0, 0), (255, 255, 255), (250, 10, 40)])
-def test_an_image_of_one_colour_is_near_empty(config, colour):
+@pytest.mark.parametrize("color", [(0, 0, 0), (255, 255, 255), (250, 10, 40)])
+def test_an_image_of_one_color_is_near_empty(config, color):
     draw = np.random.default_rng(0)
-    pixels = np.clip(np.array(colour) + draw.integers(-2, 3, [40, 50, 1]), 0, 255)
-    files.write(os.path.join(folder_of(config, "testA"), "flat.png"), pixels.astype(np.uint8))
+    pixels = np.clip(np.array(color) + draw.integers(-2, 3, [40, 50, 1]), 0, 255)
+    image_file.write(os.path.join(folder_of(config, "testA"), "flat.png"), pixels.astype(np.uint8))
     report = doctor.check(config)
-    assert report.parts["testA"].near_empty == ["flat.png"]
-    assert told(report.warnings, "1 of 4 images in testA", "one colour", "flat.png")
+    assert report.splits["testA"].near_empty == ["flat.png"]
+    assert told(report.warnings, "1 of 4 images in testA", "one color", "flat.png")
 
 
 @pytest.mark.parametrize("test", ["testA", "testB"])
@@ -177,7 +181,7 @@ def test_what_to_expect_of_so_many_images(count, kind, keywords):
 def test_images_to_be_enlarged_are_told_with_a_size_that_fits(side, usual, keyword):
     parts = parts_of(trainA=2, trainB=2)
     sizes = [(90, side), *[(usual, usual)] * 4]
-    parts["trainA"] = folders.Part("x", [image(str(i), size) for i, size in enumerate(sizes)], [])
+    parts["trainA"] = folders.Split("x", [image(str(i), size) for i, size in enumerate(sizes)], [])
     report = doctor.diagnose(parts, made.tiny_config(img_size=64))
     assert told(report.warnings, "of 5 images in trainA", f"{side} x", "enlarged", keyword)
     assert not told(report.warnings, "trainB", "enlarged")
@@ -185,7 +189,7 @@ def test_images_to_be_enlarged_are_told_with_a_size_that_fits(side, usual, keywo
 
 def test_an_image_of_half_the_size_is_not_told():
     parts = parts_of(trainA=1, trainB=1)
-    parts["trainA"] = folders.Part("x", [image("x", (32, 32))], [])
+    parts["trainA"] = folders.Split("x", [image("x", (32, 32))], [])
     assert not told(doctor.diagnose(parts, made.tiny_config(img_size=64)).warnings, "enlarged")
 
 
@@ -197,9 +201,9 @@ def test_names_may_be_in_any_script_and_the_report_can_be_printed_anywhere(confi
         runs.write_images(folder, ["same.png"], seed=9)
         os.rename(os.path.join(folder, "same.png"), os.path.join(folder, name))
     report = doctor.check(config)
-    (same,) = report.parts["trainA"].duplicates
+    (same,) = report.splits["trainA"].duplicates
     assert sorted(same) == sorted(names)
-    assert {os.path.basename(path) for path in report.parts["trainA"].paths} > set(names)
+    assert {os.path.basename(path) for path in report.splits["trainA"].paths} > set(names)
     text = "".join(report.lines())
     assert text.encode()  # no lone surrogates
     assert "\n" not in text
@@ -210,9 +214,9 @@ def test_names_may_be_in_any_script_and_the_report_can_be_printed_anywhere(confi
 def test_weights_are_counted_as_they_are_built(options):
     config = made.tiny_config(**options)
     sizes = {path: np.prod(w.shape) for path, w in build_model(config).weights().items()}
-    assert doctor.num_weights(config) == sum(sizes.values())
+    assert weight_count.num_weights(config) == sum(sizes.values())
     of_generator = [size for path, size in sizes.items() if path.startswith("b2a/")]
-    assert doctor.num_generator_weights(config) == 2 * sum(of_generator)
+    assert weight_count.num_generator_weights(config) == 2 * sum(of_generator)
 
 
 @pytest.mark.parametrize(("light", "count"), [(True, 134_047_128), (False, 670_786_968)])
@@ -286,7 +290,7 @@ def test_memory_is_estimated_within_15_percent_of_what_was_measured(options, mea
 
 def test_the_sums_of_accumulated_gradients_count():
     plain, summed = (doctor.memory_bytes(Config(accumulate=n)) for n in (1, 2))
-    assert summed - plain == pytest.approx(4 * doctor.num_weights(Config()), abs=1)
+    assert summed - plain == pytest.approx(4 * weight_count.num_weights(Config()), abs=1)
 
 
 @pytest.mark.parametrize(

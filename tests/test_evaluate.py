@@ -16,7 +16,7 @@ from tests import runs
 from ugatit_tf.errors import Failure
 from ugatit_tf.evaluation import evaluate, fid, kid
 from ugatit_tf.evaluation.inception import features_of
-from ugatit_tf.images import files
+from ugatit_tf.images import image_file
 from ugatit_tf.training import checkpoints
 from ugatit_tf.translation import load, translate
 
@@ -46,7 +46,7 @@ def config(tmp_path, monkeypatch):
 
 
 def features(paths):
-    return features_of(Small(None), (files.read(path) for path in paths))
+    return features_of(Small(None), (image_file.read(path) for path in paths))
 
 
 def paths_in(folder):
@@ -107,7 +107,7 @@ def test_the_table_says_what_it_is_a_table_of(config):
 
 @pytest.mark.parametrize(
     ("missing", "message"),
-    [("testA", "No folder .*testA"), ("checkpoint", "No checkpoint in")],
+    [("testA", "There is no folder .*testA"), ("checkpoint", "No checkpoint in")],
 )
 def test_what_is_missing_is_said(config, tmp_path, missing, message):
     place = {"testA": os.path.join(config.dataset_folder, "testA"), "checkpoint": config.run_folder}

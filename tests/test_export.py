@@ -13,7 +13,7 @@ from tests import made, runs
 from tests.tolerances import TOLERANCE
 from ugatit_tf.data import pipeline
 from ugatit_tf.errors import Failure
-from ugatit_tf.images import files
+from ugatit_tf.images import image_array, image_file
 from ugatit_tf.interchange import export
 from ugatit_tf.networks.model import build_model
 from ugatit_tf.translation import fit
@@ -67,8 +67,8 @@ def assert_levels(images, expected):
 
 def translated(case, images):
     """What the Keras model makes of uint8 images, and its heatmaps."""
-    out = case.generator(tf.constant(files.to_float(images)))
-    return files.to_uint8(out.image.numpy()), out.heatmap.numpy()
+    out = case.generator(tf.constant(image_array.to_float(images)))
+    return image_array.to_uint8(out.image.numpy()), out.heatmap.numpy()
 
 
 def test_a_process_with_tensorflow_alone_finds_no_difference_over_one_level(either):
@@ -127,10 +127,10 @@ def test_the_light_model_takes_any_size_in_multiples_of_4(light, height, width):
 def test_the_light_model_reflects_an_odd_size_as_the_program_does(light, height, width):
     images = levels(2, height, width, 3)
     how = fit.fit(height, width, "keep")
-    x = np.stack([how.apply(files.to_float(image)) for image in images])
+    x = np.stack([how.apply(image_array.to_float(image)) for image in images])
     out, found = light.generator(x), serve(light, images)
     expected = np.stack([how.undo(image) for image in out.image.numpy()])
-    assert_levels(found["images"], files.to_uint8(expected))
+    assert_levels(found["images"], image_array.to_uint8(expected))
     assert found["heatmap"].shape == (2, height, width)
     assert 0 <= found["heatmap"].min() <= found["heatmap"].max() <= 1
 
@@ -268,7 +268,7 @@ def test_encoded_images_of_any_size_become_what_the_test_phase_makes(either, tmp
         paths = []
         for number, shape in enumerate([(10, 31), (21, 6), (3, 3)]):
             paths.append(str(tmp_path / f"grey_{number}.png"))
-            files.write(paths[-1], levels(*shape, seed=number))
+            image_file.write(paths[-1], levels(*shape, seed=number))
     encoded = [open_bytes(path) for path in paths]
     out = either.loaded.signatures["encoded"](encoded=tf.constant(encoded))["encoded"]
     assert out.shape == [3]
@@ -276,8 +276,8 @@ def test_encoded_images_of_any_size_become_what_the_test_phase_makes(either, tmp
         assert data.startswith(b"\x89PNG")
         (tmp_path / "result.png").write_bytes(data)
         source = pipeline.load(path, size=size, channels=channels)
-        expected = files.to_uint8(either.generator(source[None]).image[0].numpy())
-        assert_levels(files.read(tmp_path / "result.png", channels=channels), expected)
+        expected = image_array.to_uint8(either.generator(source[None]).image[0].numpy())
+        assert_levels(image_file.read(tmp_path / "result.png", channels=channels), expected)
 
 
 @pytest.mark.parametrize("mode", ["grey", "transparent"])
@@ -289,8 +289,8 @@ def test_encoded_images_are_seen_as_the_test_phase_sees_them(light, tmp_path, mo
     out = light.loaded.signatures["encoded"](encoded=tf.constant([open_bytes(path)]))
     (tmp_path / "result.png").write_bytes(out["encoded"][0].numpy())
     source = pipeline.load(path, size=8, channels=3)
-    expected = files.to_uint8(light.generator(source[None]).image[0].numpy())
-    assert np.abs(files.read(tmp_path / "result.png").astype(int) - expected).max() <= 2
+    expected = image_array.to_uint8(light.generator(source[None]).image[0].numpy())
+    assert np.abs(image_file.read(tmp_path / "result.png").astype(int) - expected).max() <= 2
 
 
 def open_bytes(path):

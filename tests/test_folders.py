@@ -10,7 +10,7 @@ import pytest
 from tests import runs
 from ugatit_tf.data import folders
 from ugatit_tf.errors import Failure
-from ugatit_tf.images import files
+from ugatit_tf.images import image_file
 
 
 def test_a_part_knows_its_images_and_their_sizes(tmp_path):
@@ -34,7 +34,7 @@ def test_no_folder_is_a_part_without_images(tmp_path, kind):
 def test_a_thin_drawing_in_a_large_image_is_not_empty(tmp_path):
     pixels = np.full([1000, 1500, 3], 255, np.uint8)
     pixels[::100] = 0
-    files.write(tmp_path / "drawing.png", pixels)
+    image_file.write(tmp_path / "drawing.png", pixels)
     assert folders.examine(tmp_path).near_empty == []
 
 
@@ -102,7 +102,7 @@ def test_a_folder_of_good_images_warns_of_nothing(tmp_path, caplog):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (None, r"No folder .*trainA.* Expected JPEG.* in dataset/NAME/trainA"),
+        (None, r"There is no folder .*trainA.* Expected JPEG.* in dataset/NAME/trainA"),
         ({}, r"No readable image in .*trainA"),
         ({"only.png": b"text"}, r"No readable image in .*trainA"),
     ],

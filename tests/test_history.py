@@ -12,8 +12,8 @@ from ugatit_tf.training import history
 
 def split(*names):
     """A folder with images of these names, whose contents are their names."""
-    images = [folders.Image(n, (8, 8), num_bytes=1, digest=n, deviation=9.0) for n in names]
-    return folders.Part("folder", images, [])
+    images = [folders.ImageInfo(n, (8, 8), num_bytes=1, digest=n, deviation=9.0) for n in names]
+    return folders.Split("folder", images, [])
 
 
 def lines_of(folder):

@@ -11,7 +11,7 @@ from tests import runs
 from ugatit_tf.errors import Failure
 from ugatit_tf.evaluation import inception
 from ugatit_tf.evaluation.inception import Extractor, Protocol, features_of, kept
-from ugatit_tf.images import files
+from ugatit_tf.images import image_file
 from ugatit_tf.translation import devices
 
 
@@ -101,7 +101,7 @@ def test_features_are_kept_for_these_images_and_this_protocol(tmp_path):
     paths = runs.write_images(tmp_path / "in", ["a.png", "b.png"])
     extractor, folder = Counting(), str(tmp_path / "cache")
     first = kept(extractor, paths, folder)
-    np.testing.assert_allclose(first[:, 0], [files.read(p).mean() for p in paths], rtol=1e-6)
+    np.testing.assert_allclose(first[:, 0], [image_file.read(p).mean() for p in paths], rtol=1e-6)
     assert np.array_equal(kept(extractor, paths, folder), first)
     moved = [os.path.join(tmp_path, name) for name in ("x.png", "y.png")]
     for path, place in zip(paths, moved):

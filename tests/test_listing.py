@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks import listing
 from ugatit_tf.data import folders, packing
-from ugatit_tf.data.table import Image, Paths, Table
+from ugatit_tf.data.image_table import ImageInfo, ImagePaths, ImageTable
 
 COUNT = 3000
 
@@ -35,10 +35,10 @@ def test_a_part_keeps_less_than_150_bytes_an_image(dataset, kind):
 def test_a_table_gives_back_what_it_was_given():
     names = ["été 夏.png", os.fsdecode(b"latin-1 \xe9.png"), "", 'q"\n.png']
     given = [
-        Image(name, (2 * i + 1, 70_000), 10**12 + i, f"{i:064x}", i / 3)
+        ImageInfo(name, (2 * i + 1, 70_000), 10**12 + i, f"{i:064x}", i / 3)
         for i, name in enumerate(names)
     ]
-    table = Table()
+    table = ImageTable()
     for image in given:
         table.append(image)
     assert list(table) == given
@@ -49,14 +49,14 @@ def test_a_table_gives_back_what_it_was_given():
 
 def test_paths_are_made_when_they_are_asked_for_and_equal_a_list():
     made = []
-    paths = Paths(1_000_000, lambda index: made.append(index) or str(index))
+    paths = ImagePaths(1_000_000, lambda index: made.append(index) or str(index))
     assert (paths[7], paths[-1], paths[2:4]) == ("7", "999999", ["2", "3"])
     assert made == [7, 999_999, 2, 3]
-    assert Paths(2, str) == ["0", "1"] == Paths(2, str)
-    assert Paths(2, str) != ["0", "2"]
-    assert Paths(2, str) != ["0"]
-    assert Paths(2, str) != ("0", "1")
-    assert repr(Paths(2, str)) == "['0', '1']"
+    assert ImagePaths(2, str) == ["0", "1"] == ImagePaths(2, str)
+    assert ImagePaths(2, str) != ["0", "2"]
+    assert ImagePaths(2, str) != ["0"]
+    assert ImagePaths(2, str) != ("0", "1")
+    assert repr(ImagePaths(2, str)) == "['0', '1']"
 
 
 def test_the_benchmark_shows_time_and_memory_of_every_row(capsys, monkeypatch):

@@ -20,7 +20,7 @@ from PIL import Image
 import ugatit_tf
 from tests import made, runs
 from ugatit_tf.errors import Failure
-from ugatit_tf.images import files
+from ugatit_tf.images import image_array, image_file
 from ugatit_tf.interchange import generator_file
 from ugatit_tf.translation import devices
 from ugatit_tf.translation import load as module
@@ -61,8 +61,8 @@ def assert_levels(image, expected, most=1):
 
 def expected_of(generator, pixels):
     """What the generator makes of an image whose sides it takes as they are."""
-    out = generator(files.to_float(pixels)[None])
-    return files.to_uint8(out.image[0].numpy()), out.heatmap[0].numpy()
+    out = generator(image_array.to_float(pixels)[None])
+    return image_array.to_uint8(out.image[0].numpy()), out.heatmap[0].numpy()
 
 
 @pytest.mark.parametrize("place", ["run", "export", "export/a2b", "a2b.npz"])
@@ -93,10 +93,10 @@ def test_arrays_come_back_as_they_were(model, shape):
     pixels = levels(*shape)
     found = model.translate(pixels)
     assert (found.dtype, found.shape) == (np.uint8, shape)
-    exact = model.translate(files.to_float(pixels))
+    exact = model.translate(image_array.to_float(pixels))
     assert (exact.dtype, exact.shape) == (np.float32, shape)
     assert np.abs(exact).max() <= 1
-    np.testing.assert_array_equal(files.to_uint8(exact), found)
+    np.testing.assert_array_equal(image_array.to_uint8(exact), found)
 
 
 def test_a_batch_is_its_images_one_by_one(model):
@@ -175,7 +175,7 @@ def test_large_images_are_translated_in_tiles_and_look_alike(trained, model):
 
 
 def test_the_discriminators_look_at_the_result_in_the_size_of_training(trained, model):
-    image = files.to_float(levels(8, 8, 3))
+    image = image_array.to_float(levels(8, 8, 3))
     ((image, looked),) = model.outputs(image[None], "b2a", judged=True)
     local, deep = trained.networks.discriminator_a(image[None])
     for found, expected in ((looked.local, local), (looked.global_, deep)):
@@ -246,15 +246,15 @@ def test_what_is_much_larger_than_the_training_images_is_scaled_down_to_them(
 
 def test_a_large_image_is_translated_at_the_training_size_and_scaled_back(trained, model):
     large = np.kron(levels(8, 8, 3), np.ones([4, 4, 1], np.uint8))
-    small = model.fit_of(large.shape).apply(files.to_float(large))
+    small = model.fit_of(large.shape).apply(image_array.to_float(large))
     expected = trained.networks.a2b(small[None]).image[0].numpy()
-    expected = files.to_uint8(np.clip(scaled(expected, (32, 32)), -1, 1))
+    expected = image_array.to_uint8(np.clip(scaled(expected, (32, 32)), -1, 1))
     assert_levels(model.translate(large), expected)
 
 
 def test_a_path_is_its_image(model, tmp_path):
     pixels = levels(9, 8, 3)
-    files.write(tmp_path / "me.png", pixels, alpha=levels(9, 8))
+    image_file.write(tmp_path / "me.png", pixels, alpha=levels(9, 8))
     image = model.translate(tmp_path / "me.png")
     assert (image.size, image.mode) == ((8, 9), "RGBA")
     with Image.open(tmp_path / "me.png") as opened:
@@ -270,8 +270,8 @@ def test_grey_arrays_are_images_for_a_model_of_colours(model):
     np.testing.assert_array_equal(model.translate(pixels[0]), expected[0])
     np.testing.assert_array_equal(model.translate(pixels[0, ..., None]), expected[0])
     np.testing.assert_array_equal(model.translate(pixels[..., None]), expected)
-    exact = model.translate(files.to_float(pixels[0]))
-    np.testing.assert_array_equal(files.to_uint8(exact), expected[0])
+    exact = model.translate(image_array.to_float(pixels[0]))
+    np.testing.assert_array_equal(image_array.to_uint8(exact), expected[0])
 
 
 def test_colours_are_images_for_a_grey_model(full):
@@ -281,11 +281,13 @@ def test_colours_are_images_for_a_grey_model(full):
     expected = model.translate(brightness[..., None])
     assert_levels(model.translate(pixels), expected)
     assert_levels(model.translate(brightness[0]), expected[0, ..., 0])
-    colours = files.to_float(pixels[0])
+    colours = image_array.to_float(pixels[0])
     brightness = colours @ np.float32([0.299, 0.587, 0.114])  # not rounded to levels
     exact = model.translate(colours)
     assert exact.shape == (8, 8, 1)
-    assert_levels(files.to_uint8(exact), files.to_uint8(model.translate(brightness[..., None])))
+    assert_levels(
+        image_array.to_uint8(exact), image_array.to_uint8(model.translate(brightness[..., None]))
+    )
 
 
 def test_a_generator_of_nan_is_named(trained, monkeypatch):
@@ -481,14 +483,14 @@ def test_threads_share_the_devices_whatever_the_model_is_from(trained, place, mo
     def watched(found):
         networks.append(found["b2a"])
         meet.wait(60)
-        return found["b2a"](files.to_float(pixels)[None]).image.numpy()
+        return found["b2a"](image_array.to_float(pixels)[None]).image.numpy()
 
     pixels = levels(8, 8, 3)
     with ThreadPoolExecutor(2) as pool:
         one, other = pool.map(model._copies.use, [watched] * 2)
     assert networks[0] is not networks[1]
     np.testing.assert_array_equal(one, other)
-    assert_levels(files.to_uint8(one[0]), expected_of(trained.networks.b2a, pixels)[0])
+    assert_levels(image_array.to_uint8(one[0]), expected_of(trained.networks.b2a, pixels)[0])
 
 
 def test_networks_in_memory_stay_on_their_device(trained, monkeypatch):

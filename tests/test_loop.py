@@ -23,7 +23,7 @@ from ugatit_tf import command_line, tf_paths
 from ugatit_tf.config import Config
 from ugatit_tf.data import folders
 from ugatit_tf.errors import Failure
-from ugatit_tf.images import files
+from ugatit_tf.images import image_file
 from ugatit_tf.training import checkpoints, loop, metrics, samples
 from ugatit_tf.training.step import Trainer
 
@@ -233,7 +233,7 @@ def test_samples_come_at_their_period_and_at_the_end(straight):
 
 def test_a_sample_is_a_sheet_of_three_images_of_each_domain_and_changes(straight):
     folder = straight.root / "samples" / "tiny"
-    first, *_, last = (files.read(folder / f"step_{step:07d}.png") for step in SAMPLES)
+    first, *_, last = (image_file.read(folder / f"step_{step:07d}.png") for step in SAMPLES)
     assert first.shape == last.shape
     assert first.shape[0] > 6 * 8
     assert first.shape[1] > 7 * 8
@@ -385,8 +385,8 @@ def test_memory_and_speed_are_written(straight):
 def test_a_run_that_goes_on_shows_the_same_samples(straight, interrupted):
     for step in (10, 14):
         name = os.path.join("samples", "tiny", f"step_{step:07d}.png")
-        expected = files.read(straight.root / name)
-        np.testing.assert_array_equal(files.read(interrupted.root / name), expected)
+        expected = image_file.read(straight.root / name)
+        np.testing.assert_array_equal(image_file.read(interrupted.root / name), expected)
 
 
 def test_weights_move_and_optimizers_count(straight):

@@ -20,7 +20,7 @@ import tensorflow as tf
 import main
 from tests import made, reference, runs
 from ugatit_tf.data import demo
-from ugatit_tf.images import files
+from ugatit_tf.images.errors import UnreadableImage
 from ugatit_tf.phases import PHASES
 from ugatit_tf.sizes import smallest_image
 
@@ -265,7 +265,7 @@ def test_an_image_that_breaks_after_the_first_look_is_one_line(with_run, capsys,
     from ugatit_tf.translation import translate
 
     def broken(*_, **__):
-        raise files.UnreadableImage("testA/x.png", "the image is damaged")
+        raise UnreadableImage("testA/x.png", "the image is damaged")
 
     monkeypatch.setattr(translate.pipeline, "load", broken)
     assert "testA/x.png: the image is damaged" in refusal([*RUN, "test"], 1, capsys)

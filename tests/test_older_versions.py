@@ -15,7 +15,7 @@ import main
 import ugatit_tf
 from ugatit_tf.config_file import resolve
 from ugatit_tf.data import folders
-from ugatit_tf.images import files
+from ugatit_tf.images import image_file
 from ugatit_tf.training import checkpoints, history
 
 ARCHIVE = Path(__file__).parent / "golden" / "version_0.zip"
@@ -36,7 +36,7 @@ def test_a_model_of_before_translates_as_it_did(path):
     model = ugatit_tf.load(path)
     for name in sorted(os.listdir("expected")):
         image = np.asarray(model.translate(os.path.join("dataset", "old", "testA", name)))
-        expected = files.read(os.path.join("expected", name))
+        expected = image_file.read(os.path.join("expected", name))
         assert np.abs(image.astype(int) - expected).max() <= 1  # a level: rounding
 
 
@@ -55,4 +55,4 @@ def test_a_dataset_that_was_packed_before_is_the_same():
         packed = folders.examine(os.path.join("dataset", "old_packed", name))
         assert plain.fingerprint == packed.fingerprint
         for one, other in zip(plain.paths, packed.paths):
-            np.testing.assert_array_equal(files.read(one), files.read(other))
+            np.testing.assert_array_equal(image_file.read(one), image_file.read(other))

@@ -16,12 +16,12 @@ import tensorflow as tf
 
 import main
 from tests import made, runs
-from ugatit_tf import command_line
+from ugatit_tf import command_line, doctor
 from ugatit_tf.config import Config
-from ugatit_tf.data import doctor, folders, packing, pipeline, shards, storage
+from ugatit_tf.data import folders, packing, pipeline, shards, storage
 from ugatit_tf.errors import Failure
 from ugatit_tf.evaluation import evaluate
-from ugatit_tf.images import files
+from ugatit_tf.images import image_file
 from ugatit_tf.options import ConfigError
 from ugatit_tf.phases import PHASES
 from ugatit_tf.phases.pack import PackOptions
@@ -56,7 +56,7 @@ def rewrite(path, change):
 
 
 def write(path, content):
-    with storage.replacing(path) as beside, storage.opened(beside, "wb") as file:
+    with storage.replacing(path) as beside, storage.open_file(beside, "wb") as file:
         file.write(content)
 
 
@@ -68,11 +68,11 @@ def flipped(content, place=-30):
 
 
 def shard(target, part="trainA", number=0, count=2):
-    return storage.joined(target, f"{part}/{number:05d}-of-{count:05d}.tfrecord")
+    return storage.join(target, f"{part}/{number:05d}-of-{count:05d}.tfrecord")
 
 
 def pair(dataset):
-    return [folders.images_in(storage.joined(dataset, part)) for part in folders.TRAIN]
+    return [folders.images_in(storage.join(dataset, part)) for part in folders.TRAIN]
 
 
 def test_a_packed_part_is_the_part_that_was_packed(source, target, caplog):
@@ -88,7 +88,7 @@ def test_a_packed_part_is_the_part_that_was_packed(source, target, caplog):
         assert part.fingerprint == plain.fingerprint
         assert part.refused == []
         assert (part.smallest, part.largest) == (plain.smallest, plain.largest)
-        assert part.paths == [storage.joined(part.folder, p.name) for p in plain.images]
+        assert part.paths == [storage.join(part.folder, p.name) for p in plain.images]
         for packed, path in zip(part.paths, plain.paths):
             assert packed.read_bytes() == Path(path).read_bytes()
             assert os.path.basename(packed) == os.path.basename(path)
@@ -120,7 +120,7 @@ def test_other_programs_read_the_shards(source, target):
 
 def test_the_manifest_is_json_that_says_where_everything_is(source, target):
     parts, _ = packing.pack(source, target, count=2)
-    told = json.loads(storage.read_bytes(storage.joined(target, "trainA/manifest.json")))
+    told = json.loads(storage.read_bytes(storage.join(target, "trainA/manifest.json")))
     assert told["ugatit_tf_packed"] == 1
     rows = [dict(zip(told["columns"], row)) for row in told["pictures"]]
     contents = [storage.read_bytes(shard(target, number=number)) for number in range(2)]
@@ -130,7 +130,7 @@ def test_the_manifest_is_json_that_says_where_everything_is(source, target):
     assert [about["records"] for about in told["shards"]] == [3, 3]
     for row, image in zip(rows, parts["trainA"].images):
         record = contents[row["shard"]][row["offset"] :][: row["length"]]
-        assert shards.content_of(record)[0] == row["name"] == image.name
+        assert shards.parse_example(record)[0] == row["name"] == image.name
         assert (row["height"], row["width"]) == image.size
         assert row["deviation"] == image.deviation
 
@@ -164,21 +164,21 @@ def test_another_packed_dataset_is_never_replaced(source, target, change):
 
 
 def test_a_folder_of_other_files_is_left_alone(source, target):
-    path = storage.joined(target, "testA/holiday.png")
+    path = storage.join(target, "testA/holiday.png")
     write(path, b"mine")
-    with pytest.raises(Failure, match="testA holds holiday.png, which is not of a packed"):
+    with pytest.raises(Failure, match="testA holds holiday.png, which is not part of a packed"):
         packing.pack(source, target)
     assert storage.read_bytes(path) == b"mine"
-    assert storage.listed(target) == ["testA"]
+    assert storage.list_folder(target) == ["testA"]
 
 
 def test_shards_of_another_program_are_left_alone(source, target):
-    path = storage.joined(target, "testA/00000-of-00005.tfrecord")
+    path = storage.join(target, "testA/00000-of-00005.tfrecord")
     write(path, b"mine")
-    with pytest.raises(Failure, match="00000-of-00005.tfrecord, which is not of a packed"):
+    with pytest.raises(Failure, match="00000-of-00005.tfrecord, which is not part of a packed"):
         packing.pack(source, target)
     assert storage.read_bytes(path) == b"mine"
-    assert storage.listed(target) == ["testA"]
+    assert storage.list_folder(target) == ["testA"]
 
 
 @pytest.mark.parametrize("fails", ["second shard", "second manifest"])
@@ -198,18 +198,18 @@ def test_what_fails_in_the_middle_leaves_nothing_and_can_be_repeated(
     with pytest.raises(OSError, match="No space left"):
         packing.pack(source, target, count=2)
     for part in ("trainA", "trainB", "testA"):
-        folder = storage.joined(target, part)
-        assert not storage.is_folder(folder) or storage.listed(folder) == []
+        folder = storage.join(target, part)
+        assert not storage.is_folder(folder) or storage.list_folder(folder) == []
     _, there = packing.pack(source, target, count=2)
     assert not there
 
 
 def test_what_a_killed_process_left_is_cleared_away(source, target):
     for name in (packing.MARK, "00000-of-00007.tfrecord", ".0123abc.unfinished"):
-        write(storage.joined(target, f"trainA/{name}"), b"half")
+        write(storage.join(target, f"trainA/{name}"), b"half")
     packing.pack(source, target, count=2)
     names = ["00000-of-00002.tfrecord", "00001-of-00002.tfrecord", "manifest.json"]
-    assert storage.listed(storage.joined(target, "trainA")) == names
+    assert storage.list_folder(storage.join(target, "trainA")) == names
 
 
 def test_a_file_that_changes_while_it_is_packed_is_a_failure(source, target, monkeypatch):
@@ -252,7 +252,7 @@ def test_a_shard_that_is_not_whole_is_a_failure_at_the_start(source, target, cha
     else:
         storage.remove(path)
     with pytest.raises(Failure, match=f"00001-of-00002.tfrecord {message}"):
-        folders.examine(storage.joined(target, "trainA"))
+        folders.examine(storage.join(target, "trainA"))
 
 
 DEEP = b"[" * 100_000 + b"]" * 100_000
@@ -269,12 +269,12 @@ def signed(manifest):
 def test_a_damaged_record_is_a_failure_that_names_shard_and_image(source, target, place):
     packing.pack(source, target, count=2)
     rewrite(shard(target), lambda content: flipped(content, place))
-    paths = folders.examine(storage.joined(target, "trainA")).paths  # lengths alone are right
+    paths = folders.examine(storage.join(target, "trainA")).paths  # lengths alone are right
     damaged = paths[0 if place > 0 else 2]
     with pytest.raises(Failure, match="00000-of-00002.tfrecord") as caught:
-        files.read(damaged)
+        image_file.read(damaged)
     assert os.path.basename(damaged) in str(caught.value)
-    assert files.read(paths[1]).shape == (10, 14, 3)
+    assert image_file.read(paths[1]).shape == (10, 14, 3)
 
 
 def test_the_doctor_reads_all_shards_and_training_only_their_lengths(source, target):
@@ -316,17 +316,17 @@ def test_the_doctor_reads_all_shards_and_training_only_their_lengths(source, tar
 )
 def test_a_damaged_manifest_is_a_failure_that_names_it(source, target, change):
     packing.pack(source, target)
-    rewrite(storage.joined(target, "trainA/manifest.json"), change)
+    rewrite(storage.join(target, "trainA/manifest.json"), change)
     with pytest.raises(Failure, match="trainA/manifest.json is damaged"):
-        folders.examine(storage.joined(target, "trainA"))
+        folders.examine(storage.join(target, "trainA"))
 
 
 def test_a_later_format_is_refused_by_its_number(source, target):
     packing.pack(source, target)
-    path = storage.joined(target, "trainA/manifest.json")
+    path = storage.join(target, "trainA/manifest.json")
     rewrite(path, lambda content: content.replace(b'packed": 1', b'packed": 2'))
     with pytest.raises(Failure, match="packed in format 2; this is 1"):
-        folders.examine(storage.joined(target, "trainA"))
+        folders.examine(storage.join(target, "trainA"))
 
 
 def test_a_manifest_of_something_else_is_one_more_file(tmp_path):
@@ -388,7 +388,7 @@ def test_the_options_belong_to_the_phase():
 @pytest.mark.parametrize("where", ["packed", "far"])
 def test_test_images_are_translated_and_measured_wherever_they_are(tmp_path, monkeypatch, where):
     config = runs.config_in(tmp_path, inception="random")
-    runs.write_dataset(config.dataset_folder, parts=packing.PART_NAMES, count=7)
+    runs.write_dataset(config.dataset_folder, parts=packing.SPLITS, count=7)
     runs.make_run(config)
     other = {"packed": {"dataset": "tiny_packed"}, "far": {}}[where]
     if where == "far":
@@ -441,13 +441,13 @@ def test_training_on_a_damaged_record_is_one_line_that_names_it(tmp_path, capsys
     words = [f"--{name}={value}" for name, value in given.items()]
     assert main.main(words) == 1
     told = f"{shard(config.dataset_folder, count=1)} is damaged at the image trainA_0.png."
-    assert errors(capsys) == [f"error: {told} {shards.ANEW}"]
+    assert errors(capsys) == [f"error: {told} {shards.PACK_AGAIN}"]
     batches = pipeline.batches(*pair(config.dataset_folder), config)
     phase = dataclasses.replace(PHASES["doctor"], run=lambda *_: next(iter(batches)))
     monkeypatch.setitem(PHASES, "doctor", phase)
     assert main.main(["--phase=doctor", *words]) == 1
     (error,) = errors(capsys)
-    assert error.endswith(f" {told} {shards.ANEW}")
+    assert error.endswith(f" {told} {shards.PACK_AGAIN}")
     assert "{{" not in error
 
 

@@ -1,4 +1,4 @@
-"""Colours, overlays and grids, down to the pixel where a person can say which."""
+"""Colors, overlays and grids, down to the pixel where a person can say which."""
 
 import numpy as np
 import pytest
@@ -7,24 +7,24 @@ from PIL import ImageFont
 from ugatit_tf.images import panels
 
 RED = np.full([2, 2, 3], (255, 0, 0), np.uint8)
-GREY = np.full([2, 2, 1], 100, np.uint8)
+GRAY = np.full([2, 2, 1], 100, np.uint8)
 
 
-def test_the_colour_map_goes_from_blue_over_pink_to_yellow():
-    colours = panels.colour_map(np.array([[0, 0.0625, 0.5, 1]]))
+def test_the_color_map_goes_from_blue_over_pink_to_yellow():
+    colors = panels.color_map(np.array([[0, 0.0625, 0.5, 1]]))
     between = (64, 105, 208)  # halfway from (2, 107, 197) to (127, 103, 220), even
     expected = [[(2, 107, 197), between, (255, 135, 154), (247, 247, 107)]]
-    np.testing.assert_allclose(colours, expected, atol=0.5)
-    assert colours.dtype == np.uint8
+    np.testing.assert_allclose(colors, expected, atol=0.5)
+    assert colors.dtype == np.uint8
 
 
-def test_the_colour_map_clips():
-    outside, ends = panels.colour_map([[-3.0, 7.0]]), panels.colour_map([[0.0, 1.0]])
+def test_the_color_map_clips():
+    outside, ends = panels.color_map([[-3.0, 7.0]]), panels.color_map([[0.0, 1.0]])
     np.testing.assert_array_equal(outside, ends)
 
 
-def test_the_colours_grow_brighter_evenly_and_are_never_dark():
-    rgb = panels.colour_map(np.linspace(0, 1, 256)[None])[0] / 255
+def test_the_colors_grow_brighter_evenly_and_are_never_dark():
+    rgb = panels.color_map(np.linspace(0, 1, 256)[None])[0] / 255
     linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)  # IEC 61966
     luminance = linear @ (0.2126, 0.7152, 0.0722)
     lightness = 116 * np.cbrt(luminance) - 16  # CIE L*
@@ -50,12 +50,12 @@ def test_a_heatmap_is_normalized_to_its_range(heatmap, expected):
     np.testing.assert_allclose(normalized, expected)
 
 
-@pytest.mark.parametrize("image", [RED, GREY])
-def test_an_overlay_goes_from_the_image_to_the_colours(image):
+@pytest.mark.parametrize("image", [RED, GRAY])
+def test_an_overlay_goes_from_the_image_to_the_colors(image):
     heatmap = np.array([[0, 1], [2, 4]])
-    image, colours = np.broadcast_to(image, [2, 2, 3]), panels.colour_map(heatmap / 4)
+    image, colors = np.broadcast_to(image, [2, 2, 3]), panels.color_map(heatmap / 4)
     for strength in (0, 0.25, 1):
-        expected = (1 - strength) * image + strength * colours.astype(float)
+        expected = (1 - strength) * image + strength * colors.astype(float)
         found = panels.overlay(image, heatmap, strength=strength)
         assert found.dtype == np.uint8
         np.testing.assert_allclose(found, expected, atol=0.5)
@@ -63,12 +63,12 @@ def test_an_overlay_goes_from_the_image_to_the_colours(image):
 
 def test_a_heatmap_is_made_as_large_as_the_image():
     image = np.zeros([6, 8, 3], np.uint8)
-    coloured = panels.overlay(image, [[0.0, 1.0]], strength=1)
-    assert coloured.shape == (6, 8, 3)
-    blue, red = coloured[:, :, 2].astype(int), coloured[:, :, 0].astype(int)
+    colored = panels.overlay(image, [[0.0, 1.0]], strength=1)
+    assert colored.shape == (6, 8, 3)
+    blue, red = colored[:, :, 2].astype(int), colored[:, :, 0].astype(int)
     assert (blue[:, 0] > red[:, 0]).all()
     assert (red[:, -1] > blue[:, -1]).all()
-    assert len(np.unique(coloured[0], axis=0)) > 4  # a smooth way between the two
+    assert len(np.unique(colored[0], axis=0)) > 4  # a smooth way between the two
 
 
 def test_wrong_arguments_of_an_overlay_are_errors():
@@ -79,7 +79,7 @@ def test_wrong_arguments_of_an_overlay_are_errors():
 
 
 def test_a_grid_puts_images_in_rows_with_white_between():
-    image = panels.grid([[RED, GREY], [None, RED]], gap=1, min_tile=2)
+    image = panels.grid([[RED, GRAY], [None, RED]], gap=1, min_tile=2)
     expected = np.full([5, 5, 3], 255)
     expected[0:2, 0:2] = expected[3:5, 3:5] = (255, 0, 0)
     expected[0:2, 3:5] = 100
@@ -125,14 +125,14 @@ def test_titles_are_drawn_outside_the_images_and_are_not_cut(title):
     [("Input", 500, "Input", 20), ("Reconstruction", 100, "Reconstruction", None)],
 )
 def test_a_title_is_made_smaller_before_it_is_cut(title, room, expected, size):
-    found, font = panels.fitted(title, room, 20)
+    found, font = panels.fit_title(title, room, 20)
     assert found == expected
     assert font.getlength(found) <= room
     assert font.size == size or panels.SMALLEST_FONT <= font.size < 20
 
 
 def test_a_title_that_is_still_too_long_ends_in_dots():
-    found, font = panels.fitted("a title of very many words", 60, 20)
+    found, font = panels.fit_title("a title of very many words", 60, 20)
     assert found.startswith("a title")
     assert found.endswith("...")
     assert font.size == panels.SMALLEST_FONT

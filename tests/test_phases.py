@@ -11,7 +11,7 @@ import main
 from tests import made
 from ugatit_tf import command_line
 from ugatit_tf.errors import Failure
-from ugatit_tf.images import files
+from ugatit_tf.images import image_array, image_file
 
 PROGRAM = os.path.dirname(os.path.abspath(main.__file__))
 WITHOUT_TENSORFLOW = """
@@ -35,9 +35,11 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.delenv("TF_CONFIG", raising=False)
     image = made.images(1, 8, 8, 3)[0]
     for part in ("trainA", "trainB", "testA", "testB"):
-        files.write(os.path.join("dataset", "tiny", part, "1.png"), files.to_uint8(image))
+        image_file.write(
+            os.path.join("dataset", "tiny", part, "1.png"), image_array.to_uint8(image)
+        )
     for part in ("in", "sources", "one"):
-        files.write(os.path.join(part, "1.png"), files.to_uint8(image))
+        image_file.write(os.path.join(part, "1.png"), image_array.to_uint8(image))
     os.makedirs("checkpoint/tiny/step_0000003")
     made.tiny_config(dataset="tiny", img_ch=3).save("checkpoint/tiny")
     os.makedirs("dataset/empty/trainA")
@@ -85,7 +87,10 @@ def refusal(argv):
         (["--dataset", "tiny", "--strategy", "multi_worker"], "needs TF_CONFIG in the environ"),
         ([*EVALUATE, "--run", "x"], "No checkpoint in checkpoint/x"),
         ([*EVALUATE, "--fake_dir", "in"], "--fake_dir in has no folder a2b"),
-        ([*EVALUATE[:2], "--dataset", "empty"], "No folder dataset/empty/testA. To measure"),
+        (
+            [*EVALUATE[:2], "--dataset", "empty"],
+            "There is no folder dataset/empty/testA. To measure",
+        ),
         ([*TRANSLATE, "--run", "x", "--input", "in", "--output", "out"], "No checkpoint"),
         ([*TRANSLATE, "--input", "none", "--output", "out"], "--input none: nothing is there"),
         ([*TRANSLATE, "--input", "in", "--output", "in"], "is one of the images to translate"),

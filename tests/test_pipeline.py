@@ -10,9 +10,9 @@ import tensorflow as tf
 from tests import made, runs
 from tests.tolerances import LAYER, TOLERANCE
 from ugatit_tf.data import folders, pipeline
-from ugatit_tf.images import files
+from ugatit_tf.images import image_file
 
-STEP = 10  # grey levels between the flat images, so that each tells its own number
+STEP = 10  # gray levels between the flat images, so that each tells its own number
 RAMP = np.repeat(np.linspace(20, 230, 8).astype(np.uint8)[None, :, None], 8, 0)  # dark to light
 
 
@@ -23,13 +23,13 @@ def config(**options):
 def flat_images(folder, count):
     paths = [str(folder / f"{number}.png") for number in range(count)]
     for number, path in enumerate(paths):
-        files.write(path, np.full([4, 6, 3], STEP * number, np.uint8))
+        image_file.write(path, np.full([4, 6, 3], STEP * number, np.uint8))
     return paths
 
 
 @pytest.fixture
 def flat(tmp_path):
-    """Paths of 7 and of 5 images of one colour each."""
+    """Paths of 7 and of 5 images of one color each."""
     return flat_images(tmp_path / "A", 7), flat_images(tmp_path / "B", 5)
 
 
@@ -125,7 +125,7 @@ def test_the_seed_decides_order_and_look(tmp_path):
 
 def test_about_half_of_the_samples_are_flipped_in_each_domain_for_itself(tmp_path):
     path = str(tmp_path / "ramp.png")
-    files.write(path, np.repeat(RAMP, 3, -1))
+    image_file.write(path, np.repeat(RAMP, 3, -1))
     dataset = pipeline.batches([path], [path], config()).take(400)
     images = np.array(list(dataset.as_numpy_iterator()))
     flipped = images[:, :, 0, 0, 0, 0] > images[:, :, 0, 0, -1, 0]  # [400, 2]
@@ -189,7 +189,7 @@ def test_resizing_takes_the_neighbours_of_half_pixel_centres_and_no_others(row, 
 @pytest.mark.parametrize(("height", "width"), [(8, 8), (5, 13), (21, 6)])
 def test_a_file_becomes_a_square_in_minus_one_to_one(tmp_path, height, width):
     (path,) = runs.write_images(str(tmp_path), ["a.png"], height=height, width=width)
-    expected = witness_resize(files.read(path).astype(float), 8) / 127.5 - 1
+    expected = witness_resize(image_file.read(path).astype(float), 8) / 127.5 - 1
     image = pipeline.load(path, size=8, channels=3)
     assert image.dtype == tf.float32
     np.testing.assert_allclose(image.numpy(), expected, **TOLERANCE["float32"])
@@ -222,7 +222,7 @@ def test_a_batch_has_its_shape_before_and_after_it_is_computed(
 
 def test_one_channel_is_the_brightness(tmp_path):
     path = str(tmp_path / "red.png")
-    files.write(path, np.full([4, 4, 3], (255, 0, 0), np.uint8))
+    image_file.write(path, np.full([4, 4, 3], (255, 0, 0), np.uint8))
     image = pipeline.load(path, size=8, channels=1)
     np.testing.assert_allclose(image, np.full([8, 8, 1], 76 / 127.5 - 1), **TOLERANCE["float32"])
 

@@ -8,9 +8,10 @@ import pytest
 import tensorflow as tf
 
 from tests import made, runs
-from ugatit_tf.data import doctor, folders, pipeline, storage
+from ugatit_tf import doctor
+from ugatit_tf.data import folders, pipeline, storage
 from ugatit_tf.errors import Failure
-from ugatit_tf.images import files
+from ugatit_tf.images.errors import UnreadableImage
 
 NAMES = ["été 夏.png", "#a?b&c=d 100%.png", "plain.png"]
 
@@ -42,7 +43,7 @@ def both(tmp_path, far):
 
 
 def test_a_remote_folder_is_examined_like_a_local_one(both):
-    near, far = (folders.examine(storage.joined(place, "trainA")) for place in both)
+    near, far = (folders.examine(storage.join(place, "trainA")) for place in both)
     assert list(far.images) == list(near.images)
     assert len(far.images) == len(NAMES) + 1
     assert far.refused == near.refused == [("page.png", near.refused[0][1])]
@@ -55,7 +56,7 @@ def test_batches_of_a_remote_dataset_are_those_of_a_local_one(both, cache):
     config = made.tiny_config(img_ch=3, batch_size=2, cache=cache)
     found, named = [], []
     for place in both:
-        paths = [folders.images_in(storage.joined(place, part)) for part in folders.TRAIN]
+        paths = [folders.images_in(storage.join(place, part)) for part in folders.TRAIN]
         found.append(list(pipeline.batches(*paths, config).take(6).as_numpy_iterator()))
         named.append(pipeline.names_of_step(*paths, config, 3))
     np.testing.assert_array_equal(*found)
@@ -86,7 +87,7 @@ def test_one_image_of_a_remote_folder_can_be_loaded_by_its_path(both):
 def test_a_remote_folder_that_is_not_there_is_a_part_without_images(far):
     part = folders.examine(f"{far}/trainA")
     assert (list(part.images), part.refused) == ([], [])
-    with pytest.raises(Failure, match="No folder ram://.*trainA. Expected"):
+    with pytest.raises(Failure, match="There is no folder ram://.*trainA. Expected"):
         folders.images_in(f"{far}/trainA")
 
 
@@ -96,7 +97,7 @@ def test_a_folder_in_a_remote_folder_is_no_image(both):
 
 
 def test_an_image_that_is_gone_is_unreadable(far):
-    with pytest.raises(files.UnreadableImage, match="ram://.*a.png: no such file"):
+    with pytest.raises(UnreadableImage, match="ram://.*a.png: no such file"):
         pipeline.load(f"{far}/a.png", size=8, channels=3)
 
 
@@ -109,7 +110,7 @@ def test_a_line_that_is_down_stops_rather_than_leaving_images_out(both, monkeypa
     def failing(path, mode="rb"):
         raise tf.errors.UnavailableError(None, None, "no connection\nat all")
 
-    monkeypatch.setattr(storage, "opened", failing)
+    monkeypatch.setattr(storage, "open_file", failing)
     with pytest.raises(Failure, match="ram://.* cannot be read: no connection. Check"):
         folders.examine(f"{both[1]}/trainA")
 
@@ -120,8 +121,8 @@ def test_the_doctor_examines_a_remote_dataset(both, tmp_path):
         folder, _, name = place.rpartition("/")
         config = made.tiny_config(dataset_dir=folder, dataset=name, img_ch=3)
         reports.append(doctor.check(config))
-    assert [part.fingerprint for part in reports[0].parts.values()] == [
-        part.fingerprint for part in reports[1].parts.values()
+    assert [part.fingerprint for part in reports[0].splits.values()] == [
+        part.fingerprint for part in reports[1].splits.values()
     ]
     assert [len(report.warnings) for report in reports] == [len(reports[0].warnings)] * 2
 
@@ -129,40 +130,20 @@ def test_the_doctor_examines_a_remote_dataset(both, tmp_path):
 @pytest.mark.parametrize("name", [b"latin-1 \xe9", "夏 #?".encode()])
 def test_a_file_appears_in_its_place_whole_or_not_at_all(tmp_path, far, name):
     for folder in (str(tmp_path / os.fsdecode(name)), far):
-        path = storage.joined(folder, "a.bin")
+        path = storage.join(folder, "a.bin")
         for content, fails in ((b"old", False), (b"new", True), (b"newer", False)):
             try:
-                with storage.replacing(path) as beside, storage.opened(beside, "wb") as file:
+                with storage.replacing(path) as beside, storage.open_file(beside, "wb") as file:
                     file.write(content)
                     if fails:
                         raise KeyboardInterrupt
             except KeyboardInterrupt:
                 content = b"old"
             assert storage.read_bytes(path) == content
-            assert storage.listed(folder) == ["a.bin"]
+            assert storage.list_folder(folder) == ["a.bin"]
         assert storage.num_bytes(path) == 5
         assert storage.read_bytes(path, 1, 3) == b"ewe"
         assert storage.read_bytes(path, 9, 3) == b""
         storage.remove(path)
         storage.remove(path)
         assert storage.num_bytes(path) is None
-
-
-def test_work_is_done_ahead_in_order_and_within_bounds():
-    begun = []
-
-    def double(number):
-        begun.append(number)
-        return 2 * number
-
-    found = storage.ahead(double, range(1000), threads=2)
-    assert [next(found) for _ in range(3)] == [0, 2, 4]
-    assert max(begun) < 3 + storage.AHEAD * 2
-    assert list(found) == [2 * number for number in range(3, 1000)]
-
-
-def test_what_fails_ahead_is_raised_in_its_turn():
-    found = storage.ahead(lambda number: 1 / (3 - number), range(10))
-    assert [next(found) for _ in range(3)] == [1 / 3, 1 / 2, 1]
-    with pytest.raises(ZeroDivisionError):
-        next(found)

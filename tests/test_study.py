@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 
-from ugatit_tf.images import report, study
+from ugatit_tf.images import html_page, study
 
 
 def image(seed):
@@ -46,5 +46,5 @@ def test_the_page_needs_nothing_but_itself(tmp_path):
     page = page_of(tmp_path)
     assert "http://" not in page and "https://" not in page
     for text in (study.STYLE, study.SCRIPT):
-        assert report.policy_hash(text) in page and text in page
+        assert html_page.policy_hash(text) in page and text in page
     assert " style=" not in page and " onclick=" not in page

@@ -28,6 +28,26 @@ def test_results_come_in_order_and_no_more_than_the_limit_is_on_the_way():
     assert max(most) <= 5
 
 
+def test_work_is_done_ahead_in_order_and_within_bounds():
+    begun = []
+
+    def double(number):
+        begun.append(number)
+        return 2 * number
+
+    found = threads.map_ahead(double, range(1000), count=2)
+    assert [next(found) for _ in range(3)] == [0, 2, 4]
+    assert max(begun) < 3 + threads.AHEAD * 2
+    assert list(found) == [2 * number for number in range(3, 1000)]
+
+
+def test_what_fails_ahead_is_raised_in_its_turn():
+    found = threads.map_ahead(lambda number: 1 / (3 - number), range(10))
+    assert [next(found) for _ in range(3)] == [1 / 3, 1 / 2, 1]
+    with pytest.raises(ZeroDivisionError):
+        next(found)
+
+
 def test_batches_are_of_neighbours_alike():
     batches = list(threads.batches("aaabbacccc", 3, key=lambda letter: letter))
     assert ["".join(batch) for batch in batches] == ["aaa", "bb", "a", "ccc", "c"]

@@ -13,9 +13,11 @@ import pytest
 import tensorflow as tf
 
 from tests import runs
+from ugatit_tf import atomic
 from ugatit_tf.data import pipeline
 from ugatit_tf.errors import Failure
-from ugatit_tf.images import files, panels
+from ugatit_tf.images import image_array, image_file, panels
+from ugatit_tf.images.errors import UnreadableImage
 from ugatit_tf.translation import translate
 
 TEST_A = ["face.png", "twin.jpg", "twin.png", "夏 photo.webp"]
@@ -68,23 +70,25 @@ def test_each_direction_has_its_folders_and_its_own_names(tested):
 def test_an_image_is_what_the_model_makes_of_it(tested, direction, part):
     image = source(tested.config, part, "face.png")
     out = getattr(tested.model, direction)(image[None])
-    expected = files.to_uint8(out.image[0].numpy())
-    assert_levels(files.read(os.path.join(tested.folder, direction, "face.png")), expected)
-    attention = panels.overlay(files.to_uint8(image), out.heatmap[0].numpy())
-    found = files.read(os.path.join(tested.folder, f"{direction}_attention", "face.png"))
+    expected = image_array.to_uint8(out.image[0].numpy())
+    assert_levels(image_file.read(os.path.join(tested.folder, direction, "face.png")), expected)
+    attention = panels.overlay(image_array.to_uint8(image), out.heatmap[0].numpy())
+    found = image_file.read(os.path.join(tested.folder, f"{direction}_attention", "face.png"))
     assert_levels(found, attention)
 
 
 def test_images_of_one_name_in_both_domains_have_each_their_result(tested):
-    there, back = (files.read(os.path.join(tested.folder, d, "face.png")) for d in ("a2b", "b2a"))
+    there, back = (
+        image_file.read(os.path.join(tested.folder, d, "face.png")) for d in ("a2b", "b2a")
+    )
     assert np.any(there != back)
 
 
 def test_images_of_one_stem_have_each_their_result(tested):
     for name in ("twin.jpg", "twin.png"):
         out = tested.model.a2b(source(tested.config, "testA", name)[None])
-        found = files.read(os.path.join(tested.folder, "a2b", f"{name}.png"))
-        assert_levels(found, files.to_uint8(out.image[0].numpy()))
+        found = image_file.read(os.path.join(tested.folder, "a2b", f"{name}.png"))
+        assert_levels(found, image_array.to_uint8(out.image[0].numpy()))
 
 
 @pytest.mark.parametrize(
@@ -177,11 +181,11 @@ def test_one_missing_test_folder_is_no_obstacle_and_grey_stays_grey(tmp_path):
     model = runs.make_run(config)
     folder = os.path.dirname(translate.test(config))
     assert names_in(folder) == ["b2a", "b2a_attention", "index.html"]
-    image = files.read(os.path.join(folder, "b2a", "a.png"))
+    image = image_file.read(os.path.join(folder, "b2a", "a.png"))
     np.testing.assert_array_equal(image, np.repeat(image[:, :, :1], 3, -1))
     out = model.b2a(source(config, "testB", "a.png")[None])
-    assert_levels(image[:, :, :1], files.to_uint8(out.image[0].numpy()))
-    attention = files.read(os.path.join(folder, "b2a_attention", "a.png"))
+    assert_levels(image[:, :, :1], image_array.to_uint8(out.image[0].numpy()))
+    attention = image_file.read(os.path.join(folder, "b2a_attention", "a.png"))
     assert np.any(attention[..., 0] != attention[..., 2])
 
 
@@ -229,7 +233,7 @@ def translated_in(folder, tested, config):
     assert names == [(d, f"{i}.png") for d in ("A to B", "B to A") for i in range(6)]
     counts = {network.experimental_get_tracing_count() for network in networks.values()}
     assert counts == {1}
-    return {name: files.read(folder / name) for name in runs.bytes_below(folder)}
+    return {name: image_file.read(folder / name) for name in runs.bytes_below(folder)}
 
 
 @pytest.mark.parametrize(("batch", "xla"), [(1, False), (4, False), (4, True)])
@@ -244,7 +248,7 @@ def test_batches_and_xla_change_no_level_but_by_rounding_and_trace_once(
         for i in range(6):
             name = f"{i}.png"
             out = getattr(tested.model, direction)(source(config, "testA", name)[None])
-            expected = files.to_uint8(out.image[0].numpy())
+            expected = image_array.to_uint8(out.image[0].numpy())
             assert_levels(found[os.path.join(direction, name)], expected)
 
 
@@ -252,19 +256,19 @@ def test_an_image_that_breaks_after_the_first_look_is_named(folder_of_six, monke
     paths = translate.folders.images_in(os.path.join(folder_of_six.dataset_folder, "testA"))
     monkeypatch.setattr(translate.folders, "images_in", lambda _: paths)
     os.truncate(paths[4], 60)
-    assert_fails(folder_of_six, files.UnreadableImage, "testA.4.png: the image is damaged")
+    assert_fails(folder_of_six, UnreadableImage, "testA.4.png: the image is damaged")
 
 
 @pytest.mark.parametrize("full", ["4.png", "index.html"])
 def test_a_full_disk_is_the_error_that_the_system_gives(folder_of_six, monkeypatch, full):
-    replacing = files.replacing
+    replacing = atomic.replacing
 
     def failing(path, **options):
         if os.path.basename(path) == full:
             raise OSError(errno.ENOSPC, "No space left on device", str(path))
         return replacing(path, **options)
 
-    monkeypatch.setattr(files, "replacing", failing)
+    monkeypatch.setattr(atomic, "replacing", failing)
     assert_fails(folder_of_six, OSError, f"No space left on device: .*{full}")
 
 

@@ -10,7 +10,8 @@ import main
 from tests import runs
 from tests.test_video_file import drawn, length_of, sound_of, source
 from ugatit_tf.errors import Failure
-from ugatit_tf.images import files, video_file
+from ugatit_tf.images import video_file
+from ugatit_tf.images.errors import UnreadableImage
 from ugatit_tf.translation import devices, load, video
 from ugatit_tf.translation.options import TranslateOptions
 
@@ -33,7 +34,7 @@ def original(tmp_path_factory):
 
 
 def frames_of(path):
-    return list(video_file.frames(video_file.opened(path)))
+    return list(video_file.frames(video_file.open_video(path)))
 
 
 def translated(model, original, tmp_path, output="out.mp4", **options):
@@ -47,7 +48,7 @@ def test_a_video_of_fifty_frames_comes_back_with_its_length_rate_and_sound(
     model, original, tmp_path
 ):
     path, count, *_ = translated(model, original, tmp_path)
-    found, before = video_file.opened(path), video_file.opened(original)
+    found, before = video_file.open_video(path), video_file.open_video(original)
     assert count == found.num_frames == before.num_frames == 50
     assert (found.fps, found.width, found.height) == (before.fps, before.width, before.height)
     assert length_of(path) == pytest.approx(length_of(original), abs=0.04)
@@ -86,19 +87,19 @@ def test_smoothing_takes_from_the_last_frame(model, original, tmp_path):
 
 def test_a_moving_gif_becomes_one_and_goes_into_a_folder_under_its_name(model, tmp_path):
     path = tmp_path / "moves.gif"
-    with video_file.writing(path, width=64, height=48, fps=10) as append:
+    with video_file.writer(path, width=64, height=48, fps=10) as append:
         for number in range(6):
             append(drawn(number))
     target, count, *_ = translated(model, path, tmp_path, "out")
     assert (target, count) == (str(tmp_path / "out" / "moves.gif"), 6)
     assert len(frames_of(target)) == 6
     target, *_ = translated(model, path, tmp_path, "moves.mp4")
-    assert video_file.opened(target).fps == 10
+    assert video_file.open_video(target).fps == 10
 
 
 def test_a_moving_gif_that_is_to_be_an_image_is_one(tmp_path):
     path = tmp_path / "moves.gif"
-    with video_file.writing(path, width=8, height=8, fps=10) as append:
+    with video_file.writer(path, width=8, height=8, fps=10) as append:
         append(np.zeros([8, 8, 3], np.uint8))
         append(np.full([8, 8, 3], 255, np.uint8))
     assert not video.is_video(TranslateOptions(str(path), str(tmp_path / "first.png")))
@@ -107,11 +108,11 @@ def test_a_moving_gif_that_is_to_be_an_image_is_one(tmp_path):
 @pytest.mark.parametrize(("kind", "width"), [("side", 5 * 64), ("overlay", 64)])
 def test_attention_is_beside_or_a_video_of_its_own(model, original, tmp_path, kind, width):
     path, *_ = translated(model, original, tmp_path, heatmap=kind)
-    assert (video_file.opened(path).width, video_file.opened(path).height) == (width, 48)
+    assert (video_file.open_video(path).width, video_file.open_video(path).height) == (width, 48)
     attention = tmp_path / "out_attention.mp4"
     assert attention.exists() == (kind == "overlay")
     if kind == "overlay":
-        assert video_file.opened(attention).num_frames == 50
+        assert video_file.open_video(attention).num_frames == 50
 
 
 def test_a_grey_model_makes_a_grey_video(original, tmp_path):
@@ -160,7 +161,7 @@ def test_the_video_of_its_attention_replaces_nothing_either(model, original, tmp
     path, count, *_ = translated(
         model, original, tmp_path, "me.mp4", heatmap="overlay", resume_output=True
     )
-    assert count == video_file.opened(path).num_frames == 50
+    assert count == video_file.open_video(path).num_frames == 50
 
 
 def test_a_video_that_would_be_scaled_beyond_bounds_is_refused(model, original, tmp_path):
@@ -189,7 +190,7 @@ def test_a_face_that_is_lost_for_a_moment_stays_where_it_was(
     found = iter([None, (0, 0, 24)] + [(20, 30, 24), None] * 24)
     monkeypatch.setattr(video.face, "find", lambda pixels: next(found))
     path, count, *_ = translated(model, original, tmp_path, face=True, smooth=0.2)
-    assert count == video_file.opened(path).num_frames == 50
+    assert count == video_file.open_video(path).num_frames == 50
     assert video._steady((0, 0, 24), (20, 30, 24)) == (6, 9, 24)
     assert video._steady((24, 0, 24), (23, 0, 25)) == (23, 0, 24)  # of an image of 48 x 64
     assert video._steady((5, 6, 24), None) == (5, 6, 24)
@@ -233,5 +234,5 @@ def test_the_command_translates_a_video_and_names_one_that_is_broken(
     assert main.main([*words, f"--input={broken}", f"--output={tmp_path / 'b.mp4'}"]) == 1
     assert "broken.mp4" in capsys.readouterr().err
     assert not (tmp_path / "b.mp4").exists()
-    with pytest.raises(files.UnreadableImage):
-        video_file.opened(broken)
+    with pytest.raises(UnreadableImage):
+        video_file.open_video(broken)

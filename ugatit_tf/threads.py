@@ -10,6 +10,7 @@ from collections.abc import Hashable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Callable
 
+AHEAD = 4  # items on the way for each thread of `map_ahead`
 WORKERS = 8  # threads that decode and encode for one device; at most one for each core
 
 
@@ -39,6 +40,21 @@ def ahead(
             yield waiting.popleft().result()
     while waiting:
         yield waiting.popleft().result()
+
+
+def map_ahead(
+    function: Callable[[Any], Any], items: Iterable[Any], *, count: int = 0
+) -> Iterator[Any]:
+    """Yields `function(item)` for all items, in order, computed ahead in `count` threads.
+
+    Unlike with the `map` of a pool, memory does not grow with the number of items.
+
+    Args:
+        count: int. 0 is a thread for each core.
+    """
+    count = count or os.cpu_count() or 1
+    with threads(count) as pool:
+        yield from ahead(pool, function, items, AHEAD * count)
 
 
 def batches(

@@ -1,10 +1,13 @@
 """A canvas with anti-aliased shapes, for the built-in dataset.
 
 A shape is a signed distance for each pixel, negative inside: a union is a minimum,
-a cut is a maximum, and growing by r is subtracting r. NumPy only.
+an intersection is a maximum, and growing by r is subtracting r. NumPy only.
 """
 
+from __future__ import annotations
+
 import copy
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -12,8 +15,8 @@ import numpy as np
 class Canvas:
     """A square image with coordinates that can be moved, enlarged and turned.
 
-    `u` and `v` go from -1 to 1 over the image, right and down; `x` and `y` move with
-    what is drawn, and every shape is given in them. `rgb` is float32 [3, size, size].
+    `u` and `v` go from -1 to 1 over the image, right and down. Shapes use `x` and `y`, which
+    move with the drawing. `rgb` is float32 [3, size, size].
 
     Args:
         size: int. Height and width in pixels.
@@ -22,7 +25,14 @@ class Canvas:
         tilt: float. Turns x and y clockwise, in radians.
     """
 
-    def __init__(self, size, *, shift=(0.0, 0.0), zoom=1.0, tilt=0.0):
+    def __init__(
+        self,
+        size: int,
+        *,
+        shift: tuple[float, float] = (0.0, 0.0),
+        zoom: float = 1.0,
+        tilt: float = 0.0,
+    ) -> None:
         axis = (np.arange(size, dtype=np.float32) + 0.5) * 2 / size - 1
         self.u, self.v = np.meshgrid(axis, axis)
         u, v = (self.u - shift[0]) / zoom, (self.v - shift[1]) / zoom
@@ -31,59 +41,74 @@ class Canvas:
         self.pixel = 2 / size / zoom
         self.rgb = np.zeros([3, size, size], np.float32)
 
-    def near(self, x, y, radius, mirror=1):
-        """Returns the part around a point, which becomes the origin; same pixels."""
-        part = copy.copy(self)
+    def near(self, x: float, y: float, radius: float, mirror: int = 1) -> Canvas:
+        """Returns a view of the square around a point, which becomes the origin."""
+        view = copy.copy(self)
         inside = np.maximum(np.abs(self.x - x), np.abs(self.y - y)) < radius
         rows, columns = np.flatnonzero(inside.any(1)), np.flatnonzero(inside.any(0))
         window = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
-        part.x, part.y = (self.x[window] - x) * mirror, self.y[window] - y
-        part.rgb = self.rgb[(slice(None), *window)]
-        return part
+        view.x, view.y = (self.x[window] - x) * mirror, self.y[window] - y
+        view.rgb = self.rgb[(slice(None), *window)]
+        return view
 
-    def paint(self, distance, colour, opacity=1.0, soft=0.0):
-        """Covers the inside of a shape with a colour, [3] or [3, height, width]."""
+    def paint(
+        self, distance: np.ndarray, color: np.ndarray, opacity: float = 1.0, soft: float = 0.0
+    ) -> None:
+        """Fills a shape with a color, [3] or [3, height, width]; `soft` widens its edge."""
         cover = np.clip(0.5 - distance / max(self.pixel, soft), 0, 1)
         cover = cover * cover * (3 - 2 * cover) * opacity
-        colour = np.asarray(colour, np.float32)
-        colour = colour[:, None, None] if colour.ndim == 1 else colour
-        self.rgb += cover * (colour - self.rgb)
+        color = np.asarray(color, np.float32)
+        color = color[:, None, None] if color.ndim == 1 else color
+        self.rgb += cover * (color - self.rgb)
 
-    def outlined(self, distance, colour, line, thickness=0.022):
-        """Covers the inside of a shape with a colour, and its edge with a line."""
+    def outlined(
+        self, distance: np.ndarray, color: np.ndarray, line: np.ndarray, thickness: float = 0.022
+    ) -> None:
+        """Fills a shape with a color, and draws its outline in another."""
         self.paint(distance - thickness / 2, line)
-        self.paint(distance + thickness / 2, colour)
+        self.paint(distance + thickness / 2, color)
 
-    def ellipse(self, x, y, radius_x, radius_y):
+    def ellipse(self, x: float, y: float, radius_x: float, radius_y: float) -> np.ndarray:
+        """An ellipse around (x, y)."""
         return ellipse(self.x - x, self.y - y, radius_x, radius_y)
 
-    def twins(self, x, y, radius_x, radius_y):
+    def twins(self, x: float, y: float, radius_x: float, radius_y: float) -> np.ndarray:
+        """Two ellipses, around (x, y) and (-x, y)."""
         return ellipse(np.abs(self.x) - x, self.y - y, radius_x, radius_y)
 
-    def arc(self, y, half_width, bend, thickness):
+    def arc(self, y: float, half_width: float, bend: float, thickness: float) -> np.ndarray:
         """A tapered line; a positive `bend` lifts its ends."""
         t = self.x / half_width
         line = np.abs(self.y - y + bend * (t * t - 0.5)) - thickness * (1.1 - t * t)
         return np.maximum(line, (np.abs(t) - 1) * half_width)
 
-    def rays(self, y, rng, counts):
+    def rays(self, y: float, rng: np.random.Generator, counts: Sequence[int]) -> np.ndarray:
         """Random lines from (0, y) outward, swaying a little; values about -1 to 1."""
         angle = np.arctan2(self.x, self.y - y) + 0.06 * np.sin(5 * self.y)
         knots = [np.linspace(-np.pi, np.pi, count) for count in counts]
         lines = [np.interp(angle, knot, rng.normal(size=len(knot))) for knot in knots]
         return np.mean(lines, 0).astype(np.float32)
 
-    def bump(self, x, y, radius_x, radius_y):
+    def bump(self, x: float, y: float, radius_x: float, radius_y: float) -> np.ndarray:
+        """A Gaussian of height 1 around (x, y); not a shape."""
         return np.exp(-(((self.x - x) / radius_x) ** 2) - ((self.y - y) / radius_y) ** 2)
 
 
-def ellipse(x, y, radius_x, radius_y):
+def ellipse(x: np.ndarray, y: np.ndarray, radius_x: float, radius_y: float) -> np.ndarray:
+    """The signed distance of an ellipse around the origin, accurate near its edge."""
     x, y = x / radius_x, y / radius_y
     length = np.sqrt(x * x + y * y)
     return length * (length - 1) / (np.hypot(x / radius_x, y / radius_y) + 1e-3)
 
 
-def superellipse(x, y, radius_x, radius_y, power_x, power_y):
+def superellipse(
+    x: np.ndarray,
+    y: np.ndarray,
+    radius_x: float,
+    radius_y: float,
+    power_x: np.ndarray,
+    power_y: float,
+) -> np.ndarray:
     """|x / radius_x| ** power_x + |y / radius_y| ** power_y = 1; 2 is round, less is pointed."""
     x, y = np.abs(x) / radius_x + 1e-4, np.abs(y) / radius_y + 1e-4
     slope_x = power_x * x ** (power_x - 1) / radius_x

@@ -1,4 +1,4 @@
-"""The built-in dataset: two unpaired domains of faces, drawn by program and seed.
+"""The built-in dataset: two unpaired domains of faces, drawn by a program from a seed.
 
 Domain A is lit and grainy like a photograph and has small eyes; domain B is flat
 like a cartoon and has large ones. Both share pose, hair, skin and background, so a
@@ -6,29 +6,34 @@ translator has to change shape (eyes, chin) and texture (light, grain), and noth
 else. `eye_area` and `shading` measure the two changes on any image.
 """
 
+from __future__ import annotations
+
 import json
 import os
 import pathlib
+from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image
 
 from ugatit_tf import atomic
 from ugatit_tf.data.canvas import Canvas
-from ugatit_tf.data.faces import cartoon, noise, person, photograph
-from ugatit_tf.images import files
+from ugatit_tf.data.faces import cartoon, noise, photograph
+from ugatit_tf.data.person import random_person
+from ugatit_tf.directions import DIRECTIONS
+from ugatit_tf.images import image_file
 from ugatit_tf.jsonfile import JSONFileError, read_json
 
 PAINTERS = {"A": photograph, "B": cartoon}
-VERSION = 1  # raise it when the same arguments draw another image
+VERSION = 1  # to be raised when the same arguments draw another image
 FIRST_TEST_INDEX = 1_000_000  # training images count from 0
 SMALLEST = 8  # below this an eye is less than a pixel
 
 SUPERSAMPLING = 2  # edges are anti-aliased already; this keeps thin lines even
 
 
-def draw(domain, index, *, size=128, seed=0):
-    """Returns one face, uint8 [size, size, 3]; the same arguments give the same image."""
+def draw(domain: str, index: int, *, size: int = 128, seed: int = 0) -> np.ndarray:
+    """Draws a face, uint8 [size, size, 3]; the same arguments give the same image."""
     if domain not in PAINTERS:
         raise ValueError(
             f"Unknown `domain`. Expected one of {sorted(PAINTERS)}. Received: {domain!r}"
@@ -36,9 +41,9 @@ def draw(domain, index, *, size=128, seed=0):
     if size < SMALLEST:
         raise ValueError(f"Expected a `size` of at least {SMALLEST} pixels. Received: {size}")
     rng = np.random.default_rng([seed, ord(domain), index])
-    who = person(rng)
-    canvas = Canvas(size * SUPERSAMPLING, shift=who.shift, zoom=who.zoom, tilt=who.tilt)
-    grain = PAINTERS[domain](canvas, who, rng)
+    person = random_person(rng)
+    canvas = Canvas(size * SUPERSAMPLING, shift=person.shift, zoom=person.zoom, tilt=person.tilt)
+    grain = PAINTERS[domain](canvas, person, rng)
     pixels = np.clip(canvas.rgb + 0.5, 0, 255).astype(np.uint8).transpose(1, 2, 0)
     pixels = np.asarray(Image.fromarray(pixels).reduce(SUPERSAMPLING), np.float32)
     for cells, amount in grain:
@@ -46,52 +51,62 @@ def draw(domain, index, *, size=128, seed=0):
     return np.clip(pixels + 0.5, 0, 255).astype(np.uint8)
 
 
-def write_dataset(folder, *, size, train=300, test=30, seed=0):
+def write_dataset(
+    folder: str | os.PathLike, *, size: int, train: int = 300, test: int = 30, seed: int = 0
+) -> None:
     """Writes trainA, trainB, testA and testB into `folder`, all of it or nothing.
 
-    A folder made with the same arguments is kept; any other is a FileExistsError.
+    Args:
+        size: pixels of the images' sides.
+        train, test: the number of training and of test images in each domain.
+
+    Raises:
+        FileExistsError: the folder exists and was not written with the same arguments.
     """
     if min(train, test) < 1:
         raise ValueError(
-            f"Expected at least one image in each part. Received: train={train}, test={test}"
+            f"Expected at least one image in each split. Received: train={train}, test={test}"
         )
     folder = pathlib.Path(folder)
-    made_with = {"size": size, "train": train, "test": test, "seed": seed, "version": VERSION}
+    arguments = {"size": size, "train": train, "test": test, "seed": seed, "version": VERSION}
     if folder.exists():
-        check_same(folder, made_with)
+        _check_same(folder, arguments)
         return
     atomic.remove_abandoned(folder.parent)
-    with atomic.folder(folder) as beside:
-        unfinished = pathlib.Path(beside)
-        for split, first, count in (("train", 0, train), ("test", FIRST_TEST_INDEX, test)):
+    with atomic.folder(folder) as temporary:
+        temporary = pathlib.Path(temporary)
+        for kind, first, count in (("train", 0, train), ("test", FIRST_TEST_INDEX, test)):
             for domain in PAINTERS:
-                part = unfinished / f"{split}{domain}"
-                part.mkdir(parents=True)
+                split = temporary / f"{kind}{domain}"
+                split.mkdir(parents=True)
                 for i in range(count):
                     face = draw(domain, first + i, size=size, seed=seed)
-                    Image.fromarray(face).save(part / f"face_{i + 1:05d}.png")
-        (unfinished / "demo.json").write_text(json.dumps(made_with, indent=2) + "\n")
+                    Image.fromarray(face).save(split / f"face_{i + 1:05d}.png")
+        (temporary / "demo.json").write_text(json.dumps(arguments, indent=2) + "\n")
 
 
-def check_same(folder, made_with):
+def _check_same(folder, arguments):
     """Raises unless `folder` was written with these arguments."""
     try:
-        found = read_json(folder / "demo.json")
+        others = read_json(folder / "demo.json")
     except (OSError, JSONFileError):
-        found = None
-    if found == made_with:
+        others = None
+    if others == arguments:
         return
     problem = "was not written by the demo"
-    if isinstance(found, dict):
-        different = [name for name in made_with if found.get(name) != made_with[name]]
-        listed = "; ".join(f"{n} is {found.get(n)}, not {made_with[n]}" for n in different)
-        problem = f"holds another demo dataset: {listed}"
+    if isinstance(others, dict):
+        differences = "; ".join(
+            f"{name} is {others.get(name)}, not {value}"
+            for name, value in arguments.items()
+            if others.get(name) != value
+        )
+        problem = f"holds another demo dataset: {differences}"
     raise FileExistsError(
         f"{folder} exists and {problem}. Choose another folder, or remove this one first."
     )
 
 
-def eye_area(images):
+def eye_area(images: Sequence[np.ndarray]) -> np.ndarray:
     """Returns the fraction of each image that is dark eye, float [N].
 
     Only pupils, irises and lashes are drawn this dark between brow and cheek.
@@ -103,52 +118,48 @@ def eye_area(images):
     return darkness.sum((1, 2)) / (height * width)
 
 
-def shading(images):
-    """Returns the mean grey step between neighbours in the calmer half, float [N].
+def shading(images: Sequence[np.ndarray]) -> np.ndarray:
+    """Returns the mean gray step between neighbours in the calmer half, float [N].
 
-    Edges are in the other half; what is left is light and grain, and 0 where flat.
+    Edges are in the other half. The calmer half holds light and grain, and is 0 where flat.
     """
-    grey = np.asarray(images, np.float64).mean(-1)
-    steps = [np.abs(np.diff(grey, axis=axis)).reshape(len(grey), -1) for axis in (1, 2)]
+    gray = np.asarray(images, np.float64).mean(-1)
+    steps = [np.abs(np.diff(gray, axis=axis)).reshape(len(gray), -1) for axis in (1, 2)]
     steps = np.sort(np.concatenate(steps, 1), 1)
     return steps[:, : steps.shape[1] // 2].mean(1)
 
 
-def moved(before, after, target):
+def moved(before: np.ndarray, after: np.ndarray, target: np.ndarray) -> float:
     """Returns how far the mean went from `before` to `target`, in percent."""
     start, end = np.mean(before), np.mean(target)
     return float(100 * (np.mean(after) - start) / (end - start))
 
 
-def how_far(dataset_folder, results) -> list:
-    """Lines on how far a test moved what a translation must change: eyes and shading.
-
-    Shading is how much brightness changes from one pixel to the next away from edges: A is drawn
-    as a photograph, with light and grain, and B as a cartoon, flat.
+def how_far(dataset_folder: str, results: str) -> list[str]:
+    """Returns lines on how far a test moved what a translation must change: eyes and shading.
 
     Args:
         dataset_folder: the drawn dataset, with testA and testB.
         results: the folder of the test, with a2b and b2a or one of them.
     """
     lines = []
-    for source, target in ("AB", "BA"):
+    for direction in DIRECTIONS.values():
         folders = (
-            os.path.join(dataset_folder, f"test{source}"),
-            os.path.join(results, f"{source}2{target}".lower()),
-            os.path.join(dataset_folder, f"test{target}"),
+            os.path.join(dataset_folder, direction.source_folder),
+            os.path.join(results, direction.name),
+            os.path.join(dataset_folder, direction.target_folder),
         )
-        if all(map(os.path.isdir, folders)):
-            before, after, aim = map(_images_in, folders)
-            of_eyes, of_shading = (
-                moved(measure(before), measure(after), measure(aim))
-                for measure in (eye_area, shading)
-            )
-            lines.append(
-                f"{source} to {target}: eye area went {of_eyes:.0f}% of the way to {target}'s "
-                f"mean, shading {of_shading:.0f}%"
-            )
+        if not all(map(os.path.isdir, folders)):
+            continue
+        images = [_images_in(folder) for folder in folders]
+        eyes, shades = (moved(*map(measure, images)) for measure in (eye_area, shading))
+        lines.append(
+            f"{direction.title}: eye area went {eyes:.0f}% of the way to {direction.target}'s "
+            f"mean, shading {shades:.0f}%"
+        )
     return [*lines, "Shading is light and grain away from edges, which A has and B has not."]
 
 
 def _images_in(folder):
-    return np.stack([files.read(os.path.join(folder, name)) for name in sorted(os.listdir(folder))])
+    names = sorted(os.listdir(folder))
+    return np.stack([image_file.read(os.path.join(folder, name)) for name in names])

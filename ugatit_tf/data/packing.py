@@ -1,4 +1,6 @@
-"""Packs a dataset: each of its parts into a few TFRecord files, which train alike (`shards.py`)."""
+"""Packs a dataset: each split into a few TFRecord files (`shards.py`). Training stays the same."""
+
+from __future__ import annotations
 
 import array
 import hashlib
@@ -9,101 +11,103 @@ import re
 
 import tensorflow as tf
 
+from ugatit_tf import threads
 from ugatit_tf.data import folders, shards, storage
+from ugatit_tf.data.folders import Split
+from ugatit_tf.data.presence import printable
 from ugatit_tf.errors import Failure
 from ugatit_tf.progress import track
 
 SHARD = re.compile(r"\d{5,}-of-\d{5,}\.tfrecord")
-UNFINISHED = re.compile(r"\..*\.unfinished")  # what is being written
-MARK = ".packing.unfinished"  # in a part while it is packed: the shards there are ours to remove
-PART_NAMES = (*folders.TRAIN, *folders.TEST)
+UNFINISHED = re.compile(r"\..*\.unfinished")  # a file that is being written
+MARK = ".packing.unfinished"  # in a folder while it is packed: its shards may be removed
+SPLITS = (*folders.TRAIN, *folders.TEST)
 
 
-def pack(source, target, *, count=0, megabytes=128):
-    """Packs trainA, trainB, testA and testB in the folder `source`, those that are there.
+def pack(
+    source: str, target: str, *, count: int = 0, megabytes: float = 128
+) -> tuple[dict[str, Split], bool]:
+    """Packs those of trainA, trainB, testA and testB that exist in the folder `source`.
 
-    A part is there when its manifest is: the manifests are written last of all, and every file
-    appears whole. Files that are no images are named in a warning and left out.
+    A packed split exists when its manifest does: manifests are written last, and every file
+    appears whole. A warning names the files that are not images; they are left out.
 
     Args:
-        source, target: folders of datasets; either may have a scheme.
-        count: int. Shards of each part; with 0 as many as are `megabytes` large.
+        source, target: folders of datasets, on any file system.
+        count: the number of shards of each split; with 0 they have about `megabytes` each.
 
     Returns:
-        (dict name -> `folders.Part` of the packed dataset, whether it was there already).
+        (dict name -> packed `Split`, whether it existed already).
 
     Raises:
-        Failure: nothing to pack, packed already, or another dataset in its place.
+        Failure: nothing to pack, packed already, or another dataset in `target`.
         OSError: a file cannot be written.
     """
-    there = _there(target)
-    parts = {name: folders.examine(storage.joined(source, name)) for name in PART_NAMES}
-    for part in parts.values():
-        if part.pack:
-            raise Failure(f"{part.folder} is packed already. Pack the folders of images.")
-        folders.warn(part)
-    parts = {name: part for name, part in parts.items() if part.images}
-    if not parts:
+    existing = _packed_splits(target)
+    splits = {name: folders.examine(storage.join(source, name)) for name in SPLITS}
+    for split in splits.values():
+        if split.pack:
+            raise Failure(f"{split.folder} is packed already. Pack the folders of images.")
+        folders.warn(split)
+    splits = {name: split for name, split in splits.items() if split.images}
+    if not splits:
         raise Failure(
-            f"No images in {source}. Expected the folders {', '.join(PART_NAMES)}, or some."
+            f"No images in {source}. Expected at least one of the folders {', '.join(SPLITS)}."
         )
-    if there and _same(there, parts):
-        return there, True
-    if there:
+    if not existing:
+        _write(splits, target, count, megabytes)
+        return _packed_splits(target), False
+    if _fingerprints(existing) != _fingerprints(splits):
         raise Failure(
             f"{target} holds another packed dataset. Choose another name with --pack_to, or "
             f"remove it first."
         )
-    _write(parts, target, count, megabytes)
-    return _there(target), False
+    return existing, True
 
 
-def _there(target) -> dict:
-    """name -> `folders.Part` of what is packed in `target`, which holds nothing else.
+def _fingerprints(splits):
+    return {name: split.fingerprint for name, split in splits.items()}
+
+
+def _packed_splits(target):
+    """Name -> `Split` of the packed splits in `target`, which must hold nothing else.
 
     What an interrupted packing left is removed.
     """
-    found = {}
-    for name in PART_NAMES:
-        folder = storage.joined(target, name)
+    splits = {}
+    for name in SPLITS:
+        folder = storage.join(target, name)
         if shards.is_packed(folder):
-            found[name] = folders.examine(folder)
+            splits[name] = folders.examine(folder)
             continue
-        names = storage.listed(folder) if storage.is_folder(folder) else []
-        ours = [UNFINISHED, SHARD] if MARK in names else [UNFINISHED]
-        foreign = [one for one in names if not any(kind.fullmatch(one) for kind in ours)]
-        if foreign:
-            raise Failure(
-                f"{folder} holds {folders.shown(foreign[0])}, which is not of a packed dataset. "
-                f"Choose another name with --pack_to."
-            )
-        for one in sorted(names, key=MARK.__eq__):  # the mark last, should this be interrupted
-            storage.remove(storage.joined(folder, one))
-    return found
+        files = storage.list_folder(folder) if storage.is_folder(folder) else []
+        removable = [UNFINISHED, SHARD] if MARK in files else [UNFINISHED]
+        for file in files:
+            if not any(pattern.fullmatch(file) for pattern in removable):
+                raise Failure(
+                    f"{folder} holds {printable(file)}, which is not part of a packed dataset. "
+                    f"Choose another name with --pack_to."
+                )
+        for file in sorted(files, key=MARK.__eq__):  # the mark last, should this be interrupted
+            storage.remove(storage.join(folder, file))
+    return splits
 
 
-def _same(there, parts):
-    return there.keys() == parts.keys() and all(
-        there[name].fingerprint == part.fingerprint for name, part in parts.items()
-    )
-
-
-def _write(parts, target, count, megabytes):
-    marks = [storage.joined(storage.joined(target, name), MARK) for name in parts]
+def _write(splits, target, count, megabytes):
+    marks = [storage.join(storage.join(target, name), MARK) for name in splits]
     written, manifests = [], {}
     try:
         for path in marks:
-            with storage.replacing(path) as beside, storage.opened(beside, "wb") as file:
-                file.write(b"\n")
-        for name, part in parts.items():
-            total = sum(image.num_bytes for image in part.images)
-            number = min(count or math.ceil(total / megabytes / 1e6), len(part.images))
-            folder = storage.joined(target, name)
-            manifests[name] = _write_shards(part, folder, number, written)
-        for name, (made, where) in manifests.items():
-            path = storage.joined(storage.joined(target, name), shards.MANIFEST)
-            written.insert(0, path)  # the first to go, should the next not be written
-            _write_manifest(path, parts[name].images, made, where)
+            _write_lines(path, [b"\n"])
+        for name, split in splits.items():
+            total = sum(image.num_bytes for image in split.images)
+            num_shards = min(count or math.ceil(total / megabytes / 1e6), len(split.images))
+            folder = storage.join(target, name)
+            manifests[name] = _write_shards(split, folder, num_shards, written)
+        for name, (shard_list, records) in manifests.items():
+            path = storage.join(storage.join(target, name), shards.MANIFEST)
+            written.insert(0, path)  # the first to be removed, should the next not be written
+            _write_manifest(path, splits[name].images, shard_list, records)
     except BaseException:
         for path in (*written, *marks):
             storage.remove(path)
@@ -112,60 +116,75 @@ def _write(parts, target, count, megabytes):
         storage.remove(path)
 
 
-def _write_shards(part, folder, number, written):
-    """Writes so many shards of about the same number of images; adds their paths to `written`.
+def _write_shards(split, folder, num_shards, written):
+    """Writes shards of about the same number of images; adds their paths to `written`.
 
     Returns:
         (list of `shards.Shard`, array of shard, offset and length of each record).
     """
-    made, where = [], array.array("Q")
-    for index in range(number):
-        first, last = (len(part.images) * i // number for i in (index, index + 1))
-        path = storage.joined(folder, f"{index:05d}-of-{number:05d}.tfrecord")
+    shard_list, records = [], array.array("Q")
+    for index in range(num_shards):
+        first, last = (len(split.images) * i // num_shards for i in (index, index + 1))
+        name = f"{index:05d}-of-{num_shards:05d}.tfrecord"
+        path = storage.join(folder, name)
         written.append(path)
-        for place in _write_shard(path, part, range(first, last)):
-            where.extend([index, *place])
-        about = os.path.basename(path), storage.num_bytes(path), shards.digest(path), last - first
-        made.append(shards.Shard(*about))
-    return made, where
+        for offset, length in _write_shard(path, split, range(first, last)):
+            records.extend([index, offset, length])
+        num_bytes = storage.num_bytes(path)
+        shard_list.append(shards.Shard(name, num_bytes, shards.digest_of(path), last - first))
+    return shard_list, records
 
 
-def _write_shard(path, part, numbers):
+def _write_shard(path, split, indices):
     """Yields (offset, length) of each record, as they are written."""
-    place, paths = shards.HEAD, part.paths
-    contents = storage.ahead(
+    offset, paths = shards.HEAD, split.paths
+    contents = threads.map_ahead(
         storage.read_bytes,
-        (paths[number] for number in numbers),
-        threads=storage.threads_for(part.folder),
+        (paths[index] for index in indices),
+        count=storage.reading_threads(split.folder),
     )
-    with storage.replacing(path) as beside, tf.io.TFRecordWriter(os.fsencode(beside)) as file:
-        label = os.path.join(os.path.basename(part.folder), os.path.basename(path))
-        options = {"unit": "image", "label": label, "patience": folders.PATIENCE}
-        for number, content in track(zip(numbers, contents), len(numbers), **options):
-            image = part.images[number]
+    label = os.path.join(os.path.basename(split.folder), os.path.basename(path))
+    items = track(
+        zip(indices, contents), len(indices), unit="image", label=label, patience=folders.PATIENCE
+    )
+    with storage.replacing(path) as temporary, tf.io.TFRecordWriter(os.fsencode(temporary)) as file:
+        for index, content in items:
+            image = split.images[index]
             if hashlib.sha256(content).hexdigest() != image.digest:
-                raise Failure(f"{paths[number]} was changed while it was packed. Pack anew.")
+                raise Failure(f"{paths[index]} was changed while it was packed. Pack again.")
             record = shards.example(image.name, content)
             file.write(record)
-            yield place, len(record)
-            place += len(record) + shards.FRAME
+            yield offset, len(record)
+            offset += len(record) + shards.FRAME
 
 
-def _write_manifest(path, images, made, where):
-    """Writes what `shards` describes."""
-    told = hashlib.sha256()
-    head = {shards.KEY: shards.VERSION, "shards": [vars(shard) for shard in made]}
-    head["columns"] = shards.COLUMNS
-    with storage.replacing(path) as beside, storage.opened(beside, "wb") as file:
-        for line in _lines(head, images, where):
-            told.update(line)
-            file.write(line)
-        file.write(f'], "sha256": "{told.hexdigest()}"}}\n'.encode())
+def _write_manifest(path, images, shard_list, records):
+    """Writes the file that `shards` describes."""
+    head = {
+        shards.KEY: shards.VERSION,
+        "shards": [vars(shard) for shard in shard_list],
+        "columns": shards.COLUMNS,
+    }
+    _write_lines(path, _manifest_lines(head, images, records))
 
 
-def _lines(head, images, where):
+def _manifest_lines(head, images, records):
+    digest = hashlib.sha256()
+    for line in _signed_lines(head, images, records):
+        digest.update(line)
+        yield line
+    yield f'], "sha256": "{digest.hexdigest()}"}}\n'.encode()
+
+
+def _signed_lines(head, images, records):
     yield f'{json.dumps(head)[:-1]}, "pictures": [\n'.encode()
     for index, image in enumerate(images):
         row = [image.name, *image.size, image.num_bytes, image.digest, image.deviation]
-        row = json.dumps([*row, *where[3 * index : 3 * index + 3]])
+        row = json.dumps([*row, *records[3 * index : 3 * index + 3]])
         yield f"{row}{',' * (index + 1 < len(images))}\n".encode()
+
+
+def _write_lines(path, lines):
+    with storage.replacing(path) as temporary, storage.open_file(temporary, "wb") as file:
+        for line in lines:
+            file.write(line)

@@ -1,39 +1,47 @@
-"""Images of two folders as endless batches: decode, augment, pair at random.
+"""Images of two folders as endless batches: decoded, augmented, paired at random.
 
-U-GAT-IT as the paper says: every image is flipped with probability 0.5, enlarged by 286 / 256
-and cropped at random (the official program throws that coin once for a whole run). Which
-image comes when, and how it is augmented, is a pure function of (seed, sample number).
-A run on several devices takes a batch on each; a `Share` is what one process makes of them.
+As in the paper, every image is flipped with probability 0.5, enlarged by 286 / 256 and cropped at
+random (the official program decides once for a whole run whether to flip). The order of the
+images and their augmentation are pure functions of (seed, sample number). A run on several
+devices takes a batch on each; a `Share` is the samples that one process loads.
 """
 
+from __future__ import annotations
+
 import dataclasses
+from collections.abc import Sequence
+from typing import Union
 
 import numpy as np
 import tensorflow as tf
 
+from ugatit_tf.config import Config
 from ugatit_tf.data import cache, storage
-from ugatit_tf.images import files
+from ugatit_tf.images import image_file
+from ugatit_tf.images.decoding import ImagePath
 from ugatit_tf.seeds import seed_of
+
+Number = Union[int, tf.Tensor]
 
 ENLARGED = 286 / 256
 
 
 @dataclasses.dataclass(frozen=True)
 class Share:
-    """Which samples of every step one process takes.
+    """The samples of every step that one process loads.
 
-    Training runs on R = `replicas` devices, and `batch_size` is that of each. A step takes
-    accumulate * R * batch_size samples of each domain, numbered on from step to step. They lie
-    part after part of the accumulation, and in a part replica after replica:
+    Training runs on R = `replicas` devices, each with `batch_size`. A step takes
+    accumulate * R * batch_size samples of each domain, and the next step continues their numbers.
+    They are ordered by micro-batch, then by replica:
 
-        sample = ((step * accumulate + part) * R + replica) * batch_size + place in the batch
+        sample = ((step * accumulate + micro_batch) * R + replica) * batch_size + index in the batch
 
-    So all processes together see what one would see whose batch is R times as large.
+    So all processes together see the samples of one process whose batch is R times as large.
 
     Args:
-        first: int. The first replica of this process, counted from 0.
-        mine: int. How many replicas it has, from that one on.
-        replicas: int. How many there are in all processes.
+        first: the first replica of this process, counted from 0.
+        mine: the number of its replicas, from that one on.
+        replicas: the number of replicas in all processes.
 
     Raises:
         ValueError: there are no such replicas.
@@ -43,36 +51,45 @@ class Share:
     mine: int = 1
     replicas: int = 1
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not (self.first >= 0 and self.mine >= 1 and self.first + self.mine <= self.replicas):
             raise ValueError(
                 f"Expected replicas from 0 to {self.replicas - 1}, at least one. "
                 f"Received: {self.mine} from {self.first} on"
             )
 
-    def per_step(self, config) -> int:
-        """How many samples of each domain this process takes in one step."""
+    def per_step(self, config: Config) -> int:
+        """Returns how many samples of each domain this process takes in one step."""
         return self.mine * config.samples_per_step
 
-    def sample(self, number, config):
-        """The number of a sample in the whole run, of its number in this process.
+    def sample(self, number: Number, config: Config) -> Number:
+        """Converts the number of a sample in this process to its number in the whole run.
 
         Args:
             number: int64 tensor or number, counted from 0.
         """
-        together = self.mine * config.batch_size  # of each part
-        part, place = number // together, number % together
-        return (part * self.replicas + self.first) * config.batch_size + place
+        samples = self.mine * config.batch_size  # of each micro-batch
+        micro_batch, index = number // samples, number % samples
+        return (micro_batch * self.replicas + self.first) * config.batch_size + index
 
 
 WHOLE = Share()  # one process with one device
 
 
-def batches(paths_a, paths_b, config, *, first_step=0, share=WHOLE):
-    """Endless batches of both domains, from the one of step `first_step` (counted from 0) on.
+def batches(
+    paths_a: Sequence[ImagePath],
+    paths_b: Sequence[ImagePath],
+    config: Config,
+    *,
+    first_step: int = 0,
+    share: Share = WHOLE,
+) -> tf.data.Dataset:
+    """Returns endless batches of both domains.
 
     Args:
-        share: `Share`. The samples that this process takes.
+        paths_a, paths_b: the images of domain A and of domain B.
+        first_step: the step, counted from 0, of the first batch.
+        share: the samples that this process takes.
 
     Returns:
         tf.data.Dataset of (real_a, real_b), float32
@@ -85,58 +102,59 @@ def batches(paths_a, paths_b, config, *, first_step=0, share=WHOLE):
     return tf.data.Dataset.zip(tuple(domains)).prefetch(4)
 
 
-def load(path, *, size, channels):
-    """One image as the networks take it: float32 [size, size, channels] in [-1, 1].
+def load(path: ImagePath, *, size: int, channels: int) -> tf.Tensor:
+    """Reads an image as the networks take it: float32 [size, size, channels] in [-1, 1].
 
-    Bilinear without antialiasing, whatever its shape was, as in the official program.
+    Resized bilinearly without antialiasing, whatever its shape was, as in the official program.
     """
-    return resized(tf.constant(files.read(storage.at(path), channels=channels)), size)
+    pixels = image_file.read(storage.image_at(path), channels=channels)
+    return resized(tf.constant(pixels), size)
 
 
-def resized(image, size):
+def resized(image: tf.Tensor, size: int) -> tf.Tensor:
     """uint8 [..., height, width, channels] to float32 [..., size, size, channels] in [-1, 1]."""
     return tf.image.resize(tf.cast(image, tf.float32), [size, size]) / 127.5 - 1.0
 
 
 def _domain(paths, config, name, first_step, share):
-    square = _squares(paths, config)
-    look = seed_of(config.seed, "augmentation", name)
+    load_square = _square_loader(paths, config)
+    first, second = seed_of(config.seed, "augmentation", name)
 
-    def augmented(number):
+    def load_sample(number):
         sample = share.sample(number, config)
-        image = square(image_index(sample, len(paths), config.seed, name))
+        image = load_square(image_index(sample, len(paths), config.seed, name))
         if config.augment_flag:
-            image = augment(image, tf.stack([look[0], look[1] + tf.cast(sample, tf.int32)]))
+            image = augment(image, tf.stack([first, second + tf.cast(sample, tf.int32)]))
         return image
 
     per_step = share.per_step(config)
     numbers = tf.data.Dataset.range(first_step * per_step, tf.int64.max)
-    images = numbers.map(augmented, num_parallel_calls=tf.data.AUTOTUNE)
+    images = numbers.map(load_sample, num_parallel_calls=tf.data.AUTOTUNE)
     return images.batch(per_step, drop_remainder=True)
 
 
-def _squares(paths, config):
-    """A function: number of an image to float32 [img_size, img_size, img_ch], not augmented."""
+def _square_loader(paths, config):
+    """A function of an image's index to float32 [img_size, img_size, img_ch], not augmented."""
     size, channels = config.img_size, config.img_ch
     source = cache.source(paths, size=size, channels=channels, where=config.cache, resize=resized)
     no_pixels, no_square = np.empty([0, 0, channels], np.uint8), np.empty([0] * 3, np.float32)
 
     def read(index):
-        decoded = source(index)
-        is_square = decoded.dtype == np.float32
-        return (no_pixels, decoded) if is_square else (decoded, no_square)
+        image = source(index)
+        is_square = image.dtype == np.float32
+        return (no_pixels, image) if is_square else (image, no_square)
 
-    def square(index):
-        pixels, kept = tf.numpy_function(read, [index], [tf.uint8, tf.float32])
+    def load_square(index):
+        pixels, square = tf.numpy_function(read, [index], [tf.uint8, tf.float32])
         pixels = tf.ensure_shape(pixels, [None, None, channels])
-        image = tf.cond(tf.size(kept) > 0, lambda: kept, lambda: resized(pixels, size))
+        image = tf.cond(tf.size(square) > 0, lambda: square, lambda: resized(pixels, size))
         return tf.ensure_shape(image, [size, size, channels])
 
-    return square
+    return load_square
 
 
-def image_index(sample, count, seed, domain):
-    """Which of `count` images sample number `sample` is: each once in every pass.
+def image_index(sample: Number, count: int, seed: int, domain: str) -> tf.Tensor:
+    """Returns the index of a sample's image: each of `count` images comes once in every pass.
 
     Args:
         sample: int64 tensor or number, counted from 0 over the whole run.
@@ -148,8 +166,14 @@ def image_index(sample, count, seed, domain):
     return tf.random.experimental.index_shuffle(sample % count, seed, count - 1)
 
 
-def names_of_step(paths_a, paths_b, config, step, share=WHOLE):
-    """The names of the images in the batches of step `step`, counted from 0."""
+def names_of_step(
+    paths_a: Sequence[ImagePath],
+    paths_b: Sequence[ImagePath],
+    config: Config,
+    step: int,
+    share: Share = WHOLE,
+) -> list[str]:
+    """Returns the names of the images in the batches of a step, counted from 0."""
     numbers = range(step * share.per_step(config), (step + 1) * share.per_step(config))
     samples = [share.sample(number, config) for number in numbers]
     return [
@@ -159,7 +183,7 @@ def names_of_step(paths_a, paths_b, config, step, share=WHOLE):
     ]
 
 
-def augment(image, seed):
+def augment(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     """Flips with probability 0.5, enlarges by 286 / 256, and crops the old size at random.
 
     Args:

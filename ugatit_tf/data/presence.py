@@ -1,71 +1,74 @@
-"""Whether the folders of a dataset are there, by a glance that reads no image."""
+"""Whether the folders of a dataset exist, without reading an image."""
+
+from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 
+from ugatit_tf.config import Config
 from ugatit_tf.data import storage
 from ugatit_tf.directions import DIRECTIONS
 from ugatit_tf.errors import Failure
 
 TRAIN, TEST = ("trainA", "trainB"), ("testA", "testB")
 SPLITS = TRAIN + TEST
-BUILT_IN = "demo"  # the dataset that is drawn where it is missing
-NEEDED = (
+BUILT_IN = "demo"  # the dataset that is drawn if it does not exist
+FOR_TRAINING = (
     "Training needs JPEG, PNG, WebP, BMP, GIF or TIFF files in dataset/NAME/trainA and trainB; "
     "--dataset demo draws its own."
 )
+FOR_MEASURING = "To measure, images of both domains are needed."
 
 
-def is_drawn(config) -> bool:
-    """Whether the dataset of `config` is the built-in one, which is still to be drawn."""
+def is_drawn(config: Config) -> bool:
+    """Whether the dataset of `config` is the built-in one and has not been drawn yet."""
     return config.dataset == BUILT_IN and not storage.is_folder(config.dataset_folder)
 
 
-def missing(folder) -> str:
-    """A sentence on a folder for training that has no readable image."""
-    what = "No readable image in" if storage.is_folder(folder) else "There is no folder"
-    return f"{what} {printable(folder)}. {NEEDED}"
-
-
-def for_measuring(folder) -> str:
-    """A sentence on a folder of test images that has none."""
-    what = "No readable image in" if storage.is_folder(folder) else "No folder"
-    return f"{what} {printable(folder)}. To measure, images of both domains are needed."
-
-
-def require(dataset_folder, parts, sentence=missing):
-    """Refuses a dataset on this computer one of whose `parts` is missing or empty.
+def no_images(folder: str, expected: str = FOR_TRAINING) -> str:
+    """Returns a message about a folder that is missing or has no readable image.
 
     Args:
-        sentence: function of a folder to the message.
+        expected: a sentence that says what is needed.
+    """
+    problem = "No readable image in" if storage.is_folder(folder) else "There is no folder"
+    return f"{problem} {printable(folder)}. {expected}"
+
+
+def require(dataset_folder: str, splits: Iterable[str], expected: str = FOR_TRAINING) -> None:
+    """Refuses a dataset on this computer if one of its `splits` is missing or empty.
+
+    Args:
+        expected: as for `no_images`.
 
     Raises:
         Failure: names the folder.
     """
-    for folder in (storage.joined(dataset_folder, part) for part in parts):
+    for folder in (storage.join(dataset_folder, split) for split in splits):
         if not storage.is_remote(folder) and not _has_files(folder):
-            raise Failure(sentence(folder))
+            raise Failure(no_images(folder, expected))
 
 
-def test_folders(dataset_folder) -> dict:
-    """direction -> the folder of its test images, of those that are there.
+def test_folders(dataset_folder: str) -> dict[str, str]:
+    """Returns direction -> folder of the test images that exist.
 
     Raises:
-        Failure: there is none.
+        Failure: none exists.
     """
     folders = {
         name: os.path.join(dataset_folder, direction.source_folder)
         for name, direction in DIRECTIONS.items()
     }
-    present = {name: folder for name, folder in folders.items() if storage.is_folder(folder)}
-    if not present:
+    existing = {name: folder for name, folder in folders.items() if storage.is_folder(folder)}
+    if not existing:
         raise Failure(
             f"Neither testA nor testB in {dataset_folder}. Expected images in at least one of them."
         )
-    return present
+    return existing
 
 
-def printable(name) -> str:
-    """A file's name as any terminal can show it: line breaks and what is no text, escaped."""
+def printable(name: str) -> str:
+    """Escapes line breaks and undecodable bytes of a file name, so that any terminal shows it."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
 
 

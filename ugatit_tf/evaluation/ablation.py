@@ -12,11 +12,12 @@ import itertools
 import json
 import os
 
+from ugatit_tf import atomic
 from ugatit_tf.config import CONFIG_FILE
 from ugatit_tf.config_file import read_options
 from ugatit_tf.data import folders
 from ugatit_tf.evaluation import evaluate
-from ugatit_tf.images import comparison, files
+from ugatit_tf.images import comparison, image_file
 from ugatit_tf.jsonfile import JSONFileError, read_json
 from ugatit_tf.options import ConfigError
 from ugatit_tf.training import checkpoints, history
@@ -108,7 +109,7 @@ def write(config, runs, found) -> str:
     numbers = {row.name: {d: part[d] for d in evaluate.DOMAINS} for row, (part, _) in found.items()}
     content = json.dumps({"about": about, "rows": numbers}, indent=2) + "\n"
     folder = _place(os.path.join(config.result_dir, f"{config.run_name}_ablation"), about)
-    with files.replacing(os.path.join(folder, "ablation.json")) as file:
+    with atomic.replacing(os.path.join(folder, "ablation.json")) as file:
         file.write(content.encode())
     path = os.path.join(folder, "index.html")
     comparison.write_comparison(
@@ -234,8 +235,8 @@ def _images(config, translated):
         names = translate.output_names(paths)
         rows = [
             [
-                files.read(path),
-                *(files.read(os.path.join(f, direction, name)) for f in translated.values()),
+                image_file.read(path),
+                *(image_file.read(os.path.join(f, direction, name)) for f in translated.values()),
             ]
             for path, name in itertools.islice(zip(paths, names), SHOWN)
         ]

@@ -6,14 +6,14 @@ import os
 
 import numpy as np
 
-from ugatit_tf import threads
+from ugatit_tf import atomic, threads
 from ugatit_tf.config import KID, VERSION
 from ugatit_tf.data import folders, presence, storage
 from ugatit_tf.errors import Failure, counted
 from ugatit_tf.evaluation import fid, kid
 from ugatit_tf.evaluation.fakes import DOMAINS, fakes_in
 from ugatit_tf.evaluation.inception import Extractor, Protocol, features_of, kept
-from ugatit_tf.images import files
+from ugatit_tf.images import image_array, image_file
 from ugatit_tf.progress import track
 from ugatit_tf.translation import devices, load, sources
 from ugatit_tf.translation.model import BATCH
@@ -75,7 +75,7 @@ class Watching:
     Called with a `UGATIT`, it returns tag -> number: of each direction, and their mean `KID`.
 
     Args:
-        parts: dict name -> `folders.Part` of the dataset, where it was examined already.
+        parts: dict name -> `folders.Split` of the dataset, where it was examined already.
     """
 
     def __init__(self, config, parts=None):
@@ -137,15 +137,15 @@ def translations(model, paths, direction, *, quiet=False):
     """Yields the translations of images as the test phase writes them, uint8."""
 
     def read(path):
-        pixels = files.read(path, channels=model.channels)
+        pixels = image_file.read(path, channels=model.channels)
         how = model.fit_of(pixels.shape, "stretch", restore=False)
-        return how.apply(files.to_float(pixels))
+        return how.apply(image_array.to_float(pixels))
 
     def translate(batch):
         return model.outputs(np.stack(batch), direction, tile_pixels=model.size**2)
 
     def finish(output):
-        return files.to_uint8(output[0])
+        return image_array.to_uint8(output[0])
 
     options = {"size": BATCH, "limit": 2 * BATCH, "devices": model.num_devices}
     images = threads.staged(paths, read, translate, finish, **options)
@@ -192,7 +192,7 @@ def _cache(config):
 def _paths(config, part):
     folder = os.path.join(config.dataset_folder, part)
     if not storage.is_folder(folder):
-        raise Failure(presence.for_measuring(folder))
+        raise Failure(presence.no_images(folder, presence.FOR_MEASURING))
     return folders.images_in(folder)
 
 
@@ -208,7 +208,7 @@ def _write(found, path):
     content = (json.dumps(found, indent=2) + "\n").encode()
     for one in sources.numbered(path):
         if not os.path.lexists(one):
-            with files.replacing(one) as file:
+            with atomic.replacing(one) as file:
                 file.write(content)
             return one
         with open(one, "rb") as file:

@@ -11,10 +11,10 @@ import os
 import numpy as np
 import tensorflow as tf
 
-from ugatit_tf import threads
+from ugatit_tf import atomic, threads
 from ugatit_tf.data import storage
 from ugatit_tf.errors import Failure
-from ugatit_tf.images import files
+from ugatit_tf.images import image_file
 from ugatit_tf.keras_settings import default_keras
 from ugatit_tf.translation import devices
 
@@ -72,7 +72,12 @@ class Extractor:
     @property
     def key(self) -> str:
         """What features depend on besides the images."""
-        told = [self.protocol.network, self.protocol.resize, tf.__version__, str(files.DECODING)]
+        told = [
+            self.protocol.network,
+            self.protocol.resize,
+            tf.__version__,
+            str(image_file.DECODING),
+        ]
         if self.protocol.weights:
             told.append(_digest(self.protocol.weights))
         return "/".join(told)
@@ -120,10 +125,10 @@ def kept(extractor, paths, folder, progress=lambda items: items) -> np.ndarray:
         pass  # not there, or damaged: computed again
     count = threads.workers(copies.count)
     with threads.threads(count) as pool:
-        images = threads.ahead(pool, files.read, progress(paths), count + 1)
+        images = threads.ahead(pool, image_file.read, progress(paths), count + 1)
         found = features_of(copies, images)
     try:
-        with files.replacing(path) as file:
+        with atomic.replacing(path) as file:
             np.save(file, found)
     except OSError:
         pass  # no room or no right to write there: it costs only time

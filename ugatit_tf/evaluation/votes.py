@@ -6,9 +6,9 @@ import math
 import os
 import reprlib
 
-from ugatit_tf.data import folders, storage
+from ugatit_tf.data import folders, presence, storage
 from ugatit_tf.errors import Failure
-from ugatit_tf.images import files
+from ugatit_tf.images import image_file
 from ugatit_tf.jsonfile import parse_json, read_json
 
 Z = 1.959964  # of the normal distribution: 95% lie within
@@ -34,9 +34,9 @@ def questions(sources, methods):
         )
     return (
         (
-            folders.shown(stem),
-            files.read(paths[stem]),
-            {method: files.read(found[method][stem]) for method in methods},
+            presence.printable(stem),
+            image_file.read(paths[stem]),
+            {method: image_file.read(found[method][stem]) for method in methods},
         )
         for stem in common
     )

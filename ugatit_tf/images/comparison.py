@@ -1,16 +1,22 @@
-"""One HTML page that compares methods: a table, curves, and the same images through all."""
+"""An HTML page that compares methods: a table, curves, and the same images through all."""
 
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
 from typing import NamedTuple
 
-from ugatit_tf.images import curves, files, page
-from ugatit_tf.images.report import embedded, escaped, opening
+import numpy as np
+
+from ugatit_tf import atomic
+from ugatit_tf.images import curves, html_page
+from ugatit_tf.images.html_page import embedded, escaped
 
 THUMBNAIL = 128  # pixels on the longer side
 
 STYLE = (
-    page.BASE
-    + """body { margin: 0 auto; padding: 1.5rem 1rem 3rem; max-width: 80rem; color: var(--ink);
-  background: var(--page); font: 16px/1.45 system-ui, sans-serif; }
+    html_page.STYLE
+    + """body { max-width: 80rem; }
 h1 { margin: 0 0 .75rem; font-size: 1.6rem; line-height: 1.2; }
 h2 { margin: 2rem 0 .5rem; font-size: 1.15rem; }
 dl { display: grid; grid-template-columns: fit-content(45%) 1fr; gap: .15rem 1.25rem; margin: 0; }
@@ -38,57 +44,70 @@ ul { display: flex; flex-wrap: wrap; gap: .1rem 1rem; margin: .25rem 0 0; paddin
 
 
 class Table(NamedTuple):
-    header: list  # of str
-    rows: list  # of lists of str
+    """A table of text."""
+
+    header: list[str]
+    rows: list[list[str]]
 
 
 class Images(NamedTuple):
+    """A table of images."""
+
     title: str
-    header: list  # of str, one for each column
-    rows: list  # of lists of uint8 images; None is left blank
+    header: list[str]  # one for each column
+    rows: list[list[np.ndarray | None]]  # uint8 images; None is left blank
 
 
-def write_comparison(path, *, title, facts, table, charts, images, notes=()):
+def write_comparison(
+    path: str | os.PathLike,
+    *,
+    title: str,
+    facts: dict,
+    table: Table,
+    charts: dict[str, dict],
+    images: Iterable[Images],
+    notes: Iterable[str] = (),
+) -> None:
     """Writes the page, whole or not at all.
 
     Args:
         path: the .html file; its folder is created if necessary.
-        title: str, the heading.
-        facts: dict of what to know, shown above the table.
+        title: the heading.
+        facts: name -> value, listed above the table.
         table: `Table`.
-        charts: dict title -> lines as in `curves.chart`.
+        charts: title -> lines as in `curves.chart`.
         images: iterable of `Images`.
-        notes: iterable of str, below the table.
+        notes: sentences below the table.
     """
-    listed = "".join(f"<dt>{escaped(k)}</dt><dd>{escaped(v)}</dd>" for k, v in facts.items())
-    drawn = "".join(curves.chart(name, lines) for name, lines in charts.items())
-    parts = [
-        opening(title, STYLE, ""),
-        f"<dl>{listed}</dl>",
-        f'<h2>Table</h2><div class="wide">{_table(table.header, table.rows)}</div>',
+    figures = "".join(curves.chart(name, lines) for name, lines in charts.items())
+    blocks = [
+        html_page.opening(title, STYLE, ""),
+        html_page.description_list(facts),
+        f'<h2>Table</h2><div class="wide">{_text_table(table)}</div>',
         *(f'<p class="note">{escaped(note)}</p>' for note in notes),
-        f'<h2>Curves</h2><div class="charts">{drawn}</div>' if drawn else "",
-        *(_images(part) for part in images),
+        f'<h2>Curves</h2><div class="charts">{figures}</div>' if figures else "",
+        *(_image_section(section) for section in images),
         "</html>\n",
     ]
-    with files.replacing(path) as file:
-        file.write("\n".join(parts).encode())
+    with atomic.replacing(path) as file:
+        file.write("\n".join(blocks).encode())
 
 
-def _images(part):
-    rows = [[_image(image) for image in row] for row in part.rows]
-    table = _table(part.header, rows, kind=' class="images"', ready=True)
-    return f'<h2>{escaped(part.title)}</h2><div class="wide">{table}</div>'
+def _text_table(table):
+    return _table(table.header, [[escaped(text) for text in row] for row in table.rows])
 
 
-def _image(image):
-    return "" if image is None else embedded(image, "", THUMBNAIL)
+def _image_section(section):
+    rows = [
+        ["" if image is None else embedded(image, "", THUMBNAIL) for image in row]
+        for row in section.rows
+    ]
+    table = _table(section.header, rows, attributes=' class="images"')
+    return f'<h2>{escaped(section.title)}</h2><div class="wide">{table}</div>'
 
 
-def _table(header, rows, *, kind="", ready=False):
+def _table(header, rows, attributes=""):
+    """A <table> whose cells are HTML already."""
     head = "".join(f'<th scope="col">{escaped(text)}</th>' for text in header)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{cell if ready else escaped(cell)}</td>" for cell in row) + "</tr>"
-        for row in rows
-    )
-    return f"<table{kind}><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
+    return f"<table{attributes}><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"

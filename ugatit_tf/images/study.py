@@ -1,17 +1,24 @@
-"""One HTML page that asks people which of several translations they prefer, and keeps the answers.
+"""An HTML page that asks people which of several translations they prefer.
 
-A blind comparison as in the paper's user study: the source, and under it the results of all
-methods without names, in an order that is drawn anew for each person and image. It needs nothing
-but itself; the answers stay in the browser until they are saved as a file.
+A blind comparison as in the paper's user study: the source, and below it the results of all
+methods without names, in an order that is drawn anew for each person and image. Nothing is loaded
+from outside, and the answers stay in the browser until they are saved as a file.
 """
 
-from ugatit_tf.images import files, page
-from ugatit_tf.images.report import embedded, escaped, opening
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+
+import numpy as np
+
+from ugatit_tf import atomic
+from ugatit_tf.images import html_page
+from ugatit_tf.images.html_page import embedded, escaped
 
 STYLE = (
-    page.BASE
-    + """body { margin: 0 auto; padding: 1.5rem 1rem 3rem; max-width: 64rem; color: var(--ink);
-  background: var(--page); font: 16px/1.45 system-ui, sans-serif; text-align: center; }
+    html_page.STYLE
+    + """body { max-width: 64rem; text-align: center; }
 h1 { font-size: 1.4rem; margin: 0 0 .75rem; }
 progress { width: 100%; accent-color: var(--accent); }
 .choices { display: grid; gap: .75rem; justify-content: center; margin-top: .75rem;
@@ -125,17 +132,25 @@ FOOT = """<section id="end" hidden>
 """
 
 
-def write_study(path, questions, *, question):
-    """Writes the page, whole or not at all; returns how many questions it has.
+def write_study(
+    path: str | os.PathLike,
+    questions: Iterable[tuple[str, np.ndarray, dict[str, np.ndarray]]],
+    *,
+    question: str,
+) -> int:
+    """Writes the page, whole or not at all.
 
     Args:
         path: the .html file; its folder is created if necessary.
         questions: iterable of (name, source, dict method -> result), uint8 images as in `report`.
-        question: str, the heading.
+        question: the heading.
+
+    Returns:
+        The number of questions.
     """
     count = 0
-    with files.replacing(path) as file:
-        file.write((opening(question, STYLE, SCRIPT) + START).encode())
+    with atomic.replacing(path) as file:
+        file.write((html_page.opening(question, STYLE, SCRIPT) + START).encode())
         for name, source, results in questions:
             choices = (
                 CHOICE.format(method=escaped(method), image=embedded(image, "A translation"))

@@ -14,13 +14,13 @@ import zipfile
 
 import numpy as np
 
+from ugatit_tf import atomic
 from ugatit_tf.config import VERSION, Config
-from ugatit_tf.data.doctor import num_generator_weights
 from ugatit_tf.directions import DIRECTIONS
 from ugatit_tf.errors import Failure
-from ugatit_tf.images import files
 from ugatit_tf.jsonfile import parse_json
 from ugatit_tf.networks.model import build_generator, named_weights
+from ugatit_tf.networks.weight_count import num_generator_weights
 from ugatit_tf.options import ConfigError
 
 SUFFIX = ".npz"
@@ -44,7 +44,7 @@ def save(generator, config, direction, path):
         "options": {k: v for k, v in config.architecture().items() if k not in OF_DISCRIMINATORS},
     }
     arrays = {name: weight.numpy() for name, weight in named_weights(generator, "").items()}
-    with files.replacing(path) as file:
+    with atomic.replacing(path) as file:
         np.savez(file, **{ABOUT: np.array(json.dumps(about))}, **arrays)
 
 

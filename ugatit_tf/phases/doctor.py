@@ -10,8 +10,7 @@ def check(config: Config, options: NoOptions) -> None:
 
 
 def run(config: Config, options: NoOptions) -> None:
-    from ugatit_tf import machine
-    from ugatit_tf.data import doctor
+    from ugatit_tf import doctor, machine
 
     draw_built_in(config)
     report = doctor.check(config, thorough=True)

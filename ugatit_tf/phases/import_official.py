@@ -43,9 +43,9 @@ def run(named: dict, options: ImportOptions) -> None:
         ConfigError: a named option contradicts the checkpoint.
         Failure: the checkpoint does not fit, or the run has checkpoints already.
     """
-    from ugatit_tf.data import doctor
     from ugatit_tf.interchange import official_tf
     from ugatit_tf.networks.model import build_model
+    from ugatit_tf.networks.weight_count import num_weights
     from ugatit_tf.training.step import Trainer
 
     prefix = official_tf.chosen(options.official_checkpoint)
@@ -53,7 +53,7 @@ def run(named: dict, options: ImportOptions) -> None:
     check_architecture(named, architecture, prefix)
     config = Config(**{**named, **architecture})
     _refuse_checkpoints(config)
-    official_tf.check_room(prefix, doctor.num_weights(config))
+    official_tf.check_room(prefix, num_weights(config))
     trainer = Trainer(build_model(config), config)
     optimizers = trainer.generator_optimizer, trainer.discriminator_optimizer
     official_tf.restore(trainer.model, prefix, optimizers)

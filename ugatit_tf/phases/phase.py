@@ -10,7 +10,7 @@ from ugatit_tf.errors import Failure
 from ugatit_tf.options import Options, names_of, option
 
 if TYPE_CHECKING:
-    from ugatit_tf.data import doctor
+    from ugatit_tf import doctor
 
 WHICH = ("latest", "best")
 ALL = tuple(field.name for field in dataclasses.fields(Config))
@@ -59,12 +59,10 @@ class Phase:
     uses: Callable[[Any], tuple] = lambda options: ALL
 
 
-def check_dataset(
-    config: Config, splits: tuple, message: Callable[[str], str] = presence.missing
-) -> None:
+def check_dataset(config: Config, splits: tuple, expected: str = presence.FOR_TRAINING) -> None:
     """Refuses a dataset without one of its `splits`; the built-in one is drawn where it misses."""
     if not presence.is_drawn(config):
-        presence.require(config.dataset_folder, splits, message)
+        presence.require(config.dataset_folder, splits, expected)
 
 
 def check_folder(name: str, path: str) -> None:
@@ -82,7 +80,7 @@ def check_folder(name: str, path: str) -> None:
 
 def check_measurable(config: Config) -> None:
     """Refuses where KID has no test images, or no file of the weights that its network needs."""
-    check_dataset(config, presence.TEST, presence.for_measuring)
+    check_dataset(config, presence.TEST, presence.FOR_MEASURING)
     weights = config.inception_weights
     if weights and not os.path.isfile(weights):
         raise Failure(f"--inception_weights {weights}: there is no such file.")

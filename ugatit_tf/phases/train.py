@@ -66,7 +66,7 @@ def train(config: Config, replicas: "Replicas", *, quiet: bool = False) -> bool:
     Returns:
         Whether a signal asked to stop.
     """
-    from ugatit_tf.data import doctor
+    from ugatit_tf import doctor
     from ugatit_tf.evaluation import evaluate
     from ugatit_tf.training import loop
 
@@ -80,8 +80,8 @@ def train(config: Config, replicas: "Replicas", *, quiet: bool = False) -> bool:
     if replicas.is_chief and not quiet:
         print("\n".join(report.lines()), flush=True)
     measures = config.eval_freq and replicas.is_chief
-    evaluation = evaluate.Watching(config, report.parts) if measures else None
-    return loop.train(config, report.parts, evaluation, replicas)
+    evaluation = evaluate.Watching(config, report.splits) if measures else None
+    return loop.train(config, report.splits, evaluation, replicas)
 
 
 TRAIN = Phase("train", "train a run, or go on with one", check, run)

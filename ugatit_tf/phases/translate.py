@@ -30,7 +30,7 @@ def check(config: Union[Config, dict], options: TranslateOptions) -> None:
     if video_targets.is_video(options):
         video_targets.targets_of(options)
         try:
-            video_file.program()
+            video_file.ffmpeg_path()
         except ImportError as error:
             raise Failure(f"{options.input}: {error}") from None
     else:

@@ -23,7 +23,7 @@ FILE = "history.jsonl"
 
 def about(
     config: Config,
-    splits: Mapping[str, folders.Part],
+    splits: Mapping[str, folders.Split],
     before: tuple[dict[str, Any], dict[str, Any]],
     step: int,
     replicas: int = 1,
@@ -31,7 +31,7 @@ def about(
     """Versions, git revision, dataset, devices, and what was changed at which step.
 
     Args:
-        splits: dict name -> `folders.Part` of the training images.
+        splits: dict name -> `folders.Split` of the training images.
         before: what `config.about` returned for the run so far: its options and this record.
         replicas: int. Devices that work together.
     """

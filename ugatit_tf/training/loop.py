@@ -27,14 +27,14 @@ Evaluation = Callable[[Any], Mapping[str, float]]  # of a `UGATIT` to tag -> num
 
 def train(
     config: Config,
-    splits: Mapping[str, folders.Part],
+    splits: Mapping[str, folders.Split],
     evaluate: Evaluation | None = None,
     replicas: Replicas | None = None,
 ) -> bool:
     """Trains the run that `config` describes, from its newest checkpoint if there is one.
 
     Args:
-        splits: dict name -> `folders.Part`; at least trainA and trainB.
+        splits: dict name -> `folders.Split`; at least trainA and trainB.
         evaluate: function of the `UGATIT` to a dict tag -> number, called every `eval_freq` steps.
         replicas: `Replicas`. Of several processes the chief alone writes.
 
@@ -73,7 +73,7 @@ def train(
 def _run_steps(
     trainer: Trainer,
     writer: Writer,
-    splits: Mapping[str, folders.Part],
+    splits: Mapping[str, folders.Split],
     first_step: int,
     stop: StopRequest,
     evaluate: Evaluation | None,
@@ -159,7 +159,7 @@ def _print_result(config: Config, last_step: int) -> None:
         print(f"Best by {metric['tag']}: {metric['value']:.4g} at {best}")
 
 
-def _check_alike(replicas: Replicas, config: Config, splits: Mapping[str, folders.Part]) -> None:
+def _check_alike(replicas: Replicas, config: Config, splits: Mapping[str, folders.Split]) -> None:
     """Refuses workers that would not train the same run, before anything is built.
 
     Raises:

@@ -11,7 +11,7 @@ import tensorflow as tf
 from ugatit_tf.config import Config
 from ugatit_tf.data import pipeline
 from ugatit_tf.images import panels
-from ugatit_tf.images.files import to_uint8
+from ugatit_tf.images.image_array import to_uint8
 from ugatit_tf.networks.model import UGATIT
 
 ROWS = 3  # images of each domain on a sample sheet

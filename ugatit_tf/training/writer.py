@@ -13,7 +13,7 @@ from ugatit_tf.config import Config
 from ugatit_tf.config_file import read_about
 from ugatit_tf.data import folders
 from ugatit_tf.errors import Failure
-from ugatit_tf.images import files
+from ugatit_tf.images import image_file
 from ugatit_tf.training import checkpoints, guards, history, samples, summaries
 from ugatit_tf.training.metrics import Metrics
 from ugatit_tf.training.optimizer import learning_rate
@@ -41,7 +41,7 @@ class Writer:
 
     Args:
         metrics: `Metrics` to which the loop adds every step.
-        splits: dict name -> `folders.Part` of the training images.
+        splits: dict name -> `folders.Split` of the training images.
         first_step: int. Steps that are done already.
     """
 
@@ -50,7 +50,7 @@ class Writer:
         config: Config,
         trainer: Trainer,
         metrics: Metrics,
-        splits: Mapping[str, folders.Part],
+        splits: Mapping[str, folders.Split],
         first_step: int,
     ) -> None:
         self.config, self.trainer, self.metrics = config, trainer, metrics
@@ -78,7 +78,7 @@ class Writer:
         self.tensorboard.open()
         if self.first_step == 0:
             self.tensorboard.text(0)
-            files.write(self._sample_path("reals"), samples.reals(*paths, config))
+            image_file.write(self._sample_path("reals"), samples.reals(*paths, config))
             self.samples(0)
         if devices > 1:
             images = devices * config.samples_per_step
@@ -116,7 +116,7 @@ class Writer:
         sheet, translations = samples.sheet(self.trainer.model, *self.sample_inputs)
         for inputs, outputs in zip(self.sample_inputs, translations):
             self.monitor.check_translations(step, inputs, outputs)
-        files.write(self._sample_path(checkpoints.folder_name(step)), sheet, synced=True)
+        image_file.write(self._sample_path(checkpoints.folder_name(step)), sheet, synced=True)
         self.tensorboard.image(step, "samples", sheet)
 
     @chief_only

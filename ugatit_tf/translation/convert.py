@@ -18,7 +18,8 @@ from PIL import Image
 
 from ugatit_tf import atomic, threads
 from ugatit_tf.errors import Failure, reason
-from ugatit_tf.images import files, panels, video_file
+from ugatit_tf.images import image_array, image_file, panels, video_file
+from ugatit_tf.images.errors import UnreadableImage
 from ugatit_tf.progress import Progress
 from ugatit_tf.translation import face, pages, sources
 from ugatit_tf.translation.model import BATCH, Heatmaps, finished
@@ -116,7 +117,7 @@ def prepared(model, request, job, pixels, alpha=None, region=None) -> Prepared:
             f"it would be scaled to {width} x {height} pixels; --max_pixels is "
             f"{request.max_pixels}. Use a smaller --size, or a larger --max_pixels."
         )
-    return Prepared(job, pixels, alpha, region, how, how.apply(files.to_float(part)))
+    return Prepared(job, pixels, alpha, region, how, how.apply(image_array.to_float(part)))
 
 
 def tile_pixels(model, request):
@@ -135,7 +136,7 @@ def images_of(source, image, looked):
         (input, output: uint8 of one size; `Heatmaps` of that size).
     """
     output, looked = finished(source.how, image, looked)
-    output = files.to_uint8(output)
+    output = image_array.to_uint8(output)
     if source.region is None:
         return source.how.shown(source.pixels), output, looked
     height, width = source.pixels.shape[:2]
@@ -167,13 +168,13 @@ def _results(model, request, jobs):
         if job.source.lower().endswith(video_file.SUFFIXES):
             return Failed(job, "a video; give it as --input by itself")
         try:
-            pixels, alpha = files.read_with_alpha(
+            pixels, alpha = image_file.read_with_alpha(
                 job.source, channels=model.channels, max_pixels=request.max_pixels
             )
             region = face.find(pixels) if request.face else None
             source = prepared(model, request, job, pixels, alpha, region)
-            return dataclasses.replace(source, stilled=files.is_animated(job.source))
-        except files.UnreadableImage as error:
+            return dataclasses.replace(source, stilled=image_file.is_animated(job.source))
+        except UnreadableImage as error:
             return Failed(job, error.reason)
         except Failure:  # not of this image: a package is missing
             raise
@@ -226,7 +227,7 @@ def _written(request, source, tiled, shown, output, looked):
         for kind, values in heatmaps(request, shown, output, looked).items():
             _write_heatmap(extras[kind], values)
     options = {} if _is_lossless(job.target) else {"quality": request.quality}
-    files.write(job.target, output, alpha=alpha, **options)
+    image_file.write(job.target, output, alpha=alpha, **options)
     images = {"Input": shown}
     if request.report and looked.generator is not None:
         images["Attention"] = panels.overlay(shown, looked.generator)
@@ -237,9 +238,9 @@ def _written(request, source, tiled, shown, output, looked):
 
 def _write_heatmap(path, values):
     if values.dtype == np.uint8:
-        files.write(path, values)
+        image_file.write(path, values)
         return
-    with files.replacing(path, synced=False) as file:
+    with atomic.replacing(path, synced=False) as file:
         if path.endswith(".npy"):
             np.save(file, values)
         else:  # from its least to its most

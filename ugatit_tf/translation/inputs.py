@@ -5,7 +5,7 @@ import os
 import numpy as np
 from PIL import Image
 
-from ugatit_tf.images import files
+from ugatit_tf.images import image_array, image_file
 
 SLACK = 1e-3  # rounding of floats that should lie between -1 and 1
 LUMA = np.float32([0.299, 0.587, 0.114])  # as Pillow converts to L
@@ -26,9 +26,9 @@ def as_floats(images, channels):
         ValueError: not such images.
     """
     if isinstance(images, (str, os.PathLike)):
-        return _of_image(*files.read_with_alpha(images, channels=channels))
+        return _of_image(*image_file.read_with_alpha(images, channels=channels))
     if isinstance(images, Image.Image):
-        return _of_image(*files.seen(images, channels))
+        return _of_image(*image_file.from_pillow(images, channels))
     return _of_array(np.asarray(images), channels)
 
 
@@ -39,13 +39,13 @@ def grey(pixels):
 
 def _of_image(pixels, alpha):
     def like(out):
-        result = files.as_pillow(files.to_uint8(out[0]))
+        result = image_array.to_pillow(image_array.to_uint8(out[0]))
         transparent = alpha is not None and alpha.min() < 255
         if transparent and alpha.shape == result.size[::-1]:
             result.putalpha(Image.fromarray(alpha))
         return result
 
-    return [files.to_float(pixels)], False, like
+    return [image_array.to_float(pixels)], False, like
 
 
 def _of_array(images, channels):
@@ -59,11 +59,13 @@ def _of_array(images, channels):
         batch = (batch @ LUMA)[..., None] if floating else grey(batch)
 
     def like(out):
-        out = np.stack(out).astype(images.dtype) if floating else files.to_uint8(np.stack(out))
+        out = (
+            np.stack(out).astype(images.dtype) if floating else image_array.to_uint8(np.stack(out))
+        )
         out = out[..., 0] if flat and channels == 1 else out
         return out if is_batch else out[0]
 
-    return list(np.float32(batch) if floating else files.to_float(batch)), is_batch, like
+    return list(np.float32(batch) if floating else image_array.to_float(batch)), is_batch, like
 
 
 def _check(images):

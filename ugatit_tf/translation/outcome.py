@@ -3,7 +3,7 @@
 import dataclasses
 import os
 
-from ugatit_tf.data import folders
+from ugatit_tf.data import presence
 from ugatit_tf.errors import Failure
 
 
@@ -56,5 +56,7 @@ def note_removed(outcome, jobs):
 def raise_failures(outcome):
     """A `Failure` that names what failed, if anything did."""
     if outcome.failed:
-        named = "\n".join(f"  {folders.shown(name)}: {reason}" for name, reason in outcome.failed)
+        named = "\n".join(
+            f"  {presence.printable(name)}: {reason}" for name, reason in outcome.failed
+        )
         raise Failure(f"{len(outcome.failed)} could not be translated:\n{named}")

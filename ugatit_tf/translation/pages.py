@@ -5,7 +5,7 @@ import time
 
 import numpy as np
 
-from ugatit_tf.images import files, panels
+from ugatit_tf.images import image_array, image_file, panels
 from ugatit_tf.images.report import Row, write_report
 from ugatit_tf.translation import sources
 from ugatit_tf.translation.outcome import scale_text
@@ -42,7 +42,7 @@ def write(model, request, results, outcome) -> str:
     title = f"{os.path.basename(os.path.abspath(request.input))}, {direction}"
     write_report(path, rows(), title=title, facts=facts, thumbnail=THUMBNAIL, closing=closing)
     if pairs:
-        files.write(sheet, panels.contact_sheet(pairs))
+        image_file.write(sheet, panels.contact_sheet(pairs))
     return path
 
 
@@ -64,6 +64,6 @@ def _free(path, request):
 
 
 def _small(image):
-    image = files.as_pillow(image)
+    image = image_array.to_pillow(image)
     image.thumbnail((THUMBNAIL, THUMBNAIL))
     return np.asarray(image)

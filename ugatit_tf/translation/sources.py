@@ -8,7 +8,7 @@ import os
 
 from ugatit_tf.data import storage
 from ugatit_tf.errors import Failure
-from ugatit_tf.images import files
+from ugatit_tf.images import image_file
 
 KEPT = (".png", ".jpg", ".jpeg", ".webp")  # of "same"; what else there is becomes a PNG
 NAMED = 3  # files in one sentence
@@ -201,17 +201,17 @@ def _renamed(name, kind):
 
 def _refuse_suffix(path):
     suffix = os.path.splitext(path)[1]
-    if suffix.lower() not in files.WRITERS:
+    if suffix.lower() not in image_file.WRITERS:
         raise Failure(
             f"--output {path}: images are not written as {suffix}. Expected one of "
-            f"{', '.join(sorted(files.WRITERS))}, or a folder."
+            f"{', '.join(sorted(image_file.WRITERS))}, or a folder."
         )
 
 
 def _refuse_no_folder(request):
     """The output must be, or become, a folder that can be written to."""
     output, suffix = request.output, os.path.splitext(request.output)[1].lower()
-    if not os.path.isdir(output) and (suffix in files.WRITERS or suffix in (".mp4",)):
+    if not os.path.isdir(output) and (suffix in image_file.WRITERS or suffix in (".mp4",)):
         raise Failure(
             f"--output {output} is named like a file, and --input may be several. Expected a "
             f"folder."

@@ -13,10 +13,11 @@ import numpy as np
 import tensorflow as tf
 
 from ugatit_tf import atomic, threads
-from ugatit_tf.data import doctor, folders, pipeline, presence
+from ugatit_tf.data import folders, pipeline, presence
 from ugatit_tf.errors import Failure, counted, reason
-from ugatit_tf.images import files, panels
+from ugatit_tf.images import image_array, image_file, panels
 from ugatit_tf.images.report import Row, write_report
+from ugatit_tf.networks import weight_count
 from ugatit_tf.networks.model import build_model
 from ugatit_tf.networks.shapes import refuse_not_finite
 from ugatit_tf.progress import track
@@ -43,7 +44,7 @@ def load(config, which="latest"):
         Failure: there is no checkpoint, or it cannot be used.
     """
     path = checkpoints.chosen(config.run_folder, which)
-    checkpoints.check_room(path, doctor.num_weights(config))
+    checkpoints.check_room(path, weight_count.num_weights(config))
     model = build_model(config)
     checkpoints.restore(path, {"weights": model.weights()})
     if "average" in checkpoints.groups(path):
@@ -201,13 +202,13 @@ def _translated(copies, config, direction, paths, folder):
 
 def _written(folder, direction, path, name, source, heatmap, image, cycled):
     """Writes what the networks made of the image at `path`; returns its row of the report."""
-    shown, output = files.to_uint8(source), files.to_uint8(image)
-    files.write(os.path.join(folder, direction, name), output)
+    shown, output = image_array.to_uint8(source), image_array.to_uint8(image)
+    image_file.write(os.path.join(folder, direction, name), output)
     images = {"Input": shown}
     if heatmap is not None:
         images["Attention"] = panels.overlay(shown, heatmap)
-        files.write(os.path.join(folder, f"{direction}_attention", name), images["Attention"])
-    images.update({"Output": output, "Reconstruction": files.to_uint8(cycled)})
+        image_file.write(os.path.join(folder, f"{direction}_attention", name), images["Attention"])
+    images.update({"Output": output, "Reconstruction": image_array.to_uint8(cycled)})
     title = DIRECTIONS[direction][1]
     return Row(os.path.basename(path), title, images, link=f"{direction}/{name}")
 

@@ -47,7 +47,7 @@ def convert_video(model, request):
     if request.resume_output and all(map(os.path.lexists, targets.values())):
         return Outcome(targets["video"])
     atomic.remove_abandoned(*map(os.path.dirname, targets.values()))
-    video, count, scales = video_file.opened(request.input), 0, ()
+    video, count, scales = video_file.open_video(request.input), 0, ()
     if video.width * video.height > request.max_pixels:
         raise Failure(
             f"{video.path}: {video.width} x {video.height} pixels; --max_pixels is "
@@ -141,7 +141,7 @@ def _writers(stack, targets, video, images):
         height, width = image.shape[:2]
         silent = not video.has_sound or targets[kind].lower().endswith(".gif")
         sound = None if silent else video.path
-        writing = video_file.writing(
+        writing = video_file.writer(
             targets[kind], width=width, height=height, fps=video.fps, sound_of=sound
         )
         found[kind] = stack.enter_context(writing)

@@ -3,7 +3,7 @@
 import os
 
 from ugatit_tf.errors import Failure
-from ugatit_tf.images import files, video_file
+from ugatit_tf.images import image_file, video_file
 from ugatit_tf.translation import sources
 
 
@@ -12,7 +12,7 @@ def is_video(request) -> bool:
     if not os.path.isfile(request.input) or not video_file.is_video(request.input):
         return False
     suffix = os.path.splitext(request.output)[1].lower()
-    as_image = suffix in files.WRITERS and suffix != ".gif" or request.format != "same"
+    as_image = suffix in image_file.WRITERS and suffix != ".gif" or request.format != "same"
     return not (request.input.lower().endswith(".gif") and as_image)
 
 

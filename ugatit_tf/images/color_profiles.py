@@ -1,20 +1,23 @@
-"""What colours the numbers of an image stand for, and the way from them to sRGB.
+"""Which colors the numbers of an image stand for, and their conversion to sRGB.
 
-A profile is judged by what it does to colours, never by its name. A PNG without one may say the
-same in chunks of its own; as the PNG specification (third edition) has it, cICP comes before an
-ICC profile, that before sRGB, and that before gAMA and cHRM. The conversion is LittleCMS's.
+A profile counts by its effect on colors, never by its name. A PNG may describe its colors in
+chunks of its own instead. As in the PNG specification (third edition), cICP takes precedence over
+an ICC profile, that over sRGB, and that over gAMA and cHRM. LittleCMS does the conversion.
 """
+
+from __future__ import annotations
 
 import functools
 import io
 import struct
+from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image, ImageCms
 
 SPACES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}  # of a profile -> the mode it is for
-GREYS = ("1", "L")
-NEAR = 1  # levels of 255: a profile that changes no colour by more is sRGB
+GRAYS = ("1", "L")
+NEAR = 1  # levels of 255: a profile that changes no color by more is sRGB
 D50 = (0.9642, 1.0, 0.8249)  # XYZ of the white that profiles refer to
 BRADFORD = np.array(
     [[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]]
@@ -31,18 +34,18 @@ SRGB_CURVE = 13
 CURVES = {1: SRGB_CURVE, 4: 1 / 2.2, 5: 1 / 2.8, 6: SRGB_CURVE, 8: 1.0, 13: SRGB_CURVE,
           14: SRGB_CURVE, 15: SRGB_CURVE}  # fmt: skip
 HDR = {16: "PQ", 18: "HLG"}
-USUAL_GAMMA, ROUNDED = 0.45455, 0.005  # what writers of sRGB say, more or less exactly
+USUAL_GAMMA, ROUNDED = 0.45455, 0.005  # which writers of sRGB round in different ways
 
 
-class UnknownColours(ValueError):  # noqa: N818
-    """Colours that cannot be shown right; the message says why in one line."""
+class UnknownColors(ValueError):  # noqa: N818
+    """Colors that cannot be converted to sRGB; the message says why in one line."""
 
 
-def of(image):
-    """Returns the ICC profile of an image as bytes; None where it is sRGB or does not say.
+def profile_of(image: Image.Image) -> bytes | None:
+    """Returns the ICC profile of an image; None where it is sRGB or has none.
 
     Raises:
-        UnknownColours: they are those of high dynamic range, or of a cICP that is not known.
+        UnknownColors: of high dynamic range, or of a cICP chunk that is not known.
     """
     if image.format != "PNG":
         return image.info.get("icc_profile")
@@ -54,8 +57,8 @@ def of(image):
     return _of_gamma(image.info["gamma"], image.info.get("chromaticity", SRGB_PRIMARIES))
 
 
-def to_srgb(image, profile):
-    """Returns an 8-bit image without alpha in sRGB; one that the profile does not fit, as it is.
+def to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
+    """Converts an 8-bit image without alpha to sRGB; unchanged where the profile does not fit it.
 
     Args:
         image: a `PIL.Image.Image` of mode 1, L, RGB or CMYK.
@@ -67,8 +70,8 @@ def to_srgb(image, profile):
     return ImageCms.applyTransform(image.convert(transform.input_mode), transform)
 
 
-def lab_to_srgb(image):
-    """Returns an image of mode LAB (CIE L*a*b*, D50) in sRGB."""
+def lab_to_srgb(image: Image.Image) -> Image.Image:
+    """Converts an image of mode LAB (CIE L*a*b*, D50) to sRGB."""
     return ImageCms.applyTransform(image, _lab())
 
 
@@ -78,7 +81,7 @@ def _transform(profile, mode):
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         needed = SPACES.get(source.profile.xcolor_space.strip())
-        if needed != mode and not (needed == "RGB" and mode in GREYS):
+        if needed != mode and not (needed == "RGB" and mode in GRAYS):
             return None
         transform = ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), needed, "RGB")
     except (ImageCms.PyCMSError, OSError, ValueError):  # broken profile, whole pixels
@@ -89,13 +92,13 @@ def _transform(profile, mode):
 def _changes_nothing(transform):
     ramp = np.arange(256, dtype=np.uint8)[None]
     if transform.input_mode == "L":
-        colours, expected = ramp, np.stack([ramp] * 3, -1)
+        colors, expected = ramp, np.stack([ramp] * 3, -1)
     else:
         steps = np.arange(0, 256, 15, dtype=np.uint8)
         cube = np.stack(np.meshgrid(steps, steps, steps), -1).reshape(1, -1, 3)
-        colours = expected = np.concatenate([cube, np.stack([ramp] * 3, -1)], 1)
-    found = np.asarray(ImageCms.applyTransform(Image.fromarray(colours), transform))
-    return np.abs(found.astype(int) - expected).max() <= NEAR
+        colors = expected = np.concatenate([cube, np.stack([ramp] * 3, -1)], 1)
+    converted = np.asarray(ImageCms.applyTransform(Image.fromarray(colors), transform))
+    return np.abs(converted.astype(int) - expected).max() <= NEAR
 
 
 @functools.lru_cache(maxsize=1)
@@ -110,9 +113,9 @@ def _cicp(image):
     Pillow does not read it. It stands before the pixels.
     """
     file = getattr(image, "fp", None)
-    if file is None:  # loaded before it came to us
+    if file is None:  # the caller has loaded it
         return None
-    place = file.tell()
+    position = file.tell()
     try:
         file.seek(8)
         while len(head := file.read(8)) == 8:
@@ -124,18 +127,18 @@ def _cicp(image):
             file.seek(length + 4, io.SEEK_CUR)
         return None
     finally:
-        file.seek(place)
+        file.seek(position)
 
 
 def _of_cicp(primaries, curve):
     if curve in HDR:
-        raise UnknownColours(
-            f"this is an HDR image ({HDR[curve]}), which is not read; save it for an ordinary "
-            f"screen (SDR, sRGB)"
+        raise UnknownColors(
+            f"this is an HDR image ({HDR[curve]}), which is not supported; save it for an "
+            f"ordinary screen (SDR, sRGB)"
         )
     if primaries not in PRIMARIES or curve not in CURVES:
-        raise UnknownColours(
-            f"its colours (cICP {primaries}, {curve}) are not known; save it in sRGB"
+        raise UnknownColors(
+            f"its colors (cICP {primaries}, {curve}) are not known; save it in sRGB"
         )
     if (primaries, CURVES[curve]) == (1, SRGB_CURVE):
         return None
@@ -150,15 +153,15 @@ def _of_gamma(gamma, primaries):
 
 
 @functools.lru_cache(maxsize=64)
-def matrix_profile(curve, primaries):
-    """Returns an ICC profile (version 2) of a screen.
+def matrix_profile(curve: float, primaries: Sequence[float]) -> bytes:
+    """Returns the ICC profile (version 2) of a screen.
 
     Args:
         curve: `SRGB_CURVE`, or a number: light ** curve is what the file holds.
         primaries: x, y of white, red, green and blue.
 
     Raises:
-        UnknownColours: there are no such colours.
+        UnknownColors: there are no such colors.
     """
     tags = {f"{name}XYZ": _xyz(values) for name, values in zip("rgb", _colorants(primaries))}
     levels = np.linspace(0, 1, 4096)
@@ -176,16 +179,16 @@ def _colorants(primaries):
     x, y = np.reshape(primaries, [4, 2]).T
     try:
         with np.errstate(all="ignore"):
-            white, *colours = np.stack([x / y, np.ones(4), (1 - x - y) / y], -1)  # where Y is 1
-        basis = np.transpose(colours)
+            white, *colors = np.stack([x / y, np.ones(4), (1 - x - y) / y], -1)  # where Y is 1
+        basis = np.transpose(colors)
         matrix = basis * np.linalg.solve(basis, white)
         gains = np.diag(BRADFORD @ D50 / (BRADFORD @ white))
-        found = (np.linalg.solve(BRADFORD, gains @ BRADFORD) @ matrix).T
+        colorants = (np.linalg.solve(BRADFORD, gains @ BRADFORD) @ matrix).T
     except np.linalg.LinAlgError:
-        found = np.full([3, 3], np.nan)
-    if not np.abs(found).max() < 4:
-        raise UnknownColours("its cHRM chunk describes no colours; save it in sRGB")
-    return found
+        colorants = np.full([3, 3], np.nan)
+    if not np.abs(colorants).max() < 4:  # NaN too
+        raise UnknownColors("its cHRM chunk describes no colors; save it in sRGB")
+    return colorants
 
 
 def _xyz(values):
@@ -193,14 +196,14 @@ def _xyz(values):
 
 
 def _icc(tags):
-    """The bytes of a profile with these tags: a head of 128 bytes, the table, and what it lists."""
-    table, content, places = b"", b"", {}
+    """The bytes of a profile: a header of 128 bytes, a table of the tags, and their data."""
+    table, content, offsets = b"", b"", {}
     start = 128 + 4 + 12 * len(tags)
     for name, data in tags.items():
-        if data not in places:
-            places[data] = start + len(content)
+        if data not in offsets:
+            offsets[data] = start + len(content)
             content += data + bytes(-len(data) % 4)
-        table += struct.pack(">4sII", name.encode(), places[data], len(data))
+        table += struct.pack(">4sII", name.encode(), offsets[data], len(data))
     head = struct.pack(
         ">I4x4s12s12x4s28x3i48x", start + len(content), b"\x02\x10\0\0", b"mntrRGB XYZ ", b"acsp",
         *(round(65536 * value) for value in D50),

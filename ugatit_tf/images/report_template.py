@@ -1,25 +1,15 @@
-"""What the page of results is made of: its style, its script and the templates around them.
+"""The style, the script and the HTML templates of the report.
 
-Where a row has an "Input" and an "Output", the script adds a button that compares them;
-without JavaScript there is nothing to press. The security policy allows no style
-attributes, so the script sets custom properties, which it does allow.
+Where a row has an "Input" and an "Output", the script adds a button that compares them. Without
+JavaScript there is no such button. The security policy allows no style attributes, so the script
+sets custom properties, which it does allow.
 """
 
-BASE = """
-:root { color-scheme: light dark; --ink: #1d1d1f; --soft: #63636b; --page: #f4f4f6;
-  --card: #fff; --line: #d9d9de; --accent: #0b62c4; }
-@media (prefers-color-scheme: dark) {
-  :root { --ink: #ececf0; --soft: #a2a2ac; --page: #151517; --card: #212124;
-    --line: #3a3a40; --accent: #6cb1ff; }
-}
-* { box-sizing: border-box; }
-[hidden] { display: none !important; }
-"""
+from ugatit_tf.images import html_page
 
 STYLE = (
-    BASE
-    + """body { margin: 0 auto; padding: 1.5rem 1rem 3rem; max-width: 70rem; color: var(--ink);
-  background: var(--page); font: 16px/1.45 system-ui, sans-serif; }
+    html_page.STYLE
+    + """body { max-width: 70rem; }
 h1 { margin: 0 0 .75rem; font-size: 1.6rem; line-height: 1.2; }
 h1, h2, dd, figcaption { overflow-wrap: anywhere; }
 dl { display: grid; grid-template-columns: fit-content(45%) 1fr; gap: .15rem 1.25rem;
@@ -89,14 +79,14 @@ let order = 0;
 
 function filter() {
   const text = search.value.trim().toLowerCase();
-  let shown = 0;
+  let visible = 0;
   for (const row of rows) {
     const fits = row.dataset.name.toLowerCase().includes(text) &&
       (!select.value || row.dataset.direction === select.value);
     row.hidden = !fits;
-    shown += fits;
+    visible += fits;
   }
-  count.value = `${shown} of ${rows.length}`;
+  count.value = `${visible} of ${rows.length}`;
 }
 
 function sortByName() {
@@ -167,19 +157,7 @@ bar.hidden = false;
 filter();
 """
 
-OPENING = """<!DOCTYPE html>
-<html lang="en">
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:;
- style-src '{style_hash}'; script-src '{script_hash}'">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>{style}</style>
-<h1>{title}</h1>
-"""
-
-FACTS = """<dl>{facts}</dl>
-<nav hidden>
+CONTROLS = """<nav hidden>
 <input type="search" placeholder="Find a name" aria-label="Find a name">
 <select aria-label="Direction"><option value="">Both directions</option></select>
 <button type="button" title="Sort by name">Name &#8597;</button>
@@ -195,11 +173,6 @@ ROW = """<article data-name="{name}" data-direction="{direction}">
 </div>
 </article>
 """
-
-IMAGE = (
-    '<img src="data:image/jpeg;base64,{data}" width="{width}" height="{height}"'
-    ' loading="lazy" decoding="async" alt="{alt}">'
-)
 
 FIGURE = "<figure>{image}<figcaption>{title}</figcaption></figure>"
 

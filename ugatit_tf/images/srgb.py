@@ -1,13 +1,14 @@
-"""Brings what a decoder gives to 8 bits and sRGB, and transparency onto white."""
+"""Converts decoded images to 8 bits and sRGB, and puts transparent ones on white."""
+
+from __future__ import annotations
 
 import contextlib
 import dataclasses
-from typing import Optional
 
 import numpy as np
 from PIL import Image
 
-from ugatit_tf.images import profiles
+from ugatit_tf.images import color_profiles
 
 BITS_PER_SAMPLE, PHOTOMETRIC, SAMPLE_FORMAT = 258, 262, 339  # TIFF tags
 WHITE_IS_ZERO, SIGNED = 0, 2  # of the second and of the third
@@ -18,44 +19,44 @@ WHOLE = {"La": "LA", "RGBa": "RGBA", "P": "RGBA", "PA": "RGBA"}  # mode -> one w
 
 @dataclasses.dataclass(frozen=True)
 class Stored:
-    """What a file says of its pixels, and Pillow forgets once they are loaded."""
+    """What a file says about its pixels, which Pillow forgets once they are loaded."""
 
-    profile: Optional[bytes]  # ICC
+    profile: bytes | None  # ICC
     layout: str = ""  # Pillow's name of how a PNG's pixels are stored
-    low_bytes: Optional[np.ndarray] = None  # uint8 [height, width, 3], where they are needed
+    low_bytes: np.ndarray | None = None  # uint8 [height, width, 3], where they are needed
 
 
-def stored(image) -> Stored:
-    """Returns what to know of an image before it is loaded."""
+def stored(image: Image.Image) -> Stored:
+    """Returns what must be known about an image before it is loaded."""
     layout = image.tile[0][3] if image.format == "PNG" and getattr(image, "tile", None) else ""
     is_keyed = layout == DEEP_RGB and "transparency" in image.info
-    return Stored(profiles.of(image), layout, _low_bytes(image) if is_keyed else None)
+    return Stored(color_profiles.profile_of(image), layout, _low_bytes(image) if is_keyed else None)
 
 
-def in_srgb(image, stored):
-    """Returns a loaded image in sRGB with 8 bits a channel, with alpha if it was transparent.
+def convert(image: Image.Image, stored: Stored) -> Image.Image:
+    """Converts a loaded image to sRGB with 8 bits a channel, with alpha if it was transparent.
 
     Args:
         image: a `PIL.Image.Image`.
-        stored: what `stored` said of it.
+        stored: the result of `stored` before the image was loaded.
     """
     image = _with_whole_alpha(image)
     alpha = _alpha(image, stored)
     if image.mode == "F" or image.mode.startswith("I"):
-        converted = _grey_in_srgb(_levels(image), stored.profile)
+        converted = _gray_in_srgb(_levels(image), stored.profile)
     elif image.mode == "LAB":
-        converted = profiles.lab_to_srgb(image)
+        converted = color_profiles.lab_to_srgb(image)
     else:
-        converted = profiles.to_srgb(_without_alpha(_unsigned(image)), stored.profile)
+        converted = color_profiles.to_srgb(_without_alpha(_unsigned(image)), stored.profile)
     if alpha is None:
         return converted
-    converted = converted.convert("L" if converted.mode in profiles.GREYS else "RGB")
+    converted = converted.convert("L" if converted.mode in color_profiles.GRAYS else "RGB")
     converted.putalpha(alpha)
     return converted
 
 
-def on_white(image):
-    """Returns an opaque image: white shows through where it is transparent."""
+def on_white(image: Image.Image) -> Image.Image:
+    """Returns an opaque image: white where it was transparent."""
     if "A" not in image.getbands():
         return image
     white = Image.new("RGB", image.size, "white")
@@ -64,20 +65,20 @@ def on_white(image):
 
 
 def _low_bytes(image):
-    """The second bytes of the 16-bit colours of a PNG that is not loaded yet."""
+    """The second bytes of the 16-bit colors of a PNG that is not loaded yet."""
     file = image.fp
-    place = file.tell()
+    position = file.tell()
     try:
-        with Image.open(file, formats=["PNG"]) as again:
-            again.tile = [(*tile[:3], LOW_BYTES) for tile in again.tile]
-            again.info.pop("transparency")
-            return np.array(again)
+        with Image.open(file, formats=["PNG"]) as second:
+            second.tile = [(*tile[:3], LOW_BYTES) for tile in second.tile]
+            second.info.pop("transparency")
+            return np.array(second)
     finally:
-        file.seek(place)
+        file.seek(position)
 
 
 def _with_whole_alpha(image):
-    """Palettes as colours; alpha that was multiplied into the colours, taken out of them."""
+    """Converts palettes to colors, and premultiplied alpha to plain alpha."""
     return image.convert(WHOLE[image.mode]) if image.mode in WHOLE else image
 
 
@@ -87,7 +88,7 @@ def _without_alpha(image):
 
 
 def _alpha(image, stored):
-    """Mode L, or None: of a channel, or 0 where the colour is the one named as transparent."""
+    """The alpha channel, mode L; made from the color that is named as transparent; or None."""
     if image.mode in ("LA", "RGBA"):
         return image.getchannel("A")
     key = image.info.get("transparency")
@@ -102,13 +103,13 @@ def _alpha(image, stored):
         is_key = (values == np.array(key) >> 8).all(-1)
         is_key &= (stored.low_bytes == np.array(key) & 255).all(-1)
     else:
-        # An image of 16 bits that was loaded elsewhere: only its first bytes are known.
+        # An image of 16 bits that the caller loaded: only its first bytes are known.
         is_key = (values == (np.array(key) >> 8 if max(key) > 255 else key)).all(-1)
     return Image.fromarray(np.where(is_key, 0, 255).astype(np.uint8))
 
 
 def _levels(image):
-    """The grey levels of an image with more than 8 bits, float [height, width], 0 to 255."""
+    """The gray levels of an image with more than 8 bits, float [height, width], 0 to 255."""
     tags = getattr(image, "tag_v2", {})
     bits, kind = (_first(tags.get(tag)) for tag in (BITS_PER_SAMPLE, SAMPLE_FORMAT))
     values = np.asarray(image)
@@ -124,9 +125,9 @@ def _levels(image):
 
 
 def _range(mode, bits, smallest, largest, signed):
-    """Returns what is black and what is white in a grey image of more than 8 bits.
+    """The values of black and of white in a gray image of more than 8 bits.
 
-    Where no convention fits, these are its darkest and its brightest.
+    Where no convention fits, these are its darkest and its brightest value.
     """
     if mode == "F":
         whites = 1.0, 255.0
@@ -139,7 +140,7 @@ def _range(mode, bits, smallest, largest, signed):
 
 
 def _unsigned(image):
-    """A grey TIFF of 8 bits with a sign, which Pillow takes for one without."""
+    """Converts a gray TIFF of signed 8 bits, which Pillow takes for unsigned."""
     tags = getattr(image, "tag_v2", {})
     if image.mode != "L" or _first(tags.get(SAMPLE_FORMAT)) != SIGNED:
         return image
@@ -148,10 +149,10 @@ def _unsigned(image):
     return Image.fromarray(np.rint((values - low) * 255 / ((high - low) or 1)).astype(np.uint8))
 
 
-def _grey_in_srgb(levels, profile):
+def _gray_in_srgb(levels, profile):
     """Converts before rounding to 8 bits: near black a profile's curve is steep."""
     ramp = Image.fromarray(np.arange(256, dtype=np.uint8)[None])
-    curve = np.asarray(profiles.to_srgb(ramp, profile))[0]
+    curve = np.asarray(color_profiles.to_srgb(ramp, profile))[0]
     if curve.ndim == 1:  # sRGB already
         return Image.fromarray(np.rint(levels).astype(np.uint8))
     channels = [np.interp(levels, np.arange(256), channel) for channel in curve.T]

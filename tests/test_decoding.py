@@ -14,7 +14,9 @@ from PIL import Image
 from tests import runs
 from ugatit_tf.data import cache, folders, packing, storage
 from ugatit_tf.errors import Failure
-from ugatit_tf.images import files, opening
+from ugatit_tf.images import decoding, image_file
+from ugatit_tf.images.decoding import open_image
+from ugatit_tf.images.errors import ReadError
 from ugatit_tf.images.pillow_warnings import quiet
 from ugatit_tf.interchange import generator_file
 
@@ -59,9 +61,9 @@ def images(tmp_path):
 
 @pytest.mark.parametrize("number", SHORTAGES)
 def test_a_file_that_cannot_be_opened_is_not_called_damaged(images, monkeypatch, number):
-    monkeypatch.setattr(opening, "open", failing_open(error_of(number)), raising=False)
-    for look in (files.read, files.size, files.is_animated):
-        with pytest.raises(files.ReadError) as caught:
+    monkeypatch.setattr(decoding, "open", failing_open(error_of(number)), raising=False)
+    for look in (image_file.read, image_file.size, image_file.is_animated):
+        with pytest.raises(ReadError) as caught:
             look(images[0])
         assert caught.value.errno == number
         assert is_one_line_about(caught.value, images[0])
@@ -78,9 +80,9 @@ def test_a_disk_that_fails_in_the_middle_is_not_the_images_fault(
     compression = {"compression": "tiff_lzw"} if format == "TIFF" else {}
     Image.fromarray(noise).save(path, format, **compression)
     assert path.stat().st_size > 9000
-    monkeypatch.setattr(opening, "open", failing_open(error, place=9000), raising=False)
-    with pytest.raises(files.ReadError, match="could not be read"):
-        files.read(path)
+    monkeypatch.setattr(decoding, "open", failing_open(error, place=9000), raising=False)
+    with pytest.raises(ReadError, match="could not be read"):
+        image_file.read(path)
 
 
 @pytest.mark.parametrize(
@@ -90,9 +92,9 @@ def test_no_memory_for_the_pixels_is_not_the_images_fault(images, monkeypatch, e
     def starved(*_):
         raise error
 
-    monkeypatch.setattr(files.tones, "in_srgb", starved)
-    with pytest.raises(files.ReadError, match="a.png could not be read; the memory is not enough"):
-        files.read(images[0])
+    monkeypatch.setattr(image_file.srgb, "convert", starved)
+    with pytest.raises(ReadError, match="a.png could not be read; there is not enough memory"):
+        image_file.read(images[0])
 
 
 def test_no_memory_for_exif_does_not_leave_an_image_on_its_side(images, monkeypatch):
@@ -100,25 +102,25 @@ def test_no_memory_for_exif_does_not_leave_an_image_on_its_side(images, monkeypa
         raise MemoryError
 
     monkeypatch.setattr(Image.Image, "getexif", starved)
-    with pytest.raises(files.ReadError):
-        files.read(images[0])
+    with pytest.raises(ReadError):
+        image_file.read(images[0])
 
 
 def test_an_error_of_a_disk_that_a_decoder_keeps_to_itself_is_raised(images, monkeypatch):
     failed = error_of(errno.EIO)
-    monkeypatch.setattr(opening, "open", failing_open(failed, place=30), raising=False)
-    with pytest.raises(files.ReadError), files.opened(images[0]):
+    monkeypatch.setattr(decoding, "open", failing_open(failed, place=30), raising=False)
+    with pytest.raises(ReadError), open_image(images[0]):
         pass
 
 
 def test_a_damaged_file_that_names_a_huge_length_does_not_take_the_memory(tmp_path):
-    content = opening.Content(io.BytesIO(b"x" * 10))
+    content = decoding.GuardedFile(io.BytesIO(b"x" * 10))
     assert content.read(2**62) == b"x" * 10
     assert content.read() == content.read(5) == b""
 
 
 def test_an_error_of_reading_survives_pickling():
-    error = pickle.loads(pickle.dumps(files.ReadError(errno.EIO, "Input/output error", "a.png")))
+    error = pickle.loads(pickle.dumps(ReadError(errno.EIO, "Input/output error", "a.png")))
     assert (error.errno, error.filename) == (errno.EIO, "a.png")
     assert "a.png could not be read; input/output error" in str(error)
 
@@ -132,14 +134,14 @@ def test_a_dataset_is_not_smaller_because_the_computer_is_short_of_something(
     def sometimes(path, mode="r"):
         return opened(path, mode) if "b.png" in str(path) else open(path, mode)
 
-    monkeypatch.setattr(opening, "open", sometimes, raising=False)
-    with pytest.raises(files.ReadError, match="b.png could not be read"):
+    monkeypatch.setattr(decoding, "open", sometimes, raising=False)
+    with pytest.raises(ReadError, match="b.png could not be read"):
         folders.examine(os.path.dirname(images[0]))
 
 
 def test_the_second_reading_of_a_file_is_no_verdict_either(images, monkeypatch):
     monkeypatch.setattr(storage, "open", failing_open(error_of(errno.ESTALE)), raising=False)
-    with pytest.raises(files.ReadError, match="a.png could not be read; stale"):
+    with pytest.raises(ReadError, match="a.png could not be read; stale"):
         folders.examine(os.path.dirname(images[0]))
 
 
@@ -154,14 +156,14 @@ def test_a_folder_that_a_disk_does_not_give_is_not_taken_for_missing(tmp_path, m
 
 
 def test_a_cache_does_not_hide_that_an_image_could_not_be_read(images, monkeypatch):
-    monkeypatch.setattr(opening, "open", failing_open(error_of(errno.EMFILE)), raising=False)
-    with pytest.raises(files.ReadError, match="raise the limit"):
+    monkeypatch.setattr(decoding, "open", failing_open(error_of(errno.EMFILE)), raising=False)
+    with pytest.raises(ReadError, match="raise the limit"):
         cache.source(images, size=8, channels=3, where="disk", resize=None)
 
 
 def test_images_that_another_version_read_otherwise_are_not_taken_from_a_cache(images, monkeypatch):
     before = cache._key(images, 8, 3)
-    monkeypatch.setattr(files, "DECODING", files.DECODING + 1)
+    monkeypatch.setattr(image_file, "DECODING", image_file.DECODING + 1)
     assert cache._key(images, 8, 3) != before
 
 
@@ -169,8 +171,8 @@ def test_a_shard_that_could_not_be_read_is_not_to_be_packed_anew(images, tmp_pat
     packing.pack(str(tmp_path), str(tmp_path / "packed"))
     (path, *_) = folders.examine(str(tmp_path / "packed" / "trainA")).paths
     monkeypatch.setattr(storage, "open", failing_open(error_of(errno.EMFILE)), raising=False)
-    with pytest.raises(files.ReadError) as caught:
-        files.read(path)
+    with pytest.raises(ReadError) as caught:
+        image_file.read(path)
     assert "anew" not in str(caught.value)
 
 

@@ -1,4 +1,4 @@
-"""Tones and colours of files are what their formats say, whatever they are called."""
+"""Tones and colors of files are what their formats say, whatever they are called."""
 
 import struct
 import zlib
@@ -9,17 +9,19 @@ from PIL import Image, ImageCms
 
 from tests import drawn_files
 from tests.drawn_files import gamma, named_srgb_but_linear, png, primaries, profile, tiff
-from ugatit_tf.images import files, profiles
+from ugatit_tf.images import image_file
+from ugatit_tf.images.color_profiles import SRGB_CURVE, matrix_profile
+from ugatit_tf.images.errors import UnreadableImage
 
 RAMP = np.arange(256, dtype=np.uint8)
-GREY = RAMP.reshape(1, 256, 1)
+GRAY = RAMP.reshape(1, 256, 1)
 P3 = (0.3127, 0.3290, 0.680, 0.320, 0.265, 0.690, 0.150, 0.060)
 SRGB = (0.3127, 0.3290, 0.64, 0.33, 0.30, 0.60, 0.15, 0.06)
 WIDE_GAMUT = (0.3457, 0.3585, 0.735, 0.265, 0.115, 0.826, 0.157, 0.018)  # its white is D50
 
 
-def colours():
-    """uint8 [9, 81, 3]: a cube of 729 colours."""
+def colors():
+    """uint8 [9, 81, 3]: a cube of 729 colors."""
     levels = np.linspace(0, 255, 9).astype(np.uint8)
     return np.stack(np.meshgrid(levels, levels, levels), -1).reshape(9, 81, 3)
 
@@ -45,40 +47,40 @@ def to_xyz(values):
 def read(tmp_path, content, **options):
     path = tmp_path / "a"
     path.write_bytes(content)
-    return files.read(path, **options)
+    return image_file.read(path, **options)
 
 
 def alpha_of(tmp_path, content):
     (tmp_path / "a").write_bytes(content)
-    return files.read_with_alpha(tmp_path / "a")[1]
+    return image_file.read_with_alpha(tmp_path / "a")[1]
 
 
 def refusal(tmp_path, content):
-    with pytest.raises(files.UnreadableImage) as caught:
+    with pytest.raises(UnreadableImage) as caught:
         read(tmp_path, content)
     return caught.value.reason
 
 
 def test_a_profile_is_judged_by_what_it_does_and_not_by_its_name(tmp_path):
-    found = read(tmp_path, png(np.tile(GREY, (1, 1, 3)), profile(named_srgb_but_linear())))
+    found = read(tmp_path, png(np.tile(GRAY, (1, 1, 3)), profile(named_srgb_but_linear())))
     np.testing.assert_allclose(found[0, :, 0], encoded(RAMP / 255), atol=1)
 
 
 @pytest.mark.parametrize("source", ["LittleCMS", "ours"])
-def test_what_does_nothing_to_colours_is_not_computed(tmp_path, monkeypatch, source):
+def test_what_does_nothing_to_colors_is_not_computed(tmp_path, monkeypatch, source):
     data = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     if source == "ours":
-        data = profiles.matrix_profile(profiles.SRGB_CURVE, SRGB)
-    content = png(colours(), profile(data))
+        data = matrix_profile(SRGB_CURVE, SRGB)
+    content = png(colors(), profile(data))
     first = read(tmp_path, content)  # here it is judged
     monkeypatch.setattr(ImageCms, "applyTransform", None)
     for found in (first, read(tmp_path, content)):
-        np.testing.assert_array_equal(found, colours())
+        np.testing.assert_array_equal(found, colors())
 
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_gama_says_what_the_numbers_mean(tmp_path, channels):
-    pixels = np.tile(GREY, (1, 1, channels))
+    pixels = np.tile(GRAY, (1, 1, channels))
     found = read(tmp_path, png(pixels, gamma(1.0)))[0, :, 0]
     np.testing.assert_allclose(found, encoded(RAMP / 255), atol=1)
     assert abs(int(found[55]) - 128) <= 1
@@ -87,9 +89,9 @@ def test_gama_says_what_the_numbers_mean(tmp_path, channels):
 
 
 def test_gama_is_of_palettes_too(tmp_path):
-    image = Image.fromarray(np.tile(GREY, (1, 1, 3))).quantize(8)
+    image = Image.fromarray(np.tile(GRAY, (1, 1, 3))).quantize(8)
     image.save(tmp_path / "a.png")
-    before, content = files.read(tmp_path / "a.png"), (tmp_path / "a.png").read_bytes()
+    before, content = image_file.read(tmp_path / "a.png"), (tmp_path / "a.png").read_bytes()
     end = content.index(b"PLTE") - 4
     found = read(tmp_path, content[:end] + drawn_files.chunk(*gamma(1.0)) + content[end:])
     np.testing.assert_allclose(found, encoded(before / 255.0), atol=1)
@@ -97,10 +99,10 @@ def test_gama_is_of_palettes_too(tmp_path):
 
 @pytest.mark.parametrize("values", [P3, WIDE_GAMUT])
 @pytest.mark.parametrize("curve", [0.45455, 1.0])
-def test_chrm_says_which_colours_they_are(tmp_path, values, curve):
-    found = read(tmp_path, png(colours(), gamma(curve), primaries(*values)))
+def test_chrm_says_which_colors_they_are(tmp_path, values, curve):
+    found = read(tmp_path, png(colors(), gamma(curve), primaries(*values)))
     matrix = np.linalg.solve(to_xyz(SRGB), adapted(to_xyz(values), values))
-    light = (colours() / 255) ** (1 / curve)
+    light = (colors() / 255) ** (1 / curve)
     np.testing.assert_allclose(found, encoded(light @ matrix.T), atol=1.1)
 
 
@@ -126,7 +128,7 @@ def adapted(matrix, values):
     ],
 )
 def test_what_says_srgb_wins_over_what_comes_after_it(tmp_path, chunks):
-    np.testing.assert_array_equal(read(tmp_path, png(colours(), *chunks)), colours())
+    np.testing.assert_array_equal(read(tmp_path, png(colors(), *chunks)), colors())
 
 
 @pytest.mark.parametrize(
@@ -134,30 +136,30 @@ def test_what_says_srgb_wins_over_what_comes_after_it(tmp_path, chunks):
     [
         [(b"cICP", bytes([12, 13, 0, 1]))],
         [(b"cICP", bytes([12, 13, 0, 1])), profile(named_srgb_but_linear())],
-        [profile(profiles.matrix_profile(profiles.SRGB_CURVE, P3)), (b"sRGB", b"\0"), gamma(1.0)],
+        [profile(matrix_profile(SRGB_CURVE, P3)), (b"sRGB", b"\0"), gamma(1.0)],
     ],
 )
 def test_cicp_comes_before_a_profile_and_that_before_srgb_and_gama(tmp_path, chunks):
     matrix = np.linalg.solve(to_xyz(SRGB), to_xyz(P3))
-    expected = encoded(decoded(colours()) @ matrix.T)
-    np.testing.assert_allclose(read(tmp_path, png(colours(), *chunks)), expected, atol=1)
+    expected = encoded(decoded(colors()) @ matrix.T)
+    np.testing.assert_allclose(read(tmp_path, png(colors(), *chunks)), expected, atol=1)
 
 
 @pytest.mark.parametrize(
     ("chunks", "reason"),
     [
-        ([(b"cICP", bytes([9, 16, 0, 1]))], r"this is an HDR image (PQ), which is not read"),
-        ([(b"cICP", bytes([9, 18, 0, 1]))], r"this is an HDR image (HLG), which is not read"),
-        ([(b"cICP", bytes([99, 13, 0, 1]))], r"its colours (cICP 99, 13) are not known"),
-        ([gamma(0.5), primaries(*[0.3] * 8)], "its cHRM chunk describes no colours"),
-        ([gamma(0.5), primaries(*[0.0] * 8)], "its cHRM chunk describes no colours"),
+        ([(b"cICP", bytes([9, 16, 0, 1]))], r"this is an HDR image (PQ), which is not supported"),
+        ([(b"cICP", bytes([9, 18, 0, 1]))], r"this is an HDR image (HLG), which is not supported"),
+        ([(b"cICP", bytes([99, 13, 0, 1]))], r"its colors (cICP 99, 13) are not known"),
+        ([gamma(0.5), primaries(*[0.3] * 8)], "its cHRM chunk describes no colors"),
+        ([gamma(0.5), primaries(*[0.0] * 8)], "its cHRM chunk describes no colors"),
     ],
 )
-def test_colours_that_cannot_be_shown_are_refused_with_the_reason(tmp_path, chunks, reason):
-    assert refusal(tmp_path, png(colours(), *chunks)).startswith(reason)
+def test_colors_that_cannot_be_shown_are_refused_with_the_reason(tmp_path, chunks, reason):
+    assert refusal(tmp_path, png(colors(), *chunks)).startswith(reason)
 
 
-def test_dark_greys_of_sixteen_bits_are_converted_before_they_are_rounded(tmp_path):
+def test_dark_grays_of_sixteen_bits_are_converted_before_they_are_rounded(tmp_path):
     values = np.arange(0, 2048, 8, dtype=np.uint16).reshape(1, 256, 1)
     found = read(tmp_path, png(values, gamma(1.0)))[0, :, 0]
     np.testing.assert_allclose(found, encoded(values[0, :, 0] / 65535), atol=1.5)
@@ -167,12 +169,12 @@ def test_dark_greys_of_sixteen_bits_are_converted_before_they_are_rounded(tmp_pa
 def test_lab_is_converted_and_its_a_is_not_alpha(tmp_path):
     lab = np.tile(np.uint8([128, 156, 0]), (4, 4, 1))  # L* 50, a* -100, b* 0, beyond sRGB's greens
     (tmp_path / "a").write_bytes(tiff(lab, photometric=8))
-    pixels, alpha = files.read_with_alpha(tmp_path / "a")
+    pixels, alpha = image_file.read_with_alpha(tmp_path / "a")
     assert alpha is None
     np.testing.assert_allclose(pixels[0, 0], [0, 152, 117], atol=2)
-    grey = np.stack([RAMP, 0 * RAMP, 0 * RAMP], -1)[None]  # L* is 0 to 100
+    gray = np.stack([RAMP, 0 * RAMP, 0 * RAMP], -1)[None]  # L* is 0 to 100
     light = np.where(RAMP > 20.4, ((RAMP / 2.55 + 16) / 116) ** 3, RAMP / 2.55 / 903.3)
-    found = read(tmp_path, tiff(grey, photometric=8))[0]
+    found = read(tmp_path, tiff(gray, photometric=8))[0]
     np.testing.assert_allclose(found, encoded(light)[:, None].repeat(3, 1), atol=2)
 
 
@@ -213,13 +215,13 @@ def test_a_tiff_that_no_decoder_knows_is_said_to_be_one(tmp_path):
     )
 
 
-def test_a_grey_of_sixteen_bits_can_be_transparent(tmp_path):
+def test_a_gray_of_sixteen_bits_can_be_transparent(tmp_path):
     values = np.uint16([[[33111], [33112], [33113], [33368]]])
     alpha = alpha_of(tmp_path, png(values, (b"tRNS", struct.pack(">H", 33112))))
     np.testing.assert_array_equal(alpha, [[255, 0, 255, 255]])
 
 
-def test_a_colour_of_sixteen_bits_is_transparent_only_if_all_bits_are_its(tmp_path):
+def test_a_color_of_sixteen_bits_is_transparent_only_if_all_bits_are_its(tmp_path):
     key = (1000, 40000, 65535)
     values = np.uint16([[key, (1001, 40000, 65535), (1000, 40000, 65279), (0, 0, 0)]])
     alpha = alpha_of(tmp_path, png(values, (b"tRNS", struct.pack(">3H", *key))))
@@ -227,25 +229,25 @@ def test_a_colour_of_sixteen_bits_is_transparent_only_if_all_bits_are_its(tmp_pa
 
 
 @pytest.mark.parametrize("bits", [1, 2, 4, 8])
-def test_a_grey_of_few_bits_can_be_transparent(tmp_path, bits):
+def test_a_gray_of_few_bits_can_be_transparent(tmp_path, bits):
     values = np.arange(2**bits, dtype=np.uint8).reshape(1, -1, 1)
     for key in {0, 1, 2**bits - 1}:
         alpha = alpha_of(tmp_path, png(values, (b"tRNS", struct.pack(">H", key)), bits=bits))
         np.testing.assert_array_equal(alpha[0] == 0, values[0, :, 0] == key)
 
 
-def test_alpha_that_was_multiplied_into_the_colours_is_taken_out(tmp_path):
-    from ugatit_tf.images.tones import in_srgb, stored
+def test_alpha_that_was_multiplied_into_the_colors_is_taken_out(tmp_path):
+    from ugatit_tf.images.srgb import convert, stored
 
     image = Image.frombytes("RGBa", (1, 1), bytes([50, 0, 0, 51]))
-    assert in_srgb(image, stored(image)).getpixel((0, 0)) == (250, 0, 0, 51)
+    assert convert(image, stored(image)).getpixel((0, 0)) == (250, 0, 0, 51)
 
 
 @pytest.mark.parametrize("kind", ["iCCP", "zTXt", "iTXt"])
 def test_large_metadata_is_no_damage(tmp_path, kind):
     text = bytes(1_500_000)
-    data = profiles.matrix_profile(profiles.SRGB_CURVE, P3)
-    plain = png(colours(), profile(data)) if kind == "iCCP" else png(colours())
+    data = matrix_profile(SRGB_CURVE, P3)
+    plain = png(colors(), profile(data)) if kind == "iCCP" else png(colors())
     large = struct.pack(">I", len(data) + len(text)) + data[4:] + text
     parts = {
         "iCCP": profile(large),
@@ -253,10 +255,10 @@ def test_large_metadata_is_no_damage(tmp_path, kind):
         "iTXt": (b"iTXt", b"about\0\1\0\0\0" + zlib.compress(text)),
     }
     expected = read(tmp_path, plain)
-    np.testing.assert_array_equal(read(tmp_path, png(colours(), parts[kind])), expected)
+    np.testing.assert_array_equal(read(tmp_path, png(colors(), parts[kind])), expected)
 
 
 def test_metadata_beyond_bounds_is_refused_as_that(tmp_path):
     text = b"about\0\0" + zlib.compress(bytes(20_000_000))
-    reason = refusal(tmp_path, png(colours(), (b"zTXt", text)))
+    reason = refusal(tmp_path, png(colors(), (b"zTXt", text)))
     assert reason == "its metadata (texts, profile) is too large; at most 17 MB of each are read"

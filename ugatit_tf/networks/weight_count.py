@@ -1,0 +1,56 @@
+"""How many numbers the networks hold, from the options alone.
+
+Counting what `build_model` makes would need all of it in memory (2.7 GB for the full model), and
+neither generation of Keras can build layers without their weights. A test holds these formulas
+equal to the built networks for every kind of architecture.
+"""
+
+from __future__ import annotations
+
+from ugatit_tf.config import ADAPTIVE_NORMS, Config
+
+
+def num_weights(config: Config) -> int:
+    """Returns how many numbers the four networks hold, the states of spectral norm included."""
+    return num_generator_weights(config) + num_discriminator_weights(config)
+
+
+def num_generator_weights(config: Config) -> int:
+    """Returns how many numbers both generators hold."""
+    ch, wide, img_ch = config.ch, 4 * config.ch, config.img_ch
+    # (side of the kernel, channels before, channels after)
+    layers = [(7, img_ch, ch), (3, ch, 2 * ch), (3, 2 * ch, wide)]
+    layers += 4 * config.n_res * [(3, wide, wide)]
+    layers += [(3, wide, 2 * ch), (3, 2 * ch, ch), (7, ch, img_ch)]
+    layers += _cam(wide) if config.generator_cam else []
+    others = 2 * 7 * ch + 4 * config.n_res * wide  # gamma, beta of the encoder
+    if config.decoder_norm in ADAPTIVE_NORMS:
+        positions = 1 if config.light else (config.img_size // 4) ** 2  # inputs of the MLP
+        layers += [(1, positions * wide, wide), *3 * [(1, wide, wide)]]
+        others += 3 * 3 * ch  # gamma, beta, rho
+        others += 2 * config.n_res * wide if config.decoder_norm == "adalin" else 0  # rho
+    else:
+        others += 4 * config.n_res * wide + 2 * 3 * ch  # gamma, beta
+    return 2 * (_num_convolution_weights(layers) + others)
+
+
+def num_discriminator_weights(config: Config) -> int:
+    """Returns how many numbers both discriminators hold."""
+    layers, states = [], 0
+    for depth in (max(0, config.n_dis - 4), config.n_dis - 2):
+        *_, last = channels = [config.img_ch, *(config.ch * 2**i for i in range(depth + 2))]
+        layers += [(4, *pair) for pair in zip(channels, channels[1:])]
+        layers += [(4, last, 1), *(_cam(last) if config.discriminator_cam else [])]
+        if config.sn:  # u, one for each output
+            states += sum(channels[1:]) + 1 + config.discriminator_cam
+    return 2 * (_num_convolution_weights(layers) + states)
+
+
+def _num_convolution_weights(layers):
+    """Kernels and biases."""
+    return sum(side**2 * before * after + after for side, before, after in layers)
+
+
+def _cam(channels):
+    """The layers of a class activation map: its head, and the 1x1 convolution."""
+    return [(1, channels, 1), (1, 2 * channels, channels)]
