@@ -1,4 +1,4 @@
-"""What is wrong with a file is told from what is wrong with the computer."""
+"""Faults of a file are distinguished from faults of the computer."""
 
 import errno
 import io
@@ -26,9 +26,9 @@ SHORTAGES = [errno.EMFILE, errno.ENFILE, errno.EIO, errno.ESTALE, errno.EACCES, 
 class Failing(io.BytesIO):
     """A file of which the disk gives nothing any more from some place on."""
 
-    def __init__(self, content, place, error):
+    def __init__(self, content, position, error):
         super().__init__(content)
-        self.place, self.failure = place, error
+        self.place, self.failure = position, error
 
     def read(self, length=-1):
         if self.tell() + max(length, 0) > self.place or length < 0:
@@ -36,12 +36,12 @@ class Failing(io.BytesIO):
         return super().read(length)
 
 
-def failing_open(error, place=0):
+def failing_open(error, position=0):
     def opened(path, mode="r"):
-        if place == 0:
+        if position == 0:
             raise error
         with open(path, mode) as file:
-            return Failing(file.read(), place, error)
+            return Failing(file.read(), position, error)
 
     return opened
 
@@ -80,7 +80,7 @@ def test_a_disk_that_fails_in_the_middle_is_not_the_images_fault(
     compression = {"compression": "tiff_lzw"} if format == "TIFF" else {}
     Image.fromarray(noise).save(path, format, **compression)
     assert path.stat().st_size > 9000
-    monkeypatch.setattr(decoding, "open", failing_open(error, place=9000), raising=False)
+    monkeypatch.setattr(decoding, "open", failing_open(error, position=9000), raising=False)
     with pytest.raises(ReadError, match="could not be read"):
         image_file.read(path)
 
@@ -108,7 +108,7 @@ def test_no_memory_for_exif_does_not_leave_an_image_on_its_side(images, monkeypa
 
 def test_an_error_of_a_disk_that_a_decoder_keeps_to_itself_is_raised(images, monkeypatch):
     failed = error_of(errno.EIO)
-    monkeypatch.setattr(decoding, "open", failing_open(failed, place=30), raising=False)
+    monkeypatch.setattr(decoding, "open", failing_open(failed, position=30), raising=False)
     with pytest.raises(ReadError), open_image(images[0]):
         pass
 

@@ -61,8 +61,7 @@ def _ablate(config):
 
 def _test(config, which):
     if not presence.is_drawn(config) and not storage.is_remote(config.dataset_folder):
-        directions = {"a2b": "testA", "b2a": "testB"}
-        presence.test_folders(config.dataset_folder, directions)
+        presence.test_folders(config.dataset_folder)
     checkpoints.chosen(config.run_folder, which)
     _folder("--result_dir", os.path.join(config.result_dir, config.run_name))
 

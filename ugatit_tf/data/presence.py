@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from ugatit_tf.config import Config
 from ugatit_tf.data import storage
+from ugatit_tf.directions import DIRECTIONS
 from ugatit_tf.errors import Failure
 
 BUILT_IN = "demo"  # the dataset that is drawn if it does not exist
@@ -46,19 +47,16 @@ def require(dataset_folder: str, splits: Iterable[str], expected: str = FOR_TRAI
             raise Failure(no_images(folder, expected))
 
 
-def test_folders(dataset_folder: str, splits: dict[str, str]) -> dict[str, str]:
-    """Returns the folders of test images that exist.
-
-    Args:
-        splits: direction -> name of the split with its inputs.
-
-    Returns:
-        direction -> folder.
+def test_folders(dataset_folder: str) -> dict[str, str]:
+    """Returns direction -> folder of its test images, of the folders that exist.
 
     Raises:
         Failure: none exists.
     """
-    folders = {name: os.path.join(dataset_folder, split) for name, split in splits.items()}
+    folders = {
+        name: os.path.join(dataset_folder, direction.source_folder)
+        for name, direction in DIRECTIONS.items()
+    }
     existing = {name: folder for name, folder in folders.items() if storage.is_folder(folder)}
     if not existing:
         raise Failure(

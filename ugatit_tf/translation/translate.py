@@ -65,8 +65,7 @@ def test(config, which="latest") -> str:
         Failure: no checkpoint, neither test folder is there, a generator gives NaN, or results
             were removed meanwhile.
     """
-    parts = {direction: part for direction, (part, _) in DIRECTIONS.items()}
-    present = presence.test_folders(config.dataset_folder, parts)
+    present = presence.test_folders(config.dataset_folder)
     model, checkpoint = load(config, which)
     sources = {direction: folders.images_in(folder) for direction, folder in present.items()}
     step, parent = os.path.basename(checkpoint), os.path.join(config.result_dir, config.run_name)
