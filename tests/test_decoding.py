@@ -16,7 +16,7 @@ from ugatit_tf.data import cache, folders, packing, storage
 from ugatit_tf.errors import Failure
 from ugatit_tf.images import decoding, image_file
 from ugatit_tf.images.decoding import open_image
-from ugatit_tf.images.errors import ReadError
+from ugatit_tf.images.errors import ReadError, UnreadableImage
 from ugatit_tf.images.pillow_warnings import quiet
 from ugatit_tf.interchange import generator_file
 
@@ -117,6 +117,22 @@ def test_a_damaged_file_that_names_a_huge_length_does_not_take_the_memory(tmp_pa
     content = decoding.GuardedFile(io.BytesIO(b"x" * 10))
     assert content.read(2**62) == b"x" * 10
     assert content.read() == content.read(5) == b""
+
+
+def test_a_remote_image_is_read_and_named_and_never_becomes_a_string(images):
+    with open(images[0], "rb") as file:
+        content = file.read()
+    remote = decoding.RemoteImage("gs://bucket/a.png", lambda: content)
+    np.testing.assert_array_equal(image_file.read(remote), image_file.read(images[0]))
+    assert image_file.size(remote) == image_file.size(images[0])
+    assert os.path.basename(remote) == "a.png"
+    assert (str(remote), os.fspath(remote)) == ("gs://bucket/a.png",) * 2
+    for operation in (lambda: remote + ".bak", lambda: remote[:3], lambda: "".join([remote])):
+        with pytest.raises(TypeError):
+            operation()
+    damaged = decoding.RemoteImage("gs://bucket/a.png", lambda: content[:20])
+    with pytest.raises(UnreadableImage, match="^gs://bucket/a.png: "):
+        image_file.read(damaged)
 
 
 def test_an_error_of_reading_survives_pickling():

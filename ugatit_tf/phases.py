@@ -49,7 +49,7 @@ def test(config, which="latest"):
     report = translate.test(config, which)
     print(f"Report: {report}")
     if config.dataset == BUILT_IN:
-        print(*demo.how_far(config.dataset_folder, os.path.dirname(report)), sep="\n")
+        print(*demo.summarize_results(config.dataset_folder, os.path.dirname(report)), sep="\n")
 
 
 def translate_images(config, request, which="latest"):
