@@ -1,4 +1,4 @@
-"""python -m assets.draw_networks: draws what the layers of both networks give when they run."""
+"""python -m assets.draw_networks: draws both networks with the output shapes of their layers."""
 
 import pathlib
 from typing import NamedTuple
@@ -69,8 +69,8 @@ class Canvas:
 
     def link(self, *flows):
         """Straight arrows from each box of a flow to the next, between facing sides."""
-        for threads in flows:
-            boxes = [self.boxes[name] for name in threads.split()]
+        for flow in flows:
+            boxes = [self.boxes[name] for name in flow.split()]
             for a, b in zip(boxes, boxes[1:]):
                 self.arrow(*zip(*(facing(a[i], a[i + 2], b[i], b[i + 2]) for i in (0, 1))))
 
@@ -102,17 +102,17 @@ def facing(a_low, a_high, b_low, b_high):
 
 def trace(network, config):
     """Runs `network` once on zeros: layer -> (shape in, shapes out), for all layers in it."""
-    seen = {}
+    shapes = {}
     call = tf.keras.layers.Layer.__call__
 
-    def watched(layer, x, *others, **options):
+    def record(layer, x, *others, **options):
         outputs = call(layer, x, *others, **options)
-        seen[layer] = tf.nest.map_structure(lambda t: tuple(t.shape[1:]), (x, outputs))
+        shapes[layer] = tf.nest.map_structure(lambda t: tuple(t.shape[1:]), (x, outputs))
         return outputs
 
-    with mock.patch.object(tf.keras.layers.Layer, "__call__", watched):
+    with mock.patch.object(tf.keras.layers.Layer, "__call__", record):
         network(tf.zeros([1, config.img_size, config.img_size, config.img_ch]))
-    return seen
+    return shapes
 
 
 def words(convolution, norm=None):
@@ -122,9 +122,9 @@ def words(convolution, norm=None):
     return f"{text}, {NORMS.get(name, name)}" if norm else text
 
 
-def cam_stages(cam, seen, result, activation):
+def cam_stages(cam, shapes, result, activation):
     """The class activation map; `result` has the shapes of what its network returned."""
-    (*sides, channels), _ = seen[cam]
+    (*sides, channels), _ = shapes[cam]
     wide = cam.mixer.kernel.shape[2]  # of the two copies of x
     weights = "w, b, spectral norm" if cam.spectral_norm else "weights w, bias b"
     return {
@@ -133,18 +133,18 @@ def cam_stages(cam, seen, result, activation):
         "head": Stage("Shared head", weights, tuple(cam.kernel.shape), "attention"),
         "cam_logit": Stage("CAM logits", "", result.cam_logit, "result"),
         "attention": Stage("Attention", "x (w + b), twice", (*sides, wide), "attention"),
-        "mixed": Stage("1x1 convolution", activation, seen[cam.mixer][1], "attention"),
+        "mixed": Stage("1x1 convolution", activation, shapes[cam.mixer][1], "attention"),
         "heatmap": Stage("Heatmap", "", result.heatmap, "result"),
     }
 
 
 def generator_stages(net, config):
-    seen = trace(net, config)
-    image, result = seen[net]
+    shapes = trace(net, config)
+    image, result = shapes[net]
     pooled = "Average pool" if net.light else "Flatten"
 
     def stage(title, detail, layer, kind="layer"):
-        return Stage(title, detail, seen[layer][1], kind)
+        return Stage(title, detail, shapes[layer][1], kind)
 
     def repeated(title, blocks):
         block = blocks[-1]
@@ -156,8 +156,8 @@ def generator_stages(net, config):
         "input": Stage("Image", "in [-1, 1]", image, "result"),
         "stem": stage("Stem", f"{words(net.stem.convolution, net.stem.norm)}, ReLU", net.stem),
         "residual": repeated("Residual block", net.residual),
-        **cam_stages(net.cam, seen, result, "ReLU"),
-        "pooled": Stage(pooled, "", seen[net.mlp[0]][0], "style"),
+        **cam_stages(net.cam, shapes, result, "ReLU"),
+        "pooled": Stage(pooled, "", shapes[net.mlp[0]][0], "style"),
         "mlp": stage("MLP", f"(dense, ReLU) x {len(net.mlp)}", net.mlp[-1], "style"),
         "gamma": stage("gamma", "dense", net.gamma_head, "style"),
         "beta": stage("beta", "dense", net.beta_head, "style"),
@@ -170,13 +170,13 @@ def generator_stages(net, config):
     return stages
 
 
-def patch_stages(net, seen):
-    image, result = seen[net]
+def patch_stages(net, shapes):
+    image, result = shapes[net]
     norm = ", spectral norm" if net.spectral_norm else ""
     stages = {"input": Stage("Image", "in [-1, 1]", image, "result")}
     for i, layer in enumerate([*net.convolutions, net.last], 1):
-        stages[f"layer_{i}"] = Stage(f"{words(layer)}{norm}, leaky ReLU", "", seen[layer][1])
-    stages.update(cam_stages(net.cam, seen, result, "leaky ReLU"))
+        stages[f"layer_{i}"] = Stage(f"{words(layer)}{norm}, leaky ReLU", "", shapes[layer][1])
+    stages.update(cam_stages(net.cam, shapes, result, "leaky ReLU"))
     stages["logit"] = Stage("Patch logits", words(net.to_logit) + norm, result.logit, "result")
     return stages
 
@@ -215,8 +215,8 @@ def draw_generator(config, path):
 def draw_discriminator(config, path):
     """Draws the discriminator that `config` describes; returns (local, global) stages by name."""
     net = Discriminator(ch=config.ch, n_dis=config.n_dis, sn=config.sn)
-    seen = trace(net, config)
-    both = [patch_stages(part, seen) for part in (net.local_network, net.global_network)]
+    shapes = trace(net, config)
+    both = [patch_stages(branch, shapes) for branch in (net.local_network, net.global_network)]
     end = 384 + 76 * len(net.global_network.convolutions)  # of the last layer before the CAM
     canvas = Canvas(end + 672, "Discriminator", config)
     canvas.row(both[0], "input", 640, 124, 320, 110)

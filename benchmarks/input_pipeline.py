@@ -1,10 +1,10 @@
-"""Images a second of the input pipeline, beside a plain loop of Pillow and NumPy.
+"""Images a second of the input pipeline, compared with a plain loop of Pillow and NumPy.
 
     python -m benchmarks.input_pipeline --img_size 256 --step_seconds 10
 
-Ours is measured with each `--cache`, after a first pass that fills it. The first few batches of a
-round are there already: ours are made ahead. There are many more. Says too how many times faster
-than the training step it is, whose time is given, or measured with `--measure_step True`.
+Ours is measured with each `--cache`, after a first pass that fills it. It prepares batches ahead,
+so the first few of a round cost nothing; a round has many more. The ratio to the training step
+uses its time from `--step_seconds`, or measures it with `--measure_step True`.
 """
 
 import dataclasses
@@ -27,18 +27,18 @@ IMAGES = 16  # files of each domain
 
 
 def main(argv) -> int:
-    options, given = measure.read(_parser(), argv)
-    config = Config(**given)
+    options, config_options = measure.read(_parser(), argv)
+    config = Config(**config_options)
     size = options.source_size or config.img_size
     print(f"{measure.described(config)}; files of {size} px, {options.rounds} rounds")
     with tempfile.TemporaryDirectory() as folder:
-        paths = [draw_images(os.path.join(folder, part), IMAGES, size) for part in "AB"]
+        paths = [draw_images(os.path.join(folder, domain), IMAGES, size) for domain in "AB"]
         batches = {
             cache: iter(pipeline.batches(*paths, dataclasses.replace(config, cache=cache)))
             for cache in CACHES
         }
         batches["plain"] = plain_batches(*paths, config)
-        runs = {name: _taking(found, options.batches) for name, found in batches.items()}
+        runs = {name: _taking(stream, options.batches) for name, stream in batches.items()}
         measure.in_turn(runs, 1)  # starts threads, fills buffers and caches
         seconds = measure.in_turn(runs, options.rounds)
         batches.clear()
@@ -51,7 +51,7 @@ def main(argv) -> int:
         print(f"--cache {cache:6} ratio ours / plain: {faster}")
     step_seconds = options.step_seconds
     if options.measure_step:
-        step = train_step.step_of("ours", given)
+        step = train_step.step_of("ours", config_options)
         step()  # traces
         step_seconds = measure.seconds_of(step)
     if step_seconds:

@@ -1,16 +1,15 @@
-"""Time and memory of looking at a dataset with many files: a folder of them, and packed.
+"""Time and memory to examine a dataset with many files: a folder of them, and packed.
 
     python -m benchmarks.listing --count 100000
 
-Writes so many small images, no two alike, into a temporary folder, packs them, and then does
-each of these in a process of its own, whose peak memory is what it takes beyond loading
-TensorFlow:
+Writes this many small images, all different, into a temporary folder, packs them, and then runs
+each row in a process of its own. Its peak memory is what it takes beyond loading TensorFlow:
 
-    names       the names of the files alone, as the system lists them
+    names       the names of the files alone, as the operating system lists them
     folder      `folders.examine` decodes every file
     packed      `folders.examine` reads the manifest of the same images
-    report      that, and what the doctor and a run folder then say of them
-    records     that, and a thousand images read from shards, in random order
+    report      `packed`, and what the doctor and a run folder need of it
+    records     `packed`, and a thousand images read from shards, in random order
 """
 
 import argparse
@@ -47,17 +46,18 @@ def main(argv) -> int:
             f"packed in {seconds:.1f} s\n{'':8} {'seconds':>8} {'peak MB':>8} {'bytes a file':>13}"
         )
         for row in ROWS:
-            part = os.path.join(plain if row in ("names", "folder") else packed, "trainA")
-            told = measure.alone("benchmarks.listing", ["--row", row, "--folder", part])
-            each = told["peak"] / options.count
+            split = os.path.join(plain if row in ("names", "folder") else packed, "trainA")
+            result = measure.alone("benchmarks.listing", ["--row", row, "--folder", split])
+            each = result["peak"] / options.count
             print(
-                f"{row:8} {told['seconds']:8.2f} {told['peak'] / 1e6:8.1f} {each:13.0f}", flush=True
+                f"{row:8} {result['seconds']:8.2f} {result['peak'] / 1e6:8.1f} {each:13.0f}",
+                flush=True,
             )
     return 0
 
 
 def write(folder, count):
-    """Writes so many files: one small image, and behind its end a number."""
+    """Writes files with one small image each, and a number after its end."""
     os.makedirs(folder)
     content = image_file.encode(image_array.to_uint8(_ramp()))
     for number in range(count):
@@ -72,20 +72,20 @@ def _ramp():
 def _measured(row, folder):
     """{"seconds", "peak": bytes beyond those before}."""
     tf.config.set_visible_devices([], "GPU")  # the memory of the computer itself is measured
-    before, kept = machine.peak_memory(), []
+    before, results = machine.peak_memory(), []
 
     def run():
         if row == "names":
-            kept.append(storage.list_folder(folder))
+            results.append(storage.list_folder(folder))
             return
-        part = folders.examine(folder)
-        kept.append(part)
+        split = folders.examine(folder)
+        results.append(split)
         if row == "report":
-            kept.append((part.fingerprint, part.duplicates, part.smallest, part.largest))
+            results.append((split.fingerprint, split.duplicates, split.smallest, split.largest))
         if row == "records":
             draw = random.Random(0)
-            kept.append(len(image_file.read(draw.choice(part.paths))) for _ in range(READ))
-            list(kept[-1])
+            results.append(len(image_file.read(draw.choice(split.paths))) for _ in range(READ))
+            list(results[-1])
 
     seconds = measure.seconds_of(run)
     return {"seconds": seconds, "peak": machine.peak_memory() - before}

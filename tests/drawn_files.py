@@ -31,8 +31,8 @@ def png(pixels, *chunks, bits=None):
         rows = pixels.astype(f">u{pixels.itemsize}")
     lines = b"".join(b"\0" + row.tobytes() for row in rows)
     head = struct.pack(">II5B", width, height, bits, KINDS[channels], 0, 0, 0)
-    parts = [(b"IHDR", head), *chunks, (b"IDAT", zlib.compress(lines)), (b"IEND", b"")]
-    return SIGNATURE + b"".join(chunk(*part) for part in parts)
+    chunks = [(b"IHDR", head), *chunks, (b"IDAT", zlib.compress(lines)), (b"IEND", b"")]
+    return SIGNATURE + b"".join(chunk(*item) for item in chunks)
 
 
 def gamma(value):
@@ -69,8 +69,8 @@ def tiff(values, *, photometric=1, kind=1):
     for tag, size, count, value in tags:
         if value is None and count == 1:
             value = 8 * values.itemsize
-        place = struct.pack("<I", 8 + len(data) if value is None else value)
-        table += struct.pack("<HHI", tag, size, count) + place
+        position = struct.pack("<I", 8 + len(data) if value is None else value)
+        table += struct.pack("<HHI", tag, size, count) + position
     return b"II*\0" + struct.pack("<I", start) + data + bits + table + bytes(4)
 
 

@@ -1,4 +1,4 @@
-"""Kept images: decoded once, whole or made anew, and never in the way."""
+"""Cached images: decoded once, whole or made again, and never an obstacle."""
 
 import json
 import os
@@ -27,7 +27,7 @@ SHAPES = {"pixels": (15, 17), "square": (16, 16)}  # just below and at four time
 
 @pytest.fixture
 def paths(tmp_path):
-    """Images whose pixels are kept, and one of which the square is."""
+    """Images whose pixels are cached, and one whose square is."""
     names = [f"{i}.png" for i in range(COUNT)]
     folder = str(tmp_path / "trainA")
     small = runs.write_images(folder, names[:-1])
@@ -37,14 +37,14 @@ def paths(tmp_path):
 @pytest.fixture
 def reads(monkeypatch):
     """The paths of the images that were decoded, in the order of time."""
-    found, read = [], image_file.read
+    paths, read = [], image_file.read
 
-    def noted(path, **options):
-        found.append(path)
+    def recorded(path, **options):
+        paths.append(path)
         return read(path, **options)
 
-    monkeypatch.setattr(image_file, "read", noted)
-    return found
+    monkeypatch.setattr(image_file, "read", recorded)
+    return paths
 
 
 def source(paths, where, **options):
@@ -63,9 +63,9 @@ def assert_right(source, paths):
         expected = image_file.read(path)
         if expected.size >= 4 * SIZE * SIZE * 3:
             expected = pipeline.load(path, size=SIZE, channels=3).numpy()
-        found = source(index)
-        assert found.dtype == expected.dtype
-        np.testing.assert_array_equal(found, expected)
+        cached = source(index)
+        assert cached.dtype == expected.dtype
+        np.testing.assert_array_equal(cached, expected)
 
 
 def batches(paths, where, steps=6):
@@ -74,24 +74,24 @@ def batches(paths, where, steps=6):
 
 
 @pytest.mark.parametrize("where", ["memory", "disk"])
-def test_what_is_kept_is_what_decoding_gives(paths, where):
+def test_what_is_cached_is_what_decoding_gives(paths, where):
     assert_right(source(paths, where), paths)
 
 
 @pytest.mark.parametrize("where", ["memory", "disk"])
 @pytest.mark.parametrize(("form", "dtype"), [("pixels", np.uint8), ("square", np.float32)])
-def test_the_smaller_form_is_kept(tmp_path, where, form, dtype):
+def test_the_smaller_form_is_cached(tmp_path, where, form, dtype):
     height, width = SHAPES[form]
     paths = runs.write_images(str(tmp_path / "A"), ["a.png"], height=height, width=width)
-    kept = source(paths, where)(0)
-    assert kept.dtype == dtype
-    assert kept.nbytes == min(height * width, 4 * SIZE * SIZE) * 3
+    cached = source(paths, where)(0)
+    assert cached.dtype == dtype
+    assert cached.nbytes == min(height * width, 4 * SIZE * SIZE) * 3
 
 
 def test_without_a_cache_every_image_is_decoded_each_time_it_comes(paths, reads):
-    found = source(paths, "none")
+    cached = source(paths, "none")
     for index in (1, 1, 4, 1):
-        assert found(index).dtype == np.uint8
+        assert cached(index).dtype == np.uint8
     assert reads == [paths[i] for i in (1, 1, 4, 1)]
 
 
@@ -112,7 +112,7 @@ def test_threads_that_want_the_same_image_decode_it_once(paths, reads):
     assert reads == [paths[2]]
 
 
-def test_batches_are_copies_of_what_is_kept(paths, monkeypatch):
+def test_batches_are_copies_of_what_is_cached(paths, monkeypatch):
     square = paths[-1:]
     memory = source(square, "memory")
     before = memory(0).copy()
@@ -129,27 +129,27 @@ def test_where_memory_ends_the_rest_is_decoded_each_time_with_one_warning(
 ):
     image = image_file.read(paths[0]).nbytes
     monkeypatch.setattr(cache.machine, "available_bytes", lambda: cache.SHARE * 2.5 * image)
-    found = source(paths[:4], "memory")
+    cached = source(paths[:4], "memory")
     reads.clear()
     for _ in range(3):
         for index in range(4):
-            found(index)
+            cached(index)
     assert [reads.count(path) for path in paths[:4]] == [1, 1, 3, 3]
     assert len(caplog.records) == 1
-    assert_right(found, paths[:4])
+    assert_right(cached, paths[:4])
 
 
 def test_the_next_process_finds_what_this_one_decoded(paths, reads, capsys):
     source(paths, "disk")
     assert f"Decoding {COUNT} images into {path_of(paths)}" in capsys.readouterr().out
     reads.clear()
-    found = source(paths, "disk")
+    cached = source(paths, "disk")
     assert reads == []
     assert capsys.readouterr().out == ""
-    assert_right(found, paths)
+    assert_right(cached, paths)
 
 
-def test_images_in_a_folder_of_any_name_are_kept(tmp_path, paths, reads):
+def test_images_in_a_folder_of_any_name_are_cached(tmp_path, paths, reads):
     folder = runs.odd(tmp_path)
     os.rename(tmp_path / "trainA", folder / "trainA")
     paths = [str(folder / "trainA" / os.path.basename(path)) for path in paths]
@@ -203,41 +203,41 @@ def damage_end(content):
     ],
     ids=["record", "index", "end", "empty", "cut", "cut short", "start", "longer", "zeros"],
 )
-def test_a_damaged_file_is_noticed_and_made_anew(paths, caplog, damaged):
+def test_a_damaged_file_is_noticed_and_made_again(paths, caplog, damaged):
     path = path_of(paths)
     source(paths, "disk")
     whole = path.read_bytes()
     path.write_bytes(damaged(whole))
-    found = source(paths, "disk")
+    cached = source(paths, "disk")
     assert [record.getMessage() for record in caplog.records] == [
         f"{path} is damaged; it is made again."
     ]
     assert path.read_bytes() == whole
-    assert_right(found, paths)
+    assert_right(cached, paths)
 
 
 def with_index(content, change):
     """A file whose index says something else, with the CRC that belongs to it."""
     length, _, mark = cache.END.unpack(content[-cache.END.size :])
     images, index = content[: -cache.END.size - length], content[-cache.END.size - length :]
-    told = json.loads(index[:length])
-    changed = change(told)
-    index = changed if isinstance(changed, bytes) else json.dumps(told).encode()
+    header = json.loads(index[:length])
+    changed = change(header)
+    index = changed if isinstance(changed, bytes) else json.dumps(header).encode()
     return images + index + cache.END.pack(len(index), zlib.crc32(index), mark)
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        lambda told: told["records"].pop(),
-        lambda told: told.update(records={"0": 1}),
-        lambda told: told["records"][0].pop("place"),
-        lambda told: told["records"][0].update(place="0"),
-        lambda told: told["records"][0].update(length=2**46, shape=[2**23, 2**23, 1]),
-        lambda told: told["records"][0].update(shape=[1, 1, 3]),
-        lambda told: told["records"][0].update(shape=[-1, -1, 630]),
-        lambda told: told["records"][0].update(type="object"),
-        lambda told: b"[" * 100_000 + b"]" * 100_000,
+        lambda header: header["records"].pop(),
+        lambda header: header.update(records={"0": 1}),
+        lambda header: header["records"][0].pop("place"),
+        lambda header: header["records"][0].update(place="0"),
+        lambda header: header["records"][0].update(length=2**46, shape=[2**23, 2**23, 1]),
+        lambda header: header["records"][0].update(shape=[1, 1, 3]),
+        lambda header: header["records"][0].update(shape=[-1, -1, 630]),
+        lambda header: header["records"][0].update(type="object"),
+        lambda header: b"[" * 100_000 + b"]" * 100_000,
     ],
 )
 def test_an_index_that_does_not_fit_its_file_is_damage_too(paths, caplog, change):
@@ -266,7 +266,7 @@ def rename_an_image(paths):
     [change_an_image, rename_an_image, lambda paths: paths[1:], lambda paths: paths[::-1]],
     ids=["content", "name", "fewer", "order"],
 )
-def test_a_file_of_other_images_is_made_anew(paths, caplog, change):
+def test_a_file_of_other_images_is_made_again(paths, caplog, change):
     source(paths, "disk")
     paths = change(paths)
     assert_right(source(paths, "disk"), paths)
@@ -276,7 +276,7 @@ def test_a_file_of_other_images_is_made_anew(paths, caplog, change):
     assert caplog.records == []
 
 
-def test_another_version_makes_the_file_anew(paths, reads, monkeypatch):
+def test_another_version_makes_the_file_again(paths, reads, monkeypatch):
     source(paths, "disk")
     reads.clear()
     monkeypatch.setattr(cache.PIL, "__version__", "0.0")
@@ -296,16 +296,16 @@ def test_sizes_and_channels_have_files_of_their_own(paths, reads):
 
 
 def test_a_file_that_is_replaced_meanwhile_changes_nothing(paths):
-    found = source(paths, "disk")
+    cached = source(paths, "disk")
     other = runs.write_images(os.path.dirname(paths[0]), ["x.png", "y.png"], seed=3)
     source(other, "disk")
-    assert_right(found, paths)
+    assert_right(cached, paths)
 
 
 def test_a_file_that_is_cut_meanwhile_is_not_missed(paths):
-    found = source(paths, "disk")
+    cached = source(paths, "disk")
     os.truncate(path_of(paths), 500)
-    assert_right(found, paths)
+    assert_right(cached, paths)
 
 
 def no_folder(folder):
@@ -335,19 +335,19 @@ def test_a_full_disk_is_a_warning_and_leaves_nothing_behind(paths, caplog, monke
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "replace", full)
-    found = source(paths, "disk")
+    cached = source(paths, "disk")
     assert "No space left on device" in caplog.text
     assert os.listdir(path_of(paths).parent) == []
-    np.testing.assert_array_equal(found(0), image_file.read(paths[0]))
+    np.testing.assert_array_equal(cached(0), image_file.read(paths[0]))
 
 
 def test_an_image_that_has_gone_meanwhile_fails_when_it_comes_as_without_a_cache(paths, caplog):
     os.remove(paths[1])
-    found = source(paths, "disk")
+    cached = source(paths, "disk")
     assert "cannot be used" in caplog.text
     with pytest.raises(UnreadableImage):
-        found(1)
-    np.testing.assert_array_equal(found(0), image_file.read(paths[0]))
+        cached(1)
+    np.testing.assert_array_equal(cached(0), image_file.read(paths[0]))
 
 
 def test_an_interrupted_build_leaves_nothing_and_the_next_is_whole(paths, monkeypatch):
@@ -375,19 +375,19 @@ def test_unfinished_files_are_removed_once_nobody_writes_them(paths):
 
 
 def test_two_that_write_at_the_same_time_both_have_a_whole_file(paths):
-    found = []
-    threads = [threading.Thread(target=lambda: found.append(source(paths, "disk"))) for _ in "ab"]
+    cached = []
+    threads = [threading.Thread(target=lambda: cached.append(source(paths, "disk"))) for _ in "ab"]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(found) == 2
-    for each in found:
+    assert len(cached) == 2
+    for each in cached:
         assert_right(each, paths)
     assert os.listdir(path_of(paths).parent) == [path_of(paths).name]
 
 
-def test_kept_images_are_no_images_of_the_dataset(tmp_path, paths):
+def test_cached_images_are_no_images_of_the_dataset(tmp_path, paths):
     before = folders.examine(tmp_path / "trainA").fingerprint
     source(paths, "disk")
     assert folders.examine(tmp_path / "trainA").fingerprint == before
@@ -428,19 +428,19 @@ def test_a_process_killed_while_it_writes_leaves_no_file_that_could_be_taken_for
     assert process.returncode == -signal.SIGKILL
     (unfinished,) = folder.iterdir()
     assert unfinished.stat().st_size > 0
-    found = source(paths, "disk", size=size)
+    cached = source(paths, "disk", size=size)
     for index, path in enumerate(paths):
-        np.testing.assert_array_equal(found(index), image_file.read(path))
+        np.testing.assert_array_equal(cached(index), image_file.read(path))
     assert os.listdir(folder) == [path_of(paths, size).name]
 
 
 @pytest.mark.slow
 def test_two_processes_write_the_same_file_at_the_same_time(paths, reads):
     with started(paths, pause=0.3) as first, started(paths, pause=0.3) as second:
-        told = [process.communicate(timeout=120)[0] for process in (first, second)]
+        outputs = [process.communicate(timeout=120)[0] for process in (first, second)]
     assert (first.returncode, second.returncode) == (0, 0)
-    assert [text.count(b"Decoding") for text in told] == [1, 1]  # both made it
-    found = source(paths, "disk")
+    assert [text.count(b"Decoding") for text in outputs] == [1, 1]  # both wrote the file
+    cached = source(paths, "disk")
     assert reads == []
-    assert_right(found, paths)
+    assert_right(cached, paths)
     assert os.listdir(path_of(paths).parent) == [path_of(paths).name]

@@ -62,8 +62,8 @@ def refusal(tmp_path, content):
 
 
 def test_a_profile_is_judged_by_what_it_does_and_not_by_its_name(tmp_path):
-    found = read(tmp_path, png(np.tile(GRAY, (1, 1, 3)), profile(named_srgb_but_linear())))
-    np.testing.assert_allclose(found[0, :, 0], encoded(RAMP / 255), atol=1)
+    actual = read(tmp_path, png(np.tile(GRAY, (1, 1, 3)), profile(named_srgb_but_linear())))
+    np.testing.assert_allclose(actual[0, :, 0], encoded(RAMP / 255), atol=1)
 
 
 @pytest.mark.parametrize("source", ["LittleCMS", "ours"])
@@ -74,18 +74,18 @@ def test_what_does_nothing_to_colors_is_not_computed(tmp_path, monkeypatch, sour
     content = png(colors(), profile(data))
     first = read(tmp_path, content)  # here it is judged
     monkeypatch.setattr(ImageCms, "applyTransform", None)
-    for found in (first, read(tmp_path, content)):
-        np.testing.assert_array_equal(found, colors())
+    for actual in (first, read(tmp_path, content)):
+        np.testing.assert_array_equal(actual, colors())
 
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_gama_says_what_the_numbers_mean(tmp_path, channels):
     pixels = np.tile(GRAY, (1, 1, channels))
-    found = read(tmp_path, png(pixels, gamma(1.0)))[0, :, 0]
-    np.testing.assert_allclose(found, encoded(RAMP / 255), atol=1)
-    assert abs(int(found[55]) - 128) <= 1
-    found = read(tmp_path, png(pixels, gamma(1 / 1.8)))[0, :, 0]  # of old Macintoshes
-    np.testing.assert_allclose(found, encoded((RAMP / 255) ** 1.8), atol=1)
+    actual = read(tmp_path, png(pixels, gamma(1.0)))[0, :, 0]
+    np.testing.assert_allclose(actual, encoded(RAMP / 255), atol=1)
+    assert abs(int(actual[55]) - 128) <= 1
+    actual = read(tmp_path, png(pixels, gamma(1 / 1.8)))[0, :, 0]  # of old Macintoshes
+    np.testing.assert_allclose(actual, encoded((RAMP / 255) ** 1.8), atol=1)
 
 
 def test_gama_is_of_palettes_too(tmp_path):
@@ -93,17 +93,17 @@ def test_gama_is_of_palettes_too(tmp_path):
     image.save(tmp_path / "a.png")
     before, content = image_file.read(tmp_path / "a.png"), (tmp_path / "a.png").read_bytes()
     end = content.index(b"PLTE") - 4
-    found = read(tmp_path, content[:end] + drawn_files.chunk(*gamma(1.0)) + content[end:])
-    np.testing.assert_allclose(found, encoded(before / 255.0), atol=1)
+    actual = read(tmp_path, content[:end] + drawn_files.chunk(*gamma(1.0)) + content[end:])
+    np.testing.assert_allclose(actual, encoded(before / 255.0), atol=1)
 
 
 @pytest.mark.parametrize("values", [P3, WIDE_GAMUT])
 @pytest.mark.parametrize("curve", [0.45455, 1.0])
 def test_chrm_says_which_colors_they_are(tmp_path, values, curve):
-    found = read(tmp_path, png(colors(), gamma(curve), primaries(*values)))
+    actual = read(tmp_path, png(colors(), gamma(curve), primaries(*values)))
     matrix = np.linalg.solve(to_xyz(SRGB), adapted(to_xyz(values), values))
     light = (colors() / 255) ** (1 / curve)
-    np.testing.assert_allclose(found, encoded(light @ matrix.T), atol=1.1)
+    np.testing.assert_allclose(actual, encoded(light @ matrix.T), atol=1.1)
 
 
 def adapted(matrix, values):
@@ -161,9 +161,9 @@ def test_colors_that_cannot_be_shown_are_refused_with_the_reason(tmp_path, chunk
 
 def test_dark_grays_of_sixteen_bits_are_converted_before_they_are_rounded(tmp_path):
     values = np.arange(0, 2048, 8, dtype=np.uint16).reshape(1, 256, 1)
-    found = read(tmp_path, png(values, gamma(1.0)))[0, :, 0]
-    np.testing.assert_allclose(found, encoded(values[0, :, 0] / 65535), atol=1.5)
-    assert len(np.unique(found)) > 40  # of 51; rounded before, they would be 9
+    actual = read(tmp_path, png(values, gamma(1.0)))[0, :, 0]
+    np.testing.assert_allclose(actual, encoded(values[0, :, 0] / 65535), atol=1.5)
+    assert len(np.unique(actual)) > 40  # of 51; rounded before, they would be 9
 
 
 def test_lab_is_converted_and_its_a_is_not_alpha(tmp_path):
@@ -174,8 +174,8 @@ def test_lab_is_converted_and_its_a_is_not_alpha(tmp_path):
     np.testing.assert_allclose(pixels[0, 0], [0, 152, 117], atol=2)
     gray = np.stack([RAMP, 0 * RAMP, 0 * RAMP], -1)[None]  # L* is 0 to 100
     light = np.where(RAMP > 20.4, ((RAMP / 2.55 + 16) / 116) ** 3, RAMP / 2.55 / 903.3)
-    found = read(tmp_path, tiff(gray, photometric=8))[0]
-    np.testing.assert_allclose(found, encoded(light)[:, None].repeat(3, 1), atol=2)
+    actual = read(tmp_path, tiff(gray, photometric=8))[0]
+    np.testing.assert_allclose(actual, encoded(light)[:, None].repeat(3, 1), atol=2)
 
 
 @pytest.mark.parametrize(
@@ -192,20 +192,20 @@ def test_lab_is_converted_and_its_a_is_not_alpha(tmp_path):
     ids=lambda value: str(getattr(value, "dtype", value)),
 )
 def test_a_ramp_of_any_numbers_is_a_ramp(tmp_path, values, options):
-    found = read(tmp_path, tiff(values[None], **options), channels=1)
-    np.testing.assert_array_equal(found[0, :, 0], RAMP)
+    actual = read(tmp_path, tiff(values[None], **options), channels=1)
+    np.testing.assert_array_equal(actual[0, :, 0], RAMP)
 
 
 def test_half_of_a_ramp_is_half_as_bright(tmp_path):
     for values, kind in ((RAMP.astype(np.uint32) * 8388608, 1), (RAMP.astype(np.int8) // 2, 2)):
-        found = read(tmp_path, tiff(values[None, :128], kind=kind), channels=1)[0, :, 0]
+        actual = read(tmp_path, tiff(values[None, :128], kind=kind), channels=1)[0, :, 0]
         expected = RAMP[:128] / (2 if kind == 1 else 1)
-        np.testing.assert_allclose(found, expected, atol=1.5)
+        np.testing.assert_allclose(actual, expected, atol=1.5)
 
 
 def test_a_sign_of_eight_bits_is_seen(tmp_path):
-    found = read(tmp_path, tiff(np.arange(128, dtype=np.int8)[None], kind=2), channels=1)
-    np.testing.assert_allclose(found[0, :, 0], np.arange(128) * 255 / 127, atol=0.5)
+    actual = read(tmp_path, tiff(np.arange(128, dtype=np.int8)[None], kind=2), channels=1)
+    np.testing.assert_allclose(actual[0, :, 0], np.arange(128) * 255 / 127, atol=0.5)
 
 
 def test_a_tiff_that_no_decoder_knows_is_said_to_be_one(tmp_path):

@@ -21,9 +21,9 @@ from ugatit_tf.images import curves
     ],
 )
 def test_ticks_are_round_and_enclose_the_values(low, high, expected):
-    found = curves.ticks(low, high)
-    assert found == pytest.approx(expected)
-    assert found[0] <= low and found[-1] >= high and len(found) >= 2
+    actual = curves.ticks(low, high)
+    assert actual == pytest.approx(expected)
+    assert actual[0] <= low and actual[-1] >= high and len(actual) >= 2
 
 
 def test_a_line_runs_from_corner_to_corner():
@@ -43,5 +43,5 @@ def test_names_are_text_and_each_line_has_a_look_of_its_own():
     lines = {f"<{number}>": [(0, number), (1, number)] for number in range(8)}
     drawn = curves.chart("a & b", lines)
     assert "<3>" not in drawn and "&lt;3&gt;" in drawn and "a &amp; b" in drawn
-    looks = re.findall(r"<g><title>[^<]*</title><path d=\"[^\"]*\" fill=\"none\" ([^/]*)/>", drawn)
-    assert len(set(looks)) == 8
+    styles = re.findall(r"<g><title>[^<]*</title><path d=\"[^\"]*\" fill=\"none\" ([^/]*)/>", drawn)
+    assert len(set(styles)) == 8

@@ -1,4 +1,4 @@
-"""What is wrong with a file is told from what is wrong with the computer."""
+"""Faults of a file are distinguished from faults of the computer."""
 
 import errno
 import io
@@ -16,7 +16,7 @@ from ugatit_tf.data import cache, folders, packing, storage
 from ugatit_tf.errors import Failure
 from ugatit_tf.images import decoding, image_file
 from ugatit_tf.images.decoding import open_image
-from ugatit_tf.images.errors import ReadError
+from ugatit_tf.images.errors import ReadError, UnreadableImage
 from ugatit_tf.images.pillow_warnings import quiet
 from ugatit_tf.interchange import generator_file
 
@@ -26,9 +26,9 @@ SHORTAGES = [errno.EMFILE, errno.ENFILE, errno.EIO, errno.ESTALE, errno.EACCES, 
 class Failing(io.BytesIO):
     """A file of which the disk gives nothing any more from some place on."""
 
-    def __init__(self, content, place, error):
+    def __init__(self, content, position, error):
         super().__init__(content)
-        self.place, self.failure = place, error
+        self.place, self.failure = position, error
 
     def read(self, length=-1):
         if self.tell() + max(length, 0) > self.place or length < 0:
@@ -36,12 +36,12 @@ class Failing(io.BytesIO):
         return super().read(length)
 
 
-def failing_open(error, place=0):
+def failing_open(error, position=0):
     def opened(path, mode="r"):
-        if place == 0:
+        if position == 0:
             raise error
         with open(path, mode) as file:
-            return Failing(file.read(), place, error)
+            return Failing(file.read(), position, error)
 
     return opened
 
@@ -80,7 +80,7 @@ def test_a_disk_that_fails_in_the_middle_is_not_the_images_fault(
     compression = {"compression": "tiff_lzw"} if format == "TIFF" else {}
     Image.fromarray(noise).save(path, format, **compression)
     assert path.stat().st_size > 9000
-    monkeypatch.setattr(decoding, "open", failing_open(error, place=9000), raising=False)
+    monkeypatch.setattr(decoding, "open", failing_open(error, position=9000), raising=False)
     with pytest.raises(ReadError, match="could not be read"):
         image_file.read(path)
 
@@ -108,7 +108,7 @@ def test_no_memory_for_exif_does_not_leave_an_image_on_its_side(images, monkeypa
 
 def test_an_error_of_a_disk_that_a_decoder_keeps_to_itself_is_raised(images, monkeypatch):
     failed = error_of(errno.EIO)
-    monkeypatch.setattr(decoding, "open", failing_open(failed, place=30), raising=False)
+    monkeypatch.setattr(decoding, "open", failing_open(failed, position=30), raising=False)
     with pytest.raises(ReadError), open_image(images[0]):
         pass
 
@@ -117,6 +117,22 @@ def test_a_damaged_file_that_names_a_huge_length_does_not_take_the_memory(tmp_pa
     content = decoding.GuardedFile(io.BytesIO(b"x" * 10))
     assert content.read(2**62) == b"x" * 10
     assert content.read() == content.read(5) == b""
+
+
+def test_a_remote_image_is_read_and_named_and_never_becomes_a_string(images):
+    with open(images[0], "rb") as file:
+        content = file.read()
+    remote = decoding.RemoteImage("gs://bucket/a.png", lambda: content)
+    np.testing.assert_array_equal(image_file.read(remote), image_file.read(images[0]))
+    assert image_file.size(remote) == image_file.size(images[0])
+    assert os.path.basename(remote) == "a.png"
+    assert (str(remote), os.fspath(remote)) == ("gs://bucket/a.png",) * 2
+    for operation in (lambda: remote + ".bak", lambda: remote[:3], lambda: "".join([remote])):
+        with pytest.raises(TypeError):
+            operation()
+    damaged = decoding.RemoteImage("gs://bucket/a.png", lambda: content[:20])
+    with pytest.raises(UnreadableImage, match="^gs://bucket/a.png: "):
+        image_file.read(damaged)
 
 
 def test_an_error_of_reading_survives_pickling():

@@ -115,11 +115,11 @@ def test_shading_is_the_step_of_a_ramp_and_does_not_see_an_edge():
     np.testing.assert_allclose(demo.shading(images), [2, 0])
 
 
-def test_moved_is_a_percentage_of_the_way():
-    assert demo.moved([1, 3], [5, 7], [10, 14]) == pytest.approx(40)  # 2 -> 6 of 2 -> 12
-    assert demo.moved([2], [2], [12]) == 0
-    assert demo.moved([2], [12], [12]) == 100
-    assert demo.moved([12], [14], [2]) == pytest.approx(-20)
+def test_the_mean_moves_a_percentage_of_the_way():
+    assert demo.percent_of_way([1, 3], [5, 7], [10, 14]) == pytest.approx(40)  # 2 -> 6 of 2 -> 12
+    assert demo.percent_of_way([2], [2], [12]) == 0
+    assert demo.percent_of_way([2], [12], [12]) == 100
+    assert demo.percent_of_way([12], [14], [2]) == pytest.approx(-20)
 
 
 def test_a_dataset_is_four_folders_of_different_faces_and_its_record(tmp_path):

@@ -26,14 +26,14 @@ ARCHITECTURES = [
 
 @pytest.fixture
 def config(tmp_path):
-    """A configuration with a dataset of three good images in each part."""
+    """A configuration with a dataset of three good images in each split."""
     config = runs.config_in(tmp_path)
     runs.write_dataset(config.dataset_folder)
     return config
 
 
-def folder_of(config, part):
-    return os.path.join(config.dataset_folder, part)
+def folder_of(config, split):
+    return os.path.join(config.dataset_folder, split)
 
 
 def copy(source, target):
@@ -41,17 +41,17 @@ def copy(source, target):
         new.write(old.read())
 
 
-def told(sentences, *words):
+def is_reported(sentences, *words):
     """Whether exactly one sentence holds all `words`."""
     return sum(all(word in sentence for word in words) for sentence in sentences) == 1
 
 
-def parts_of(**counts):
-    """Parts with so many different good images, without files."""
+def splits_of(**counts):
+    """Splits with so many different good images, without files."""
     counts = {**dict.fromkeys(runs.PARTS, 0), **counts}
     return {
-        part: folders.Split(part, [image(f"{part} {i}") for i in range(count)], [])
-        for part, count in counts.items()
+        split: folders.Split(split, [image(f"{split} {i}") for i in range(count)], [])
+        for split, count in counts.items()
     }
 
 
@@ -66,19 +66,19 @@ def test_a_good_dataset_has_no_flaw_but_its_number_of_images(config):
     assert list(report.splits) == list(runs.PARTS)
     assert report.errors == []
     assert len(report.warnings) == 1
-    assert told(report.warnings, "Below 100", "trainA (3) and trainB (3)", "memorized")
+    assert is_reported(report.warnings, "Below 100", "trainA (3) and trainB (3)", "memorized")
     assert report.lines()[0] == "trainA: 3 images, 14 x 10 pixels"
 
 
 @pytest.mark.parametrize(("make", "keyword"), [(False, "no folder"), (True, "No readable")])
-def test_a_part_without_images_is_an_error_in_training_only(tmp_path, make, keyword):
+def test_a_split_without_images_is_an_error_in_training_only(tmp_path, make, keyword):
     config = runs.config_in(tmp_path)
     runs.write_dataset(config.dataset_folder, parts=["trainB"])
     if make:
         os.mkdir(folder_of(config, "trainA"))
     report = doctor.check(config)
     assert len(report.errors) == 1
-    assert told(report.errors, keyword, folder_of(config, "trainA"), "dataset/NAME/trainA")
+    assert is_reported(report.errors, keyword, folder_of(config, "trainA"), "dataset/NAME/trainA")
     assert f"Error: {report.errors[0]}" in report.lines()
 
 
@@ -94,7 +94,7 @@ def test_broken_files_are_named_with_the_reason_and_at_most_fifty(config):
     assert "and 10 more" in warning
 
 
-def test_images_that_move_are_told_since_one_frame_is_used(config):
+def test_images_that_move_are_reported_since_one_frame_is_used(config):
     first, second = (Image.new("RGB", (64, 64), color) for color in ("red", "blue"))
     folder = folder_of(config, "trainA")
     for name in ("moves.webp", "moves.png", "moves.gif"):
@@ -106,16 +106,17 @@ def test_images_that_move_are_told_since_one_frame_is_used(config):
 def test_an_image_cut_off_is_broken(config):
     (path,) = runs.write_images(folder_of(config, "trainA"), ["cut.png"], height=64, width=64)
     os.truncate(path, os.path.getsize(path) // 2)
-    assert told(doctor.check(config).warnings, "1 of 4 files in", "trainA", "cut.png", "cut off")
+    warnings = doctor.check(config).warnings
+    assert is_reported(warnings, "1 of 4 files in", "trainA", "cut.png", "cut off")
 
 
-def test_duplicates_are_told_by_content(config):
+def test_duplicates_are_reported_by_content(config):
     folder = folder_of(config, "trainA")
     copy(os.path.join(folder, "trainA_1.png"), os.path.join(folder, "other.jpg"))
     report = doctor.check(config)
     assert report.splits["trainA"].duplicates == [["other.jpg", "trainA_1.png"]]
-    assert told(report.warnings, "trainA", "same content", "other.jpg = trainA_1.png")
-    assert not told(report.warnings, "trainB", "same content")
+    assert is_reported(report.warnings, "trainA", "same content", "other.jpg = trainA_1.png")
+    assert not is_reported(report.warnings, "trainB", "same content")
 
 
 @pytest.mark.parametrize("color", [(0, 0, 0), (255, 255, 255), (250, 10, 40)])
@@ -125,34 +126,34 @@ def test_an_image_of_one_color_is_near_empty(config, color):
     image_file.write(os.path.join(folder_of(config, "testA"), "flat.png"), pixels.astype(np.uint8))
     report = doctor.check(config)
     assert report.splits["testA"].near_empty == ["flat.png"]
-    assert told(report.warnings, "1 of 4 images in testA", "one color", "flat.png")
+    assert is_reported(report.warnings, "1 of 4 images in testA", "one color", "flat.png")
 
 
 @pytest.mark.parametrize("test", ["testA", "testB"])
-def test_training_images_in_the_test_set_are_told(config, test):
+def test_training_images_in_the_test_set_are_reported(config, test):
     copy(
         os.path.join(folder_of(config, "trainA"), "trainA_2.png"),
         os.path.join(folder_of(config, test), "again.png"),
     )
     warnings = doctor.check(config).warnings
-    assert told(warnings, f"{test} holds 1 of the images in trainA: trainA_2.png", "proves")
+    assert is_reported(warnings, f"{test} holds 1 of the images in trainA: trainA_2.png", "proves")
     assert len(warnings) == 2  # and too few
 
 
-def test_an_image_in_both_domains_is_told(config):
+def test_an_image_in_both_domains_is_reported(config):
     copy(
         os.path.join(folder_of(config, "trainA"), "trainA_2.png"),
         os.path.join(folder_of(config, "trainB"), "again.png"),
     )
-    assert told(doctor.check(config).warnings, "trainB holds 1", "one domain only")
+    assert is_reported(doctor.check(config).warnings, "trainB holds 1", "one domain only")
 
 
 @pytest.mark.parametrize(
     ("counts", "unequal"), [((500, 2000), False), ((500, 2001), True), ((2100, 500), True)]
 )
-def test_unequal_domains_are_told_from_four_times_on(counts, unequal):
-    report = doctor.diagnose(parts_of(trainA=counts[0], trainB=counts[1]), made.tiny_config())
-    assert told(report.warnings, "times as many", "add images") == unequal
+def test_unequal_domains_are_reported_from_four_times_on(counts, unequal):
+    report = doctor.diagnose(splits_of(trainA=counts[0], trainB=counts[1]), made.tiny_config())
+    assert is_reported(report.warnings, "times as many", "add images") == unequal
 
 
 @pytest.mark.parametrize(
@@ -167,30 +168,31 @@ def test_unequal_domains_are_told_from_four_times_on(counts, unequal):
     ],
 )
 def test_what_to_expect_of_so_many_images(count, kind, keywords):
-    report = doctor.diagnose(parts_of(trainA=count, trainB=count), made.tiny_config())
+    report = doctor.diagnose(splits_of(trainA=count, trainB=count), made.tiny_config())
     found = [s for s in report.warnings + report.notes if s.startswith("Below")]
     assert len(found) == bool(keywords)
     if keywords:
-        assert told(getattr(report, kind), *keywords, f"trainA ({count})")
+        assert is_reported(getattr(report, kind), *keywords, f"trainA ({count})")
 
 
 @pytest.mark.parametrize(
     ("side", "usual", "keyword"),
     [(31, 41, "--img_size 40."), (31, 70, "larger images."), (3, 3, "--img_size 8.")],
 )
-def test_images_to_be_enlarged_are_told_with_a_size_that_fits(side, usual, keyword):
-    parts = parts_of(trainA=2, trainB=2)
+def test_images_to_be_enlarged_are_reported_with_a_size_that_fits(side, usual, keyword):
+    splits = splits_of(trainA=2, trainB=2)
     sizes = [(90, side), *[(usual, usual)] * 4]
-    parts["trainA"] = folders.Split("x", [image(str(i), size) for i, size in enumerate(sizes)], [])
-    report = doctor.diagnose(parts, made.tiny_config(img_size=64))
-    assert told(report.warnings, "of 5 images in trainA", f"{side} x", "enlarged", keyword)
-    assert not told(report.warnings, "trainB", "enlarged")
+    splits["trainA"] = folders.Split("x", [image(str(i), size) for i, size in enumerate(sizes)], [])
+    report = doctor.diagnose(splits, made.tiny_config(img_size=64))
+    assert is_reported(report.warnings, "of 5 images in trainA", f"{side} x", "enlarged", keyword)
+    assert not is_reported(report.warnings, "trainB", "enlarged")
 
 
-def test_an_image_of_half_the_size_is_not_told():
-    parts = parts_of(trainA=1, trainB=1)
-    parts["trainA"] = folders.Split("x", [image("x", (32, 32))], [])
-    assert not told(doctor.diagnose(parts, made.tiny_config(img_size=64)).warnings, "enlarged")
+def test_an_image_of_half_the_size_is_not_reported():
+    splits = splits_of(trainA=1, trainB=1)
+    splits["trainA"] = folders.Split("x", [image("x", (32, 32))], [])
+    report = doctor.diagnose(splits, made.tiny_config(img_size=64))
+    assert not is_reported(report.warnings, "enlarged")
 
 
 def test_names_may_be_in_any_script_and_the_report_can_be_printed_anywhere(config):
@@ -250,8 +252,8 @@ def test_room_for_six_checkpoints_is_checked_with_those_that_are_there(
     for step in range(saved):
         os.makedirs(os.path.join(config.run_folder, f"step_{step:07d}"))
     report = doctor.check(config)
-    assert told(report.notes if enough else report.warnings, "checkpoint", "are free")
-    assert told(report.warnings, "--checkpoint_dir", "smaller --ch") != enough
+    assert is_reported(report.notes if enough else report.warnings, "checkpoint", "are free")
+    assert is_reported(report.warnings, "--checkpoint_dir", "smaller --ch") != enough
 
 
 def test_where_the_best_is_kept_room_for_two_more_checkpoints_is_checked(config, monkeypatch):
@@ -263,7 +265,7 @@ def test_where_the_best_is_kept_room_for_two_more_checkpoints_is_checked(config,
     for free, enough in ((2, True), (1, False)):
         monkeypatch.setattr(doctor, "free_bytes", lambda path, free=free: free * one)
         report = doctor.check(config)
-        assert told(report.notes if enough else report.warnings, "2 more", "are free")
+        assert is_reported(report.notes if enough else report.warnings, "2 more", "are free")
 
 
 def test_free_bytes_are_those_of_the_disk_that_the_folder_will_be_on(tmp_path):
@@ -303,21 +305,21 @@ def test_the_sums_of_accumulated_gradients_count():
         ),
     ],
 )
-def test_too_little_memory_is_told_with_the_flags_that_help(monkeypatch, options, flags):
+def test_too_little_memory_is_reported_with_the_flags_that_help(monkeypatch, options, flags):
     config = made.tiny_config(**options)
-    parts = parts_of(trainA=1, trainB=1)
+    splits = splits_of(trainA=1, trainB=1)
     monkeypatch.setattr(doctor.machine, "available_bytes", lambda: doctor.memory_bytes(config) - 1)
-    (warning,) = (w for w in doctor.diagnose(parts, config).warnings if "of memory" in w)
+    (warning,) = (w for w in doctor.diagnose(splits, config).warnings if "of memory" in w)
     named = ("--light True", "--recompute True", "--img_size", "--ch", "--batch_size")
     assert [flag for flag in named if flag in warning] == flags
     for enough in (doctor.memory_bytes(config), None):
         monkeypatch.setattr(doctor.machine, "available_bytes", lambda enough=enough: enough)
-        assert told(doctor.diagnose(parts, config).notes, "of memory", "estimate")
+        assert is_reported(doctor.diagnose(splits, config).notes, "of memory", "estimate")
 
 
 def test_where_there_is_a_gpu_its_memory_counts(monkeypatch):
-    config, parts = made.tiny_config(), parts_of(trainA=1, trainB=1)
+    config, splits = made.tiny_config(), splits_of(trainA=1, trainB=1)
     need = doctor.memory_bytes(config)
     monkeypatch.setattr(doctor.machine, "available_bytes", lambda: need + 1)
     monkeypatch.setattr(doctor.machine, "free_gpu_bytes", lambda: need - 1)
-    assert told(doctor.diagnose(parts, config).warnings, "on the GPU", "What helps")
+    assert is_reported(doctor.diagnose(splits, config).warnings, "on the GPU", "What helps")

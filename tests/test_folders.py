@@ -13,22 +13,22 @@ from ugatit_tf.errors import Failure
 from ugatit_tf.images import image_file
 
 
-def test_a_part_knows_its_images_and_their_sizes(tmp_path):
+def test_a_split_knows_its_images_and_their_sizes(tmp_path):
     paths = runs.write_images(str(tmp_path), ["b.png", "d.bmp"], height=10, width=14)
     paths += runs.write_images(str(tmp_path), ["a.jpg"], height=300, width=200)
     paths += runs.write_images(str(tmp_path), ["c.webp"], height=9, width=400)
-    part = folders.examine(tmp_path)
-    assert part.paths == sorted(paths)
-    assert (part.smallest, part.largest) == ((9, 400), (300, 200))
-    assert (part.refused, part.near_empty) == ([], [])
+    split = folders.examine(tmp_path)
+    assert split.paths == sorted(paths)
+    assert (split.smallest, split.largest) == ((9, 400), (300, 200))
+    assert (split.refused, split.near_empty) == ([], [])
 
 
 @pytest.mark.parametrize("kind", ["missing", "a file"])
-def test_no_folder_is_a_part_without_images(tmp_path, kind):
+def test_no_folder_is_a_split_without_images(tmp_path, kind):
     if kind == "a file":
         (tmp_path / "trainA").write_text("text")
-    part = folders.examine(tmp_path / "trainA")
-    assert (part.paths, part.refused, part.smallest, part.largest) == ([], [], None, None)
+    split = folders.examine(tmp_path / "trainA")
+    assert (split.paths, split.refused, split.smallest, split.largest) == ([], [], None, None)
 
 
 def test_a_thin_drawing_in_a_large_image_is_not_empty(tmp_path):
@@ -62,10 +62,10 @@ def test_the_fingerprint_is_the_one_that_run_folders_hold_already(tmp_path):
     for count in (len(names), 1, 0):
         for name in sorted(os.listdir(tmp_path))[count:]:
             os.remove(tmp_path / name)
-        part = folders.examine(tmp_path)
-        ordered = sorted((os.fsencode(p.name), p.num_bytes, p.digest) for p in part.images)
+        split = folders.examine(tmp_path)
+        ordered = sorted((os.fsencode(p.name), p.num_bytes, p.digest) for p in split.images)
         assert len(ordered) == count
-        assert part.fingerprint == hashlib.sha256(repr(ordered).encode()).hexdigest()
+        assert split.fingerprint == hashlib.sha256(repr(ordered).encode()).hexdigest()
 
 
 def test_files_that_cannot_be_read_are_named_in_one_warning_and_left_out(tmp_path, caplog):

@@ -52,7 +52,7 @@ def refusal(path):
 
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize("channels", [1, 3])
-def test_every_format_is_told_by_its_content_under_any_name(tmp_path, format, channels):
+def test_every_format_is_recognized_by_its_content_under_any_name(tmp_path, format, channels):
     path = saved(tmp_path / "misnamed.xyz", smooth(40, 48), format)
     image = image_file.read(path, channels=channels)
     assert image.shape == (40, 48, channels)
@@ -63,7 +63,7 @@ def test_every_format_is_told_by_its_content_under_any_name(tmp_path, format, ch
     assert image_file.size(path) == (40, 48)
 
 
-def test_an_image_of_a_format_that_was_not_asked_for_is_refused(tmp_path):
+def test_an_image_of_a_format_that_is_not_supported_is_refused(tmp_path):
     path = saved(tmp_path / "a.png", smooth(4, 4), "PPM")
     assert refusal(path).startswith("not a JPEG, PNG, WebP, BMP, GIF or TIFF image")
 
@@ -289,7 +289,7 @@ def test_channels_other_than_one_and_three_are_an_error():
         image_file.read("any.png", channels=4)
 
 
-def test_a_jpeg_may_be_shrunk_but_never_below_what_was_asked(tmp_path):
+def test_a_jpeg_may_be_shrunk_but_never_below_what_is_requested(tmp_path):
     path = saved(tmp_path / "a.jpg", smooth(400, 900), "JPEG")
     assert image_file.read(path, shrink_to=100).shape == (100, 225, 3)
     assert image_file.read(path, shrink_to=101).shape == (200, 450, 3)

@@ -21,30 +21,30 @@ def dataset(tmp_path_factory):
 
 
 @pytest.mark.parametrize("kind", ["set", "packed"])
-def test_a_part_keeps_less_than_150_bytes_an_image(dataset, kind):
+def test_a_split_keeps_less_than_150_bytes_an_image(dataset, kind):
     folders.examine(dataset / kind / "trainA")  # what is made once
     tracemalloc.start()
-    part = folders.examine(dataset / kind / "trainA")
-    kept, peak = tracemalloc.get_traced_memory()
+    split = folders.examine(dataset / kind / "trainA")
+    size, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert len(part.images) == COUNT
-    assert kept < 150 * COUNT
+    assert len(split.images) == COUNT
+    assert size < 150 * COUNT
     assert peak < 400 * COUNT
 
 
 def test_a_table_gives_back_what_it_was_given():
     names = ["été 夏.png", os.fsdecode(b"latin-1 \xe9.png"), "", 'q"\n.png']
-    given = [
+    images = [
         ImageInfo(name, (2 * i + 1, 70_000), 10**12 + i, f"{i:064x}", i / 3)
         for i, name in enumerate(names)
     ]
     table = ImageTable()
-    for image in given:
+    for image in images:
         table.append(image)
-    assert list(table) == given
-    assert (table[-1], table[1:3], len(table)) == (given[-1], given[1:3], len(given))
+    assert list(table) == images
+    assert (table[-1], table[1:3], len(table)) == (images[-1], images[1:3], len(images))
     with pytest.raises(IndexError):
-        table[len(given)]
+        table[len(images)]
 
 
 def test_paths_are_made_when_they_are_asked_for_and_equal_a_list():

@@ -33,13 +33,13 @@ NAMES = ["b.png", "été 夏.png", "#a?b&c=d 100%.png", os.fsdecode(b"latin-1 \x
 
 @pytest.fixture
 def source(tmp_path):
-    """A dataset of three parts, with names of every kind and one file that is no image."""
+    """A dataset of three splits, with names of every kind and one file that is no image."""
     folder = runs.odd(tmp_path) / "set"
-    for number, part in enumerate(("trainA", "trainB", "testA")):
-        paths = runs.write_images(str(folder / part), [f"{i}.png" for i in range(5)], seed=number)
+    for number, split in enumerate(("trainA", "trainB", "testA")):
+        paths = runs.write_images(str(folder / split), [f"{i}.png" for i in range(5)], seed=number)
         for path, name in zip(paths, NAMES):
-            os.rename(path, folder / part / name)
-        runs.write_images(str(folder / part), ["wide.jpg"], height=30, width=70, seed=number)
+            os.rename(path, folder / split / name)
+        runs.write_images(str(folder / split), ["wide.jpg"], height=30, width=70, seed=number)
     (folder / "trainA" / "page.png").write_bytes(b"<html>not found</html>")
     return str(folder)
 
@@ -56,40 +56,40 @@ def rewrite(path, change):
 
 
 def write(path, content):
-    with storage.replacing(path) as beside, storage.open_file(beside, "wb") as file:
+    with storage.replacing(path) as temporary, storage.open_file(temporary, "wb") as file:
         file.write(content)
 
 
-def flipped(content, place=-30):
+def flipped(content, offset=-30):
     """With another bit, near the end: in the pixels of the last image."""
     content = bytearray(content)
-    content[place] ^= 4
+    content[offset] ^= 4
     return bytes(content)
 
 
-def shard(target, part="trainA", number=0, count=2):
-    return storage.join(target, f"{part}/{number:05d}-of-{count:05d}.tfrecord")
+def shard(target, split="trainA", number=0, count=2):
+    return storage.join(target, f"{split}/{number:05d}-of-{count:05d}.tfrecord")
 
 
 def pair(dataset):
-    return [folders.images_in(storage.join(dataset, part)) for part in folders.TRAIN]
+    return [folders.images_in(storage.join(dataset, split)) for split in folders.TRAIN]
 
 
-def test_a_packed_part_is_the_part_that_was_packed(source, target, caplog):
+def test_a_packed_split_is_the_split_that_was_packed(source, target, caplog):
     with caplog.at_level(logging.WARNING):
-        parts, there = packing.pack(source, target, count=2)
-    assert not there
-    assert list(parts) == ["trainA", "trainB", "testA"]
+        splits, existed = packing.pack(source, target, count=2)
+    assert not existed
+    assert list(splits) == ["trainA", "trainB", "testA"]
     assert len(caplog.records) == 1
     assert "page.png" in caplog.records[0].getMessage()
-    for name, part in parts.items():
+    for name, split in splits.items():
         plain = folders.examine(os.path.join(source, name))
-        assert list(part.images) == list(plain.images)
-        assert part.fingerprint == plain.fingerprint
-        assert part.refused == []
-        assert (part.smallest, part.largest) == (plain.smallest, plain.largest)
-        assert part.paths == [storage.join(part.folder, p.name) for p in plain.images]
-        for packed, path in zip(part.paths, plain.paths):
+        assert list(split.images) == list(plain.images)
+        assert split.fingerprint == plain.fingerprint
+        assert split.refused == []
+        assert (split.smallest, split.largest) == (plain.smallest, plain.largest)
+        assert split.paths == [storage.join(split.folder, p.name) for p in plain.images]
+        for packed, path in zip(split.paths, plain.paths):
             assert packed.read_bytes() == Path(path).read_bytes()
             assert os.path.basename(packed) == os.path.basename(path)
 
@@ -98,37 +98,37 @@ def test_a_packed_part_is_the_part_that_was_packed(source, target, caplog):
 def test_training_from_shards_is_bit_for_bit_training_from_the_folder(source, target, cache):
     packing.pack(source, target, count=2)
     config = made.tiny_config(img_ch=3, batch_size=2, cache=cache)
-    found, named = [], []
+    actual, named = [], []
     for dataset in (source, target):
         dataset = pipeline.batches(*pair(dataset), config, first_step=3)
-        found.append(list(dataset.take(9).as_numpy_iterator()))
+        actual.append(list(dataset.take(9).as_numpy_iterator()))
     named = [pipeline.names_of_step(*pair(dataset), config, 2) for dataset in (source, target)]
-    np.testing.assert_array_equal(*found)
+    np.testing.assert_array_equal(*actual)
     assert named[0] == named[1]
 
 
 def test_other_programs_read_the_shards(source, target):
-    parts, _ = packing.pack(source, target, count=2)
+    splits, _ = packing.pack(source, target, count=2)
     paths = [os.fsencode(shard(target, number=number)) for number in range(2)]
     kinds = {key: tf.io.FixedLenFeature([], tf.string) for key in ("name", "encoded")}
     records = [tf.io.parse_single_example(r, kinds) for r in tf.data.TFRecordDataset(paths)]
     names = [os.fsdecode(record["name"].numpy()) for record in records]
-    assert names == [image.name for image in parts["trainA"].images]
+    assert names == [image.name for image in splits["trainA"].images]
     digests = [hashlib.sha256(record["encoded"].numpy()).hexdigest() for record in records]
-    assert digests == [image.digest for image in parts["trainA"].images]
+    assert digests == [image.digest for image in splits["trainA"].images]
 
 
 def test_the_manifest_is_json_that_says_where_everything_is(source, target):
-    parts, _ = packing.pack(source, target, count=2)
-    told = json.loads(storage.read_bytes(storage.join(target, "trainA/manifest.json")))
-    assert told["ugatit_tf_packed"] == 1
-    rows = [dict(zip(told["columns"], row)) for row in told["pictures"]]
+    splits, _ = packing.pack(source, target, count=2)
+    manifest = json.loads(storage.read_bytes(storage.join(target, "trainA/manifest.json")))
+    assert manifest["ugatit_tf_packed"] == 1
+    rows = [dict(zip(manifest["columns"], row)) for row in manifest["pictures"]]
     contents = [storage.read_bytes(shard(target, number=number)) for number in range(2)]
-    for about, content in zip(told["shards"], contents):
+    for about, content in zip(manifest["shards"], contents):
         assert about["num_bytes"] == len(content)
         assert about["sha256"] == hashlib.sha256(content).hexdigest()
-    assert [about["records"] for about in told["shards"]] == [3, 3]
-    for row, image in zip(rows, parts["trainA"].images):
+    assert [about["records"] for about in manifest["shards"]] == [3, 3]
+    for row, image in zip(rows, splits["trainA"].images):
         record = contents[row["shard"]][row["offset"] :][: row["length"]]
         assert shards.parse_example(record)[0] == row["name"] == image.name
         assert (row["height"], row["width"]) == image.size
@@ -139,22 +139,22 @@ def test_the_manifest_is_json_that_says_where_everything_is(source, target):
     ("options", "count"),
     [({}, 1), ({"count": 4}, 4), ({"count": 99}, 6), ({"megabytes": 0.005}, 2)],
 )
-def test_shards_are_as_many_as_asked_or_as_the_size_needs(source, tmp_path, options, count):
-    parts, _ = packing.pack(source, str(tmp_path / "out"), **options)
-    assert len(parts["testA"].pack.shards) == count
-    assert sum(one.records for one in parts["testA"].pack.shards) == len(parts["testA"].images)
+def test_shards_are_as_many_as_requested_or_as_the_size_needs(source, tmp_path, options, count):
+    splits, _ = packing.pack(source, str(tmp_path / "out"), **options)
+    assert len(splits["testA"].pack.shards) == count
+    assert sum(one.records for one in splits["testA"].pack.shards) == len(splits["testA"].images)
 
 
 def test_packing_again_says_that_it_is_there_and_writes_nothing(source, target):
     packing.pack(source, target, count=2)
     before = storage.read_bytes(shard(target))
-    parts, there = packing.pack(source, target, count=3)
-    assert there
-    assert len(parts["trainA"].pack.shards) == 2
+    splits, existed = packing.pack(source, target, count=3)
+    assert existed
+    assert len(splits["trainA"].pack.shards) == 2
     assert storage.read_bytes(shard(target)) == before
 
 
-@pytest.mark.parametrize("change", ["an image", "a part"])
+@pytest.mark.parametrize("change", ["an image", "a split"])
 def test_another_packed_dataset_is_never_replaced(source, target, change):
     packing.pack(source, target)
     more = os.path.join(source, "trainB" if change == "an image" else "testB")
@@ -197,11 +197,11 @@ def test_what_fails_in_the_middle_leaves_nothing_and_can_be_repeated(
     monkeypatch.setattr(packing, kind, failing)
     with pytest.raises(OSError, match="No space left"):
         packing.pack(source, target, count=2)
-    for part in ("trainA", "trainB", "testA"):
-        folder = storage.join(target, part)
+    for split in ("trainA", "trainB", "testA"):
+        folder = storage.join(target, split)
         assert not storage.is_folder(folder) or storage.list_folder(folder) == []
-    _, there = packing.pack(source, target, count=2)
-    assert not there
+    _, existed = packing.pack(source, target, count=2)
+    assert not existed
 
 
 def test_what_a_killed_process_left_is_cleared_away(source, target):
@@ -216,9 +216,9 @@ def test_a_file_that_changes_while_it_is_packed_is_a_failure(source, target, mon
     examine = folders.examine
 
     def changed_after(folder):
-        part = examine(folder)
+        split = examine(folder)
         runs.write_images(source, ["trainA/b.png"], seed=5)
-        return part
+        return split
 
     monkeypatch.setattr(folders, "examine", changed_after)
     with pytest.raises(Failure, match="b.png was changed while"):
@@ -265,12 +265,12 @@ def signed(manifest):
     return body + b"\n]" + re.sub(b"[0-9a-f]{64}", digest.encode(), end)
 
 
-@pytest.mark.parametrize("place", [-30, 14])
-def test_a_damaged_record_is_a_failure_that_names_shard_and_image(source, target, place):
+@pytest.mark.parametrize("offset", [-30, 14])
+def test_a_damaged_record_is_a_failure_that_names_shard_and_image(source, target, offset):
     packing.pack(source, target, count=2)
-    rewrite(shard(target), lambda content: flipped(content, place))
+    rewrite(shard(target), lambda content: flipped(content, offset))
     paths = folders.examine(storage.join(target, "trainA")).paths  # lengths alone are right
-    damaged = paths[0 if place > 0 else 2]
+    damaged = paths[0 if offset > 0 else 2]
     with pytest.raises(Failure, match="00000-of-00002.tfrecord") as caught:
         image_file.read(damaged)
     assert os.path.basename(damaged) in str(caught.value)
@@ -332,18 +332,18 @@ def test_a_later_format_is_refused_by_its_number(source, target):
 def test_a_manifest_of_something_else_is_one_more_file(tmp_path):
     runs.write_images(str(tmp_path), ["a.png"])
     (tmp_path / "manifest.json").write_text('{"name": "my images"}')
-    part = folders.examine(tmp_path)
-    assert part.paths == [str(tmp_path / "a.png")]
-    assert [name for name, _ in part.refused] == ["manifest.json"]
+    split = folders.examine(tmp_path)
+    assert split.paths == [str(tmp_path / "a.png")]
+    assert [name for name, _ in split.refused] == ["manifest.json"]
 
 
 def test_the_phase_packs_beside_the_dataset_and_says_how_to_use_it(source, capsys):
     folder, name = os.path.split(source)
     argv = ["--phase", "pack", "--dataset", name, "--dataset_dir", folder, "--shards", "2"]
-    for told in (f"Packed into {source}_packed", f"{source}_packed is there already."):
+    for message in (f"Packed into {source}_packed", f"{source}_packed is there already."):
         assert main.main(argv) == 0
         out = capsys.readouterr().out
-        assert told.encode("utf-8", "backslashreplace").decode() in out
+        assert message.encode("utf-8", "backslashreplace").decode() in out
         assert "trainA: 6 images in 2 shards\n" in out
         assert "--dataset set_packed" in out
     assert sorted(os.listdir(f"{source}_packed")) == ["testA", "trainA", "trainB"]
@@ -360,8 +360,8 @@ def test_the_phase_works_below_a_scheme(source, capsys):
             write(f"{far}/{name}/{path}", content)
     assert main.main(["--phase", "pack", "--dataset", name, "--dataset_dir", far]) == 0
     assert f"Packed into {far}/{name}_packed" in capsys.readouterr().out
-    part = folders.examine(f"{far}/{name}_packed/trainA")
-    assert {image.name for image in part.images} == {*NAMES, "wide.jpg"} - {NAMES[3]}
+    split = folders.examine(f"{far}/{name}_packed/trainA")
+    assert {image.name for image in split.images} == {*NAMES, "wide.jpg"} - {NAMES[3]}
 
 
 @pytest.mark.parametrize(
@@ -396,17 +396,17 @@ def test_test_images_are_translated_and_measured_wherever_they_are(tmp_path, mon
     other = dataclasses.replace(config, run="tiny", **other)
     packing.pack(config.dataset_folder, other.dataset_folder)
     monkeypatch.setattr(evaluate, "Extractor", lambda protocol: Brightness())
-    found = []
+    actual = []
     with eagerly():
         for one in (config, other):
             folder = os.path.dirname(translate.test(one))
             images = {n: c for n, c in runs.bytes_below(folder).items() if n.endswith(".png")}
             measured, _ = evaluate.evaluate(one)
-            found.append((images, {d: measured[d] for d in ("a2b", "b2a")}))
-    assert len(found[0][0]) == 4 * 7
-    assert found[0] == found[1]
-    kept = tmp_path / ("results" if where == "far" else "dataset/tiny_packed") / ".cache"
-    assert len(list(kept.iterdir())) == 2
+            actual.append((images, {d: measured[d] for d in ("a2b", "b2a")}))
+    assert len(actual[0][0]) == 4 * 7
+    assert actual[0] == actual[1]
+    cached = tmp_path / ("results" if where == "far" else "dataset/tiny_packed") / ".cache"
+    assert len(list(cached.iterdir())) == 2
     assert not os.path.exists("ram:")
 
 
@@ -440,14 +440,14 @@ def test_training_on_a_damaged_record_is_one_line_that_names_it(tmp_path, capsys
     given = {name: value for name, value in options.items() if value != getattr(Config(), name)}
     words = [f"--{name}={value}" for name, value in given.items()]
     assert main.main(words) == 1
-    told = f"{shard(config.dataset_folder, count=1)} is damaged at the image trainA_0.png."
-    assert errors(capsys) == [f"error: {told} {shards.PACK_AGAIN}"]
+    message = f"{shard(config.dataset_folder, count=1)} is damaged at the image trainA_0.png."
+    assert errors(capsys) == [f"error: {message} {shards.PACK_AGAIN}"]
     batches = pipeline.batches(*pair(config.dataset_folder), config)
     phase = dataclasses.replace(PHASES["doctor"], run=lambda *_: next(iter(batches)))
     monkeypatch.setitem(PHASES, "doctor", phase)
     assert main.main(["--phase=doctor", *words]) == 1
     (error,) = errors(capsys)
-    assert error.endswith(f" {told} {shards.PACK_AGAIN}")
+    assert error.endswith(f" {message} {shards.PACK_AGAIN}")
     assert "{{" not in error
 
 
@@ -457,7 +457,7 @@ def errors(capsys):
 
 @pytest.mark.slow
 def test_training_from_shards_and_from_afar_gives_the_weights_of_the_folder(tmp_path, untraced):
-    found = []
+    actual = []
     for where in ("plain", "packed", "far"):
         config = runs.config_in(tmp_path / where, epoch=1, iteration=3)
         if where == "far":
@@ -468,6 +468,6 @@ def test_training_from_shards_and_from_afar_gives_the_weights_of_the_folder(tmp_
             packing.pack(source, config.dataset_folder, count=2)
         runs.run_phase("train", config)
         path = checkpoints.chosen(config.run_folder, "latest")
-        found.append({n: c for n, c in runs.bytes_below(path).items() if ".data-" in n})
-    assert found[0]
-    assert found[0] == found[1] == found[2]
+        actual.append({n: c for n, c in runs.bytes_below(path).items() if ".data-" in n})
+    assert actual[0]
+    assert actual[0] == actual[1] == actual[2]

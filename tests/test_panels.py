@@ -56,9 +56,9 @@ def test_an_overlay_goes_from_the_image_to_the_colors(image):
     image, colors = np.broadcast_to(image, [2, 2, 3]), panels.color_map(heatmap / 4)
     for strength in (0, 0.25, 1):
         expected = (1 - strength) * image + strength * colors.astype(float)
-        found = panels.overlay(image, heatmap, strength=strength)
-        assert found.dtype == np.uint8
-        np.testing.assert_allclose(found, expected, atol=0.5)
+        actual = panels.overlay(image, heatmap, strength=strength)
+        assert actual.dtype == np.uint8
+        np.testing.assert_allclose(actual, expected, atol=0.5)
 
 
 def test_a_heatmap_is_made_as_large_as_the_image():
@@ -125,18 +125,18 @@ def test_titles_are_drawn_outside_the_images_and_are_not_cut(title):
     [("Input", 500, "Input", 20), ("Reconstruction", 100, "Reconstruction", None)],
 )
 def test_a_title_is_made_smaller_before_it_is_cut(title, room, expected, size):
-    found, font = panels.fit_title(title, room, 20)
-    assert found == expected
-    assert font.getlength(found) <= room
+    actual, font = panels.fit_title(title, room, 20)
+    assert actual == expected
+    assert font.getlength(actual) <= room
     assert font.size == size or panels.SMALLEST_FONT <= font.size < 20
 
 
 def test_a_title_that_is_still_too_long_ends_in_dots():
-    found, font = panels.fit_title("a title of very many words", 60, 20)
-    assert found.startswith("a title")
-    assert found.endswith("...")
+    actual, font = panels.fit_title("a title of very many words", 60, 20)
+    assert actual.startswith("a title")
+    assert actual.endswith("...")
     assert font.size == panels.SMALLEST_FONT
-    assert ImageFont.load_default(panels.SMALLEST_FONT).getlength(found) <= 60
+    assert ImageFont.load_default(panels.SMALLEST_FONT).getlength(actual) <= 60
 
 
 @pytest.mark.parametrize("rows", [[], [[]], [[None]], [[RED, np.zeros([2, 3, 3], np.uint8)]]])

@@ -44,11 +44,11 @@ def witness_resize(image, size):
     """Bilinear at half-pixel centres, without antialiasing, in float64."""
     for axis in (0, 1):
         length = image.shape[axis]
-        places = np.clip((np.arange(size) + 0.5) * length / size - 0.5, 0, length - 1)
-        low = np.floor(places).astype(int)
+        positions = np.clip((np.arange(size) + 0.5) * length / size - 0.5, 0, length - 1)
+        low = np.floor(positions).astype(int)
         high = np.minimum(low + 1, length - 1)
-        part = (places - low).reshape([-1, 1, 1] if axis == 0 else [1, -1, 1])
-        image = np.take(image, low, axis) * (1 - part) + np.take(image, high, axis) * part
+        weight = (positions - low).reshape([-1, 1, 1] if axis == 0 else [1, -1, 1])
+        image = np.take(image, low, axis) * (1 - weight) + np.take(image, high, axis) * weight
     return image
 
 
@@ -85,8 +85,8 @@ def test_starting_at_a_step_equals_skipping_those_before_it(tmp_path, batch_size
     options = config(batch_size=batch_size)
     whole = pipeline.batches(*paths, options).skip(first_step).take(5)
     later = pipeline.batches(*paths, options, first_step=first_step).take(5)
-    for expected, found in zip(whole.as_numpy_iterator(), later.as_numpy_iterator()):
-        np.testing.assert_array_equal(found, expected)
+    for expected, actual in zip(whole.as_numpy_iterator(), later.as_numpy_iterator()):
+        np.testing.assert_array_equal(actual, expected)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -94,11 +94,11 @@ def test_starting_at_a_step_equals_skipping_those_before_it(tmp_path, batch_size
 @pytest.mark.parametrize("first_step", [0, 4])
 @pytest.mark.parametrize("cache", ["memory", "disk"])
 def test_keeping_images_changes_no_bit(tmp_path, cache, first_step, augment_flag, channels):
-    names = [f"{i}.png" for i in range(3)]  # the second shape is kept as the square, see cache.py
+    names = [f"{i}.png" for i in range(3)]  # the second shape is cached as the square, see cache.py
     shapes = {"trainA": (8, 8), "trainB": (41, 30), "more": (10, 14)}
     paths = {
-        part: runs.write_images(str(tmp_path / part), names, height=height, width=width, seed=9)
-        for part, (height, width) in shapes.items()
+        weight: runs.write_images(str(tmp_path / weight), names, height=height, width=width, seed=9)
+        for weight, (height, width) in shapes.items()
     }
     paths = paths["trainA"] + paths["trainB"][:2], paths["trainB"] + paths["more"][:1]
     options = {"img_ch": channels, "augment_flag": augment_flag, "batch_size": 2}
@@ -108,8 +108,8 @@ def test_keeping_images_changes_no_bit(tmp_path, cache, first_step, augment_flag
         return list(dataset.take(12).as_numpy_iterator())  # five passes: anew, then from the cache
 
     expected = come("none")
-    for found in (come(cache), come(cache)):  # the second finds what the first left on disk
-        np.testing.assert_array_equal(found, expected)
+    for actual in (come(cache), come(cache)):  # the second finds what the first left on disk
+        np.testing.assert_array_equal(actual, expected)
 
 
 def test_the_seed_decides_order_and_look(tmp_path):
@@ -142,7 +142,7 @@ def test_augmentation_is_a_random_crop_of_the_enlarged_and_perhaps_flipped_image
         for flipped, top, left in itertools.product((False, True), range(5), range(5))
     }
     augment = tf.function(pipeline.augment)
-    found = []
+    actual = []
     for number in range(60):
         result = augment(tf.constant(image), tf.constant([11, number])).numpy()
         fitting = [
@@ -151,8 +151,8 @@ def test_augmentation_is_a_random_crop_of_the_enlarged_and_perhaps_flipped_image
             if np.allclose(result, expected, **TOLERANCE["float32"])
         ]
         assert len(fitting) == 1, number
-        found += fitting
-    flips, tops, lefts = map(set, zip(*found))
+        actual += fitting
+    flips, tops, lefts = map(set, zip(*actual))
     assert flips == {False, True}
     assert tops == lefts == set(range(5))
 
@@ -180,8 +180,8 @@ def test_an_image_of_256_is_enlarged_to_286():
 def test_resizing_takes_the_neighbours_of_half_pixel_centres_and_no_others(row, expected):
     image = np.repeat(np.array(row, np.uint8)[None, :, None], 4, 0)
     for turned in (False, True):
-        given = image.transpose(1, 0, 2) if turned else image
-        result = pipeline.resized(tf.constant(given), 4).numpy()[..., 0]
+        pixels = image.transpose(1, 0, 2) if turned else image
+        result = pipeline.resized(tf.constant(pixels), 4).numpy()[..., 0]
         result = (result.T if turned else result) * 127.5 + 127.5
         np.testing.assert_allclose(result, [expected] * 4, atol=255 * LAYER)
 
@@ -235,18 +235,18 @@ def test_file_names_may_be_in_any_script_and_hold_anything(tmp_path):
     os.mkdir(folder)
     for path, name in zip(paths, names):
         os.rename(path, os.path.join(folder, name))
-    found = folders.images_in(folder)
-    assert sorted(map(os.path.basename, found)) == sorted(names)
-    came = numbers_of(pipeline.batches(found, found, config()), len(names))
+    actual = folders.images_in(folder)
+    assert sorted(map(os.path.basename, actual)) == sorted(names)
+    came = numbers_of(pipeline.batches(actual, actual, config()), len(names))
     assert set(came[:, 0, 0]) == set(range(len(names)))
 
 
 def test_a_step_of_several_batches_takes_the_images_of_all(tmp_path):
     paths = flat_images(tmp_path, 5)
-    parts, whole = config(batch_size=2, accumulate=3), config(batch_size=6)
-    for one, other in zip(pipeline.batches(paths, paths, parts).take(2), batches_of(paths, whole)):
-        np.testing.assert_array_equal(one, other)
-    named = [pipeline.names_of_step(paths, paths, options, 1) for options in (parts, whole)]
+    accumulated, whole = config(batch_size=2, accumulate=3), config(batch_size=6)
+    for actual, expected in zip(batches_of(paths, accumulated), batches_of(paths, whole)):
+        np.testing.assert_array_equal(actual, expected)
+    named = [pipeline.names_of_step(paths, paths, options, 1) for options in (accumulated, whole)]
     assert named[0] == named[1]
     assert len(named[0]) == 12
 
@@ -270,13 +270,13 @@ def test_the_shares_of_all_processes_are_the_batches_of_one(tmp_path, mine, accu
 
     def come(options, share=pipeline.WHOLE):  # [steps, domains, accumulate, batch, ...]
         dataset = pipeline.batches(*paths, options, first_step=first_step, share=share)
-        found = np.array(list(dataset.take(5).as_numpy_iterator()))
-        return found.reshape(5, 2, accumulate, -1, 8, 8, 3)
+        actual = np.array(list(dataset.take(5).as_numpy_iterator()))
+        return actual.reshape(5, 2, accumulate, -1, 8, 8, 3)
 
     expected = come(whole)
-    found = [come(options, share) for share in shares]
-    assert [batch.shape[3] for batch in found] == [2 * count for count in mine]
-    np.testing.assert_array_equal(np.concatenate(found, 3), expected)
+    actual = [come(options, share) for share in shares]
+    assert [batch.shape[3] for batch in actual] == [2 * count for count in mine]
+    np.testing.assert_array_equal(np.concatenate(actual, 3), expected)
 
     def named(options, share=pipeline.WHOLE):
         names = pipeline.names_of_step(*paths, options, first_step, share)

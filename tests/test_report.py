@@ -45,12 +45,12 @@ def page(tmp_path, rows, title="Results", facts=None):
 
 def test_every_row_and_fact_is_on_the_page(tmp_path):
     rows = [row("a.png", link="A2B/a b.png"), row("b.png", "B to A")]
-    found = page(tmp_path, rows, "My run", {"Step": 7, "KID": "1.5"})
-    articles = [(a["data-name"], a["data-direction"]) for a in found.all("article")]
+    parsed = page(tmp_path, rows, "My run", {"Step": 7, "KID": "1.5"})
+    articles = [(a["data-name"], a["data-direction"]) for a in parsed.all("article")]
     assert articles == [("a.png", "A to B"), ("b.png", "B to A")]
-    assert [a["href"] for a in found.all("a")] == ["./A2B/a%20b.png"]
+    assert [a["href"] for a in parsed.all("a")] == ["./A2B/a%20b.png"]
     for words in ("My run", "Step", "7", "KID", "1.5", "Input", "Output", "2 results"):
-        assert words in found.words
+        assert words in parsed.words
 
 
 def test_the_number_of_rows_is_returned(tmp_path):
@@ -104,35 +104,35 @@ def test_no_name_can_leave_its_place(tmp_path):
     rows = [
         report.Row(NASTY, NASTY, {NASTY: np.zeros([2, 2, 3], np.uint8)}, "javascript:x//" + NASTY)
     ]
-    found = page(tmp_path, rows, NASTY, {NASTY: NASTY})
-    assert found.all("article") == [{"data-name": NASTY, "data-direction": NASTY}]
-    assert len(found.all("script")) == 1
-    assert found.all("a")[0]["href"].startswith("./javascript%3Ax")
-    assert found.all("img")[0]["alt"] == f"{NASTY}, {NASTY}, {NASTY}"
+    parsed = page(tmp_path, rows, NASTY, {NASTY: NASTY})
+    assert parsed.all("article") == [{"data-name": NASTY, "data-direction": NASTY}]
+    assert len(parsed.all("script")) == 1
+    assert parsed.all("a")[0]["href"].startswith("./javascript%3Ax")
+    assert parsed.all("img")[0]["alt"] == f"{NASTY}, {NASTY}, {NASTY}"
 
 
 def test_a_name_that_is_not_unicode_can_be_shown(tmp_path):
     name = b"caf\xe9.png".decode("utf-8", "surrogateescape")  # as os.listdir gives it
-    found = page(tmp_path, [row(name, link=name)])
-    assert found.all("article")[0]["data-name"] == "caf?.png"
-    assert found.all("a")[0]["href"] == "./caf%E9.png"
+    parsed = page(tmp_path, [row(name, link=name)])
+    assert parsed.all("article")[0]["data-name"] == "caf?.png"
+    assert parsed.all("a")[0]["href"] == "./caf%E9.png"
 
 
 def test_nothing_is_loaded_from_elsewhere(tmp_path):
-    found = page(tmp_path, [row()])
-    assert "http:" not in found.source
-    assert "https:" not in found.source
-    assert "url(" not in found.source
-    assert not [a for _, a in found.tags if any(name.startswith("on") for name in a)]
-    assert not [a for _, a in found.tags if "style" in a]  # the policy would refuse it
+    parsed = page(tmp_path, [row()])
+    assert "http:" not in parsed.source
+    assert "https:" not in parsed.source
+    assert "url(" not in parsed.source
+    assert not [a for _, a in parsed.tags if any(name.startswith("on") for name in a)]
+    assert not [a for _, a in parsed.tags if "style" in a]  # the policy would refuse it
 
 
 def test_the_policy_allows_this_style_and_script_only(tmp_path):
-    found = page(tmp_path, [row()])
-    policy = next(a["content"] for a in found.all("meta") if "http-equiv" in a)
+    parsed = page(tmp_path, [row()])
+    policy = next(a["content"] for a in parsed.all("meta") if "http-equiv" in a)
     assert policy.startswith("default-src 'none'; img-src data:;")
     for tag in ("style", "script"):
-        text = re.search(f"<{tag}>(.*?)</{tag}>", found.source, re.DOTALL)[1]
+        text = re.search(f"<{tag}>(.*?)</{tag}>", parsed.source, re.DOTALL)[1]
         digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
         assert f"{tag}-src 'sha256-{digest}'" in policy
 
@@ -142,17 +142,17 @@ def test_the_controls_are_hidden_until_the_script_runs(tmp_path):
 
 
 def test_the_slider_of_a_comparison_has_a_name_and_the_dialog_can_be_closed(tmp_path):
-    found = page(tmp_path, [row()])
-    ranges = [a for a in found.all("input") if a["type"] == "range"]
+    parsed = page(tmp_path, [row()])
+    ranges = [a for a in parsed.all("input") if a["type"] == "range"]
     assert [a["aria-label"] for a in ranges] == ["Before and after"]
-    dialog = found.source[found.source.index("<dialog>") : found.source.index("</dialog>")]
+    dialog = parsed.source[parsed.source.index("<dialog>") : parsed.source.index("</dialog>")]
     assert dialog.count("<img") == 2
     assert '<button type="button">Close</button>' in dialog
 
 
 def test_without_the_script_there_is_nothing_to_compare(tmp_path):
-    found = page(tmp_path, [row()])
-    rows = found.source[found.source.index("<main>") : found.source.index("</main>")]
+    parsed = page(tmp_path, [row()])
+    rows = parsed.source[parsed.source.index("<main>") : parsed.source.index("</main>")]
     assert "<article" in rows
     assert "<button" not in rows
 

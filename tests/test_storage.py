@@ -34,16 +34,16 @@ def copy(folder, far):
 @pytest.fixture
 def both(tmp_path, far):
     """The same dataset on disk and far away."""
-    for part, seed in (("trainA", 1), ("trainB", 2)):
-        runs.write_images(str(tmp_path / part), NAMES, seed=seed)
-        runs.write_images(str(tmp_path / part), ["large.jpg"], height=300, width=200)
+    for split, seed in (("trainA", 1), ("trainB", 2)):
+        runs.write_images(str(tmp_path / split), NAMES, seed=seed)
+        runs.write_images(str(tmp_path / split), ["large.jpg"], height=300, width=200)
     (tmp_path / "trainA" / "page.png").write_bytes(b"<html>not found</html>")
     copy(tmp_path, far)
     return str(tmp_path), far
 
 
 def test_a_remote_folder_is_examined_like_a_local_one(both):
-    near, far = (folders.examine(storage.join(place, "trainA")) for place in both)
+    near, far = (folders.examine(storage.join(folder, "trainA")) for folder in both)
     assert list(far.images) == list(near.images)
     assert len(far.images) == len(NAMES) + 1
     assert far.refused == near.refused == [("page.png", near.refused[0][1])]
@@ -54,12 +54,12 @@ def test_a_remote_folder_is_examined_like_a_local_one(both):
 @pytest.mark.parametrize("cache", ["none", "memory"])
 def test_batches_of_a_remote_dataset_are_those_of_a_local_one(both, cache):
     config = made.tiny_config(img_ch=3, batch_size=2, cache=cache)
-    found, named = [], []
-    for place in both:
-        paths = [folders.images_in(storage.join(place, part)) for part in folders.TRAIN]
-        found.append(list(pipeline.batches(*paths, config).take(6).as_numpy_iterator()))
+    actual, named = [], []
+    for folder in both:
+        paths = [folders.images_in(storage.join(folder, split)) for split in folders.TRAIN]
+        actual.append(list(pipeline.batches(*paths, config).take(6).as_numpy_iterator()))
         named.append(pipeline.names_of_step(*paths, config, 3))
-    np.testing.assert_array_equal(*found)
+    np.testing.assert_array_equal(*actual)
     assert named[0] == named[1]
     assert len(named[0]) == 4
     assert all(name.startswith(("trainA/", "trainB/")) for name in named[0])
@@ -71,8 +71,8 @@ def test_a_cache_on_disk_is_refused_with_a_warning_and_does_without(both, caplog
     near = folders.examine(f"{both[0]}/trainB").paths
     expected = list(pipeline.batches(near, near, made.tiny_config(img_ch=3)).take(3))
     caplog.clear()
-    found = list(pipeline.batches(paths, paths, config).take(3))
-    np.testing.assert_array_equal(np.array(found), np.array(expected))
+    actual = list(pipeline.batches(paths, paths, config).take(3))
+    np.testing.assert_array_equal(np.array(actual), np.array(expected))
     messages = {record.getMessage() for record in caplog.records}
     assert len(messages) == 1
     assert f"{both[1]}/trainB" in messages.pop()
@@ -84,9 +84,9 @@ def test_one_image_of_a_remote_folder_can_be_loaded_by_its_path(both):
     np.testing.assert_array_equal(near, far)
 
 
-def test_a_remote_folder_that_is_not_there_is_a_part_without_images(far):
-    part = folders.examine(f"{far}/trainA")
-    assert (list(part.images), part.refused) == ([], [])
+def test_a_remote_folder_that_is_not_there_is_a_split_without_images(far):
+    split = folders.examine(f"{far}/trainA")
+    assert (list(split.images), split.refused) == ([], [])
     with pytest.raises(Failure, match="There is no folder ram://.*trainA. Expected"):
         folders.images_in(f"{far}/trainA")
 
@@ -117,12 +117,12 @@ def test_a_line_that_is_down_stops_rather_than_leaving_images_out(both, monkeypa
 
 def test_the_doctor_examines_a_remote_dataset(both, tmp_path):
     reports = []
-    for place in both:
-        folder, _, name = place.rpartition("/")
+    for folder in both:
+        folder, _, name = folder.rpartition("/")
         config = made.tiny_config(dataset_dir=folder, dataset=name, img_ch=3)
         reports.append(doctor.check(config))
-    assert [part.fingerprint for part in reports[0].splits.values()] == [
-        part.fingerprint for part in reports[1].splits.values()
+    assert [split.fingerprint for split in reports[0].splits.values()] == [
+        split.fingerprint for split in reports[1].splits.values()
     ]
     assert [len(report.warnings) for report in reports] == [len(reports[0].warnings)] * 2
 
@@ -133,8 +133,9 @@ def test_a_file_appears_in_its_place_whole_or_not_at_all(tmp_path, far, name):
         path = storage.join(folder, "a.bin")
         for content, fails in ((b"old", False), (b"new", True), (b"newer", False)):
             try:
-                with storage.replacing(path) as beside, storage.open_file(beside, "wb") as file:
-                    file.write(content)
+                with storage.replacing(path) as temporary:
+                    with storage.open_file(temporary, "wb") as file:
+                        file.write(content)
                     if fails:
                         raise KeyboardInterrupt
             except KeyboardInterrupt:

@@ -24,7 +24,7 @@ def page_of(tmp_path):
 def test_every_question_has_its_source_and_all_results(tmp_path):
     page = page_of(tmp_path)
     assert page.count("<img src=") == 2 * 3
-    assert re.findall('data-picture="([^"]+)"', page) == ["a &amp; b", "c"]
+    assert re.findall('data-image="([^"]+)"', page) == ["a &amp; b", "c"]
     assert re.findall('data-method="([^"]+)"', page) == ["ours", "&lt;other&gt;"] * 2
     assert "<h1>Which &lt;one&gt;?</h1>" in page
 

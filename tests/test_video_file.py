@@ -135,8 +135,8 @@ def test_the_written_video_keeps_plain_colors(tmp_path):
     path = write(tmp_path / "a.mp4", images)
     for frame, image in zip(video_file.frames(video_file.open_video(path)), images):
         np.testing.assert_allclose(frame, image, atol=2)
-    said = ffmpeg("-i", path, "-f", "null", "-")[1]
-    assert re.search(r"Video: h264.*yuv420p\(tv, bt709", said)
+    messages = ffmpeg("-i", path, "-f", "null", "-")[1]
+    assert re.search(r"Video: h264.*yuv420p\(tv, bt709", messages)
 
 
 def test_a_video_without_sound_is_written_without_sound(tmp_path):
@@ -283,8 +283,8 @@ def test_a_video_that_is_cut_off_is_refused(tmp_path, suffix):
 def test_an_avi_that_is_cut_after_a_whole_frame_is_refused(tmp_path):
     data = source(tmp_path / "a.avi", "-g", "1", sound=False, num_frames=6).read_bytes()
     path = tmp_path / "cut.avi"
-    for place in [found.start() for found in re.finditer(b"00dc", data)][1:6]:
-        path.write_bytes(data[:place])  # to ffmpeg this is a whole video, only shorter
+    for position in [actual.start() for actual in re.finditer(b"00dc", data)][1:6]:
+        path.write_bytes(data[:position])  # to ffmpeg this is a whole video, only shorter
         assert refusal(path) == "the video is cut off before its end"
     path.write_bytes(data[:4] + bytes(4) + data[8:])  # a pipe cannot say how much will come
     assert video_file.open_video(path).num_frames == 6
@@ -293,11 +293,11 @@ def test_an_avi_that_is_cut_after_a_whole_frame_is_refused(tmp_path):
 def test_an_mp4_in_pieces_that_is_cut_inside_one_is_refused(tmp_path):
     pieces = ["-movflags", "+frag_keyframe+empty_moov+default_base_moof", "-g", "2"]
     data = source(tmp_path / "a.mp4", *pieces, sound=False, num_frames=6).read_bytes()
-    places = [found.start() - 4 for found in re.finditer(b"moof", data)]
-    assert len(places) == 3
+    positions = [actual.start() - 4 for actual in re.finditer(b"moof", data)]
+    assert len(positions) == 3
     path = tmp_path / "cut.mp4"
-    for place in (places[1] + 4, places[1] + 90, places[2] + 4):
-        path.write_bytes(data[:place])
+    for position in (positions[1] + 4, positions[1] + 90, positions[2] + 4):
+        path.write_bytes(data[:position])
         assert "cut off" in refusal(path)
     path.write_bytes(data)
     assert video_file.open_video(path).num_frames == 6

@@ -129,13 +129,13 @@ def shading(images: Sequence[np.ndarray]) -> np.ndarray:
     return steps[:, : steps.shape[1] // 2].mean(1)
 
 
-def moved(before: np.ndarray, after: np.ndarray, target: np.ndarray) -> float:
+def percent_of_way(before: np.ndarray, after: np.ndarray, target: np.ndarray) -> float:
     """Returns how far the mean went from `before` to `target`, in percent."""
     start, end = np.mean(before), np.mean(target)
     return float(100 * (np.mean(after) - start) / (end - start))
 
 
-def how_far(dataset_folder: str, results: str) -> list[str]:
+def summarize_results(dataset_folder: str, results: str) -> list[str]:
     """Returns lines on how far a test moved what a translation must change: eyes and shading.
 
     Args:
@@ -152,7 +152,7 @@ def how_far(dataset_folder: str, results: str) -> list[str]:
         if not all(map(os.path.isdir, folders)):
             continue
         images = [_images_in(folder) for folder in folders]
-        eyes, shades = (moved(*map(measure, images)) for measure in (eye_area, shading))
+        eyes, shades = (percent_of_way(*map(measure, images)) for measure in (eye_area, shading))
         lines.append(
             f"{direction.title}: eye area went {eyes:.0f}% of the way to {direction.target}'s "
             f"mean, shading {shades:.0f}%"

@@ -6,7 +6,7 @@ import array
 import collections.abc
 import dataclasses
 import os
-from typing import Callable
+from typing import Any, Callable
 
 from ugatit_tf.images.decoding import ImagePath
 
@@ -33,6 +33,7 @@ class ImageTable(collections.abc.Sequence):
         self._digests, self._deviations = bytearray(), array.array("d")
 
     def append(self, image: ImageInfo) -> None:
+        """Adds a row."""
         self._names += os.fsencode(image.name)
         self._name_ends.append(len(self._names))
         self._sizes.extend(image.size)
@@ -48,7 +49,7 @@ class ImageTable(collections.abc.Sequence):
     def __len__(self) -> int:
         return len(self._name_ends)
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int | slice) -> Any:
         if isinstance(index, slice):
             return [self[i] for i in range(len(self))[index]]
         index = range(len(self))[index]
@@ -75,7 +76,7 @@ class ImagePaths(collections.abc.Sequence):
     def __len__(self) -> int:
         return self._count
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int | slice) -> Any:
         if isinstance(index, slice):
             return [self[i] for i in range(self._count)[index]]
         return self._path_of(range(self._count)[index])

@@ -97,6 +97,7 @@ class Pack:
         return RemoteImage(path, functools.partial(self.read, index))
 
     def path_of(self, shard: Shard) -> str:
+        """Returns the path of a shard's file."""
         return storage.join(self.folder, shard.name)
 
     def read(self, index: int) -> bytes:

@@ -75,6 +75,7 @@ class GuardedFile:
         file.seek(0)
 
     def read(self, length: int = -1) -> bytes:
+        """Reads at most `length` bytes; all that follow if it is negative."""
         rest = max(0, self.length - self.tell())
         try:  # at most what is there: a damaged file can name any length
             return self.file.read(rest if length is None or length < 0 else min(length, rest))

@@ -39,7 +39,7 @@ button { font: inherit; color: inherit; background: var(--card); cursor: pointer
 )
 
 SCRIPT = """
-const sections = [...document.querySelectorAll("section[data-picture]")];
+const sections = [...document.querySelectorAll("section[data-image]")];
 const end = document.querySelector("#end");
 const bar = document.querySelector("progress"), back = document.querySelector("#back");
 // The letter keeps a spreadsheet from taking it for a number.
@@ -65,7 +65,7 @@ function show() {
 
 function choose(button) {
   const section = button.closest("section");
-  votes.push({person, picture: section.dataset.picture, choice: button.dataset.method,
+  votes.push({person, picture: section.dataset.image, choice: button.dataset.method,
     shown: [...section.querySelectorAll(".choices button")].map(b => b.dataset.method),
     seconds: Math.round((performance.now() - began) / 100) / 10});
   show();
@@ -111,7 +111,7 @@ START = """<noscript><p>This page needs JavaScript.</p></noscript>
 <progress value="0" aria-label="Progress" hidden></progress>
 """
 
-SECTION = """<section data-picture="{name}" hidden>
+SECTION = """<section data-image="{name}" hidden>
 <figure>{source}<figcaption>Source</figcaption></figure>
 <div class="choices">
 {choices}

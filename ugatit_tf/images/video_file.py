@@ -160,17 +160,9 @@ def writer(
         UnreadableImage: there is no file `sound_of`.
         OSError, ImportError: with ffmpeg's message; the package `imageio-ffmpeg` is missing.
     """
-    suffix = pathlib.Path(path).suffix.lower()
-    if suffix not in WRITTEN:
-        raise ValueError(f"Unknown video suffix. Expected one of {WRITTEN}. Received: {suffix!r}")
-    rate = Fraction(fps).limit_denominator(1001)
-    command = [ffmpeg_path(), *DRAW.format(width, height, rate).split()]
-    if suffix == ".mp4" and sound_of is not None:
-        source = sound_of.path if isinstance(sound_of, Video) else sound_of
-        command += [*SAFE.split(), _input_name(source), *AAC.split()]
-    command += (MP4 if suffix == ".mp4" else GIF.format(min(rate, 50))).split()
+    command = _encoder(pathlib.Path(path).suffix.lower(), width, height, fps, sound_of)
     with atomic.replacing(path) as file, tempfile.TemporaryFile() as messages:
-        command.append(f"file:{file.name}")
+        command = [*command, f"file:{file.name}"]
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=messages)
         count = 0
 
@@ -209,6 +201,20 @@ def ffmpeg_path() -> str:
         return imageio_ffmpeg.get_ffmpeg_exe()
     except (ImportError, RuntimeError) as error:
         raise ImportError("videos need `pip install -r requirements-video.txt`") from error
+
+
+def _encoder(suffix, width, height, fps, sound_of):
+    """The command of ffmpeg that encodes raw frames, without the file to write."""
+    if suffix not in WRITTEN:
+        raise ValueError(f"Unknown video suffix. Expected one of {WRITTEN}. Received: {suffix!r}")
+    rate = Fraction(fps).limit_denominator(1001)
+    command = [ffmpeg_path(), *DRAW.format(width, height, rate).split()]
+    if suffix == ".gif":
+        return command + GIF.format(min(rate, 50)).split()
+    if sound_of is not None:
+        source = sound_of.path if isinstance(sound_of, Video) else sound_of
+        command += [*SAFE.split(), _input_name(source), *AAC.split()]
+    return command + MP4.split()
 
 
 def _finish(process, messages):
