@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from ugatit_tf.config import Config
 from ugatit_tf.keras_settings import raw
-from ugatit_tf.networks.model import named_weights
+from ugatit_tf.layers.weights import named_weights
 
 TINY = {
     "light": True,
@@ -85,7 +85,7 @@ def fill(weights, seed=0):
 
 def filled(layer, seed=0):
     """Fills a layer that has been built. Returns path below the layer -> array."""
-    return {path[1:]: array for path, array in fill(named_weights(layer, ""), seed).items()}
+    return fill(named_weights(layer), seed)
 
 
 def arrays(weights):

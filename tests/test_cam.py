@@ -64,12 +64,12 @@ def test_gradients_match_central_differences():
     layer, weights = built()
     upstream = made.numbers(2, 3, 4, 5, seed=2), made.numbers(2, 2, seed=3)
     names = ["kernel", "bias", "mixer/kernel", "mixer/bias"]
-    variables = made.named_weights(layer, "")
+    variables = made.named_weights(layer)
     with tf.GradientTape() as tape:
         inputs = tf.constant(X)
         tape.watch(inputs)
         value = sum(tf.reduce_sum(out * up) for out, up in zip(layer(inputs), upstream))
-    found = tape.gradient(value, [inputs, *(variables[f"/{name}"] for name in names)])
+    found = tape.gradient(value, [inputs, *(variables[name] for name in names)])
 
     arguments = [np.float64(X), *(np.float64(weights[name]) for name in names)]
     for position, gradient in enumerate(found):

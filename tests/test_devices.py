@@ -16,7 +16,8 @@ import tensorflow as tf
 from tests import made, runs
 from tests.test_evaluate import Small
 from ugatit_tf.evaluation import evaluate
-from ugatit_tf.networks.model import build_generator, named_weights
+from ugatit_tf.layers.weights import named_weights
+from ugatit_tf.networks.model import build_generator
 from ugatit_tf.translation import convert, devices, load, translate
 from ugatit_tf.translation.options import TranslateOptions
 
@@ -164,7 +165,7 @@ def test_a_twin_has_the_weights_and_not_the_variables(light):
     weights = made.filled(generator)
     twin = devices._twin(generator, config)
     for name, array in weights.items():
-        np.testing.assert_array_equal(named_weights(twin, "")[f"/{name}"].numpy(), array)
+        np.testing.assert_array_equal(named_weights(twin)[name].numpy(), array)
     made.filled(generator, seed=1)
     x = made.images(1, 8, 8, 1)
     assert np.any(twin(x).image != generator(x).image)
@@ -201,7 +202,7 @@ def work_of_two(root):
 
     def built(*args):
         found = twin(*args)
-        twins.update(weight.device for weight in named_weights(found, "").values())
+        twins.update(weight.device for weight in named_weights(found).values())
         return found
 
     devices.Copies._on, devices._twin, evaluate.Extractor = watched, built, Small

@@ -11,8 +11,8 @@ import tensorflow as tf
 
 from tests import fidelity, trajectory
 from ugatit_tf.interchange import official_tf
+from ugatit_tf.layers.weights import named_weights
 from ugatit_tf.networks.generator import Generator
-from ugatit_tf.networks.model import named_weights
 
 GOLDEN = Path(__file__).parent / "golden"
 

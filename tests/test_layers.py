@@ -9,6 +9,7 @@ import tensorflow as tf
 from tests import made
 from tests.tolerances import TOLERANCE
 from ugatit_tf import layers
+from ugatit_tf.layers.weights import roles_of
 from ugatit_tf.networks.discriminator import Discriminator, PatchNetwork
 from ugatit_tf.networks.generator import Generator
 
@@ -124,10 +125,10 @@ def test_a_config_makes_the_same_layer_again(name):
     again = type(layer).from_config(config)
     assert again.get_config() == config
     again(*inputs)
-    twins = made.named_weights(again, "")
-    assert {path[1:] for path in twins} == set(weights)
+    twins = made.named_weights(again)
+    assert set(twins) == set(weights)
     for path, weight in twins.items():
-        weight.assign(weights[path[1:]])
+        weight.assign(weights[path])
     for first, second in zip(tf.nest.flatten(layer(*inputs)), tf.nest.flatten(again(*inputs))):
         np.testing.assert_array_equal(first, second)
 
@@ -154,8 +155,8 @@ def test_every_weight_has_a_path_and_a_finite_gradient(name):
     with tf.GradientTape() as tape:
         outputs = tf.nest.flatten(layer(*inputs))
         value = sum(tf.reduce_sum(out * made.numbers(*out.shape, seed=9)) for out in outputs)
-    variables = made.named_weights(layer, "")
-    trained = {path: v for path, v in variables.items() if not path.endswith("/u")}
+    variables = made.named_weights(layer)
+    trained = {path: variables[path] for path, role in roles_of(layer).items() if role.trained}
     assert len(trained) == len(layer.trainable_weights)
     for path, gradient in zip(trained, tape.gradient(value, list(trained.values()))):
         assert gradient is not None, path
@@ -176,11 +177,11 @@ def test_samples_do_not_see_each_other(name):
 def test_weights_survive_a_checkpoint(name, tmp_path):
     """By the paths, for Keras 3 hides layers in lists from `tf.train.Checkpoint(layer=layer)`."""
     layer, weights, inputs = built(name)
-    variables = made.named_weights(layer, "")
+    variables = made.named_weights(layer)
     prefix = tf.train.Checkpoint(weights=variables).write(str(tmp_path / "layer"))
     for variable in variables.values():
         variable.assign(tf.zeros_like(variable))
     tf.train.Checkpoint(weights=variables).read(prefix).assert_consumed()
-    for path, array in made.arrays(made.named_weights(layer, "")).items():
-        np.testing.assert_array_equal(array, weights[path[1:]], err_msg=path)
+    for path, array in made.arrays(made.named_weights(layer)).items():
+        np.testing.assert_array_equal(array, weights[path], err_msg=path)
     layer(*inputs)

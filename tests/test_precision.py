@@ -14,6 +14,7 @@ from tests.tolerances import LAYER, TOLERANCE, drift, of_loss, rounding
 from ugatit_tf import layers
 from ugatit_tf.data import demo, folders, pipeline
 from ugatit_tf.layers.precision import add_bias, scale_by
+from ugatit_tf.layers.weights import roles_of
 from ugatit_tf.networks.discriminator import Discriminator
 from ugatit_tf.networks.generator import Generator
 from ugatit_tf.networks.model import build_model
@@ -71,7 +72,8 @@ def test_a_layer_computes_in_the_type_of_its_input(name, precision):
             outputs = tf.nest.flatten(layer(x, *style))
             # Not the sum of squares, which a normalization makes constant.
             total = tf.reduce_sum(tf.cast(outputs[0], tf.float32) * made.numbers(*outputs[0].shape))
-        kernels = [w for path, w in made.named_weights(layer, "").items() if path[-2:] != "/u"]
+        roles, weights = roles_of(layer), made.named_weights(layer)
+        kernels = [w for path, w in weights.items() if roles[path].trained]
         return outputs[0], tape.gradient(total, [x, *kernels])
 
     half = tf.cast(x, precision)
@@ -111,7 +113,7 @@ def test_networks_take_and_return_float32_and_keep_float32_weights(precision):
     for output in tf.nest.flatten([generator(x), discriminator(x)]):
         assert output.dtype == tf.float32
     for network in (generator, discriminator):
-        for path, weight in made.named_weights(network, "").items():
+        for path, weight in made.named_weights(network).items():
             assert weight.dtype == tf.float32, path
 
 

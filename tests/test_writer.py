@@ -14,7 +14,7 @@ from ugatit_tf.training.writer import Writer
 
 UNREPEATABLE = ("seconds_per_step", "images_per_second", "memory_gb")
 TRAINER = types.SimpleNamespace(
-    model=types.SimpleNamespace(generator_weights=dict),
+    model=types.SimpleNamespace(rhos=dict),
     replicas=types.SimpleNamespace(count=1, is_chief=True),
 )
 SPLITS = {

@@ -19,9 +19,9 @@ from ugatit_tf.config import VERSION, Config
 from ugatit_tf.directions import DIRECTIONS
 from ugatit_tf.errors import Failure
 from ugatit_tf.jsonfile import parse_json
-from ugatit_tf.networks.model import build_generator, named_weights
+from ugatit_tf.layers.weights import named_weights
+from ugatit_tf.networks.model import build_generator
 from ugatit_tf.networks.weight_count import num_generator_weights
-from ugatit_tf.options import ConfigError
 
 SUFFIX = ".npz"
 ENDING = ".npy"  # of the arrays in the archive
@@ -43,7 +43,7 @@ def save(generator, config, direction, path):
         "img_size": config.img_size,
         "options": {k: v for k, v in config.architecture().items() if k not in OF_DISCRIMINATORS},
     }
-    arrays = {name: weight.numpy() for name, weight in named_weights(generator, "").items()}
+    arrays = {name: weight.numpy() for name, weight in named_weights(generator).items()}
     with atomic.replacing(path) as file:
         np.savez(file, **{ABOUT: np.array(json.dumps(about))}, **arrays)
 
@@ -74,15 +74,14 @@ def load(path, **options):
             f"{path} is not a generator file, or it is damaged ({error}). Expected one that "
             f"--phase export wrote, e.g. a2b{SUFFIX}."
         ) from None
-    wrong = Failure(f"{path} does not fit its own description. Export it again.")
     size = sum(array.size for array in arrays.values())
     if direction not in DIRECTIONS or 2 * size != num_generator_weights(config):
-        raise wrong  # before networks of any size are built
+        raise _misfit(path)  # before networks of any size are built
     generator = build_generator(config, direction)
-    weights = named_weights(generator, "")
+    weights = named_weights(generator)
     kinds = {name: (tuple(weight.shape), np.float32) for name, weight in weights.items()}
     if kinds != {name: (array.shape, array.dtype) for name, array in arrays.items()}:
-        raise wrong
+        raise _misfit(path)
     for name, weight in weights.items():
         weight.assign(arrays[name])
     return generator, config, direction
@@ -100,10 +99,10 @@ def _read(path) -> dict:
         if packed or sum(entry.file_size for entry in entries) > size:
             raise ValueError("more in it than the file is long")
         return {
-            entry.filename[: -len(ENDING)]: _array(archive.read(entry))
+            entry.filename.lstrip("/")[: -len(ENDING)]: _array(archive.read(entry))
             for entry in entries
             if entry.filename.endswith(ENDING)
-        }
+        }  # names began with a slash in older versions
 
 
 def _array(content):
@@ -120,12 +119,13 @@ def _array(content):
 
 
 def _config(known):
-    """A Config of these options; the discriminators' depth is what the size allows."""
+    """A Config of these options, with discriminators so shallow that they limit no size."""
     names = {field.name for field in dataclasses.fields(Config)} - set(OF_DISCRIMINATORS)
     unknown = sorted(set(known) - names)
     if unknown:
         raise ValueError(f"options that do not exist: {', '.join(unknown)}")
-    try:
-        return Config(**known)
-    except ConfigError:  # the default depth needs more pixels than this size has
-        return Config(**known, n_dis=2)
+    return Config(**known, n_dis=2)
+
+
+def _misfit(path):
+    return Failure(f"{path} does not fit its own description. Export it again.")

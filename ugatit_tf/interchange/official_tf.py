@@ -83,7 +83,7 @@ def restore(model, prefix, optimizers=None):
     arrays = read(prefix)
     slots = {name: arrays.pop(name) for name in sorted(arrays) if _is_optimizer_state(name)}
     weights = model.weights()
-    sn = any(path.endswith("/u") for path in weights)
+    sn = not all(role.trained for role in model.roles().values())
 
     targets = {path: (weight, official_name(path, sn=sn)) for path, weight in weights.items()}
     if optimizers and slots:

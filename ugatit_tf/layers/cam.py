@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from ugatit_tf.layers.convolution import add_u, kernel_initializer, sigma_of
 from ugatit_tf.layers.precision import MixedLayer, add_bias, float32, like
+from ugatit_tf.layers.spectral import SpectralLayer
 
 
 class CAMOutput(NamedTuple):
@@ -18,7 +18,7 @@ class CAMOutput(NamedTuple):
     cam_logit: tf.Tensor  # float32 [batch, 2]: of the average and of the maximum
 
 
-class CAM(MixedLayer):
+class CAM(SpectralLayer):
     """Classifies pooled features, weighs every channel by its part in it, and mixes with 1x1.
 
         logit = [mean_hw(x) w + b, max_hw(x) w + b]
@@ -41,18 +41,16 @@ class CAM(MixedLayer):
         self.mixer = Mixer()
 
     def build(self, x_shape):
-        self.kernel = self.add_weight(
-            name="kernel", shape=[x_shape[-1], 1], initializer=kernel_initializer()
-        )
-        self.bias = self.add_weight(name="bias", shape=[1], initializer="zeros")
+        self.kernel = self.add_kernel([x_shape[-1], 1])
+        self.bias = self.add_trained("bias", [1])
         if self.spectral_norm:
-            self.u = add_u(self, 1)
+            self.add_u(1)
         super().build(x_shape)
 
     def call(self, x, training=False):
         weight = tf.convert_to_tensor(self.kernel)  # [C, 1]
         if self.spectral_norm:
-            weight = weight / sigma_of(self, training)
+            weight = weight / self.sigma(training)
         average, maximum = tf.reduce_mean(float32(x), [1, 2]), float32(tf.reduce_max(x, [1, 2]))
         pooled = tf.stack([average, maximum], 1)  # [B, 2, C]
         cam_logit = tf.squeeze(tf.tensordot(pooled, weight, 1), -1) + self.bias  # [B, 2]
@@ -72,10 +70,8 @@ class Mixer(MixedLayer):
 
     def build(self, x_shape, weight_shape=None):
         channels = x_shape[-1]
-        self.kernel = self.add_weight(
-            name="kernel", shape=[1, 1, 2 * channels, channels], initializer=kernel_initializer()
-        )
-        self.bias = self.add_weight(name="bias", shape=[channels], initializer="zeros")
+        self.kernel = self.add_kernel([1, 1, 2 * channels, channels])
+        self.bias = self.add_trained("bias", [channels])
         super().build(x_shape)
 
     def call(self, x, weight):

@@ -6,7 +6,7 @@ As the official U-GAT-IT code: padding by reflection, then a VALID convolution w
 import tensorflow as tf
 
 from ugatit_tf.layers.precision import MixedLayer, add_bias, like, scale_by
-from ugatit_tf.layers.spectral import spectral_norm
+from ugatit_tf.layers.spectral import SpectralLayer
 
 LARGE = 4  # a kernel with at least so many times as many outputs as the map has pixels
 FEW, WIDE = 4, 5  # outputs at most, and side at least, of a kernel that is slow pixel by pixel
@@ -16,7 +16,7 @@ FEW, WIDE = 4, 5  # outputs at most, and side at least, of a kernel that is slow
 PHASES = (((1.0, 1.0, 0.0), (0.0, 0.0, 1.0)), ((1.0, 0.0, 0.0), (0.0, 1.0, 1.0)))
 
 
-class Convolution(MixedLayer):
+class Convolution(SpectralLayer):
     """2-D convolution on a reflect-padded input.
 
     With `spectral_norm` the kernel is divided by its spectral norm (see `layers.spectral`);
@@ -45,20 +45,18 @@ class Convolution(MixedLayer):
         self.spectral_norm = spectral_norm
 
     def build(self, input_shape):
-        self.kernel = self.add_weight(
-            name="kernel",
-            shape=[self.kernel_size, self.kernel_size, input_shape[-1], self.channels],
-            initializer=kernel_initializer(),
+        self.kernel = self.add_kernel(
+            [self.kernel_size, self.kernel_size, input_shape[-1], self.channels]
         )
-        self.bias = self.add_weight(name="bias", shape=[self.channels], initializer="zeros")
+        self.bias = self.add_trained("bias", [self.channels])
         if self.spectral_norm:
-            self.u = add_u(self, self.channels)
+            self.add_u(self.channels)
         super().build(input_shape)
 
     def call(self, x, training=False):
         y = convolve(self._pad(x), like(x, self.kernel), self.stride)
         if self.spectral_norm:  # dividing the map is cheaper than dividing the kernel
-            y = scale_by(y, 1.0 / sigma_of(self, training))
+            y = scale_by(y, 1.0 / self.sigma(training))
         return add_bias(y, tf.convert_to_tensor(self.bias))
 
     def _pad(self, x):
@@ -100,12 +98,8 @@ class UpsampleConvolution(MixedLayer):
         self.channels = channels
 
     def build(self, input_shape):
-        self.kernel = self.add_weight(
-            name="kernel",
-            shape=[3, 3, input_shape[-1], self.channels],
-            initializer=kernel_initializer(),
-        )
-        self.bias = self.add_weight(name="bias", shape=[self.channels], initializer="zeros")
+        self.kernel = self.add_kernel([3, 3, input_shape[-1], self.channels])
+        self.bias = self.add_trained("bias", [self.channels])
         super().build(input_shape)
 
     def call(self, x):
@@ -161,27 +155,3 @@ def _in_phases(x, kernel):
     shifts = [(0, 0), (0, 1), (1, 0), (1, 1)]
     phases = [tf.pad(kernel, [[i, 1 - i], [j, 1 - j], [0, 0], [0, 0]]) for i, j in shifts]
     return tf.nn.depth_to_space(tf.nn.conv2d(x, tf.concat(phases, -1), 2, "VALID"), 2)
-
-
-def kernel_initializer():
-    """A new one for each weight: an initializer draws the same numbers each time."""
-    return tf.keras.initializers.RandomNormal(0.0, 0.02)
-
-
-def add_u(layer, channels):
-    """Gives `layer` the power iteration's state: [1, channels], not trained, not of unit length."""
-    return layer.add_weight(
-        name="u",
-        shape=[1, channels],
-        initializer=tf.keras.initializers.RandomNormal(0.0, 1.0),
-        trainable=False,
-    )
-
-
-def sigma_of(layer, training):
-    """The spectral norm of `layer.kernel`; in training `layer.u` moves on."""
-    kernel = tf.convert_to_tensor(layer.kernel)
-    sigma, next_u = spectral_norm(kernel, tf.convert_to_tensor(layer.u))
-    if training:
-        layer.u.assign(next_u)
-    return sigma

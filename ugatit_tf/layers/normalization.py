@@ -17,13 +17,6 @@ from ugatit_tf.layers.moments import (
 from ugatit_tf.layers.precision import MixedLayer
 
 
-class UnitInterval(tf.keras.constraints.Constraint):
-    """Clips a weight to [0, 1]; the optimizer applies it after each update."""
-
-    def __call__(self, w):
-        return tf.clip_by_value(w, 0.0, 1.0)
-
-
 class _Normalization(MixedLayer):
     """What all have in common: epsilon, and weights of one number per channel."""
 
@@ -31,13 +24,9 @@ class _Normalization(MixedLayer):
         super().__init__(**kwargs)
         self.epsilon = epsilon
 
-    def _add(self, name, channels, start, **kwargs):
-        initializer = tf.keras.initializers.Constant(start)
-        return self.add_weight(name=name, shape=[channels], initializer=initializer, **kwargs)
-
     def _add_gamma_and_beta(self, channels):
-        self.gamma = self._add("gamma", channels, 1.0)
-        self.beta = self._add("beta", channels, 0.0)
+        self.gamma = self.add_trained("gamma", [channels], start=1.0)
+        self.beta = self.add_trained("beta", [channels])
 
     def get_config(self):
         return {**super().get_config(), "epsilon": self.epsilon}
@@ -141,7 +130,7 @@ class _Mixed(_Normalization):
         self.start = rho  # `self.rho` is the weight
 
     def build(self, x_shape):
-        self.rho = self._add("rho", x_shape[-1], self.start, constraint=UnitInterval())
+        self.rho = self.add_trained("rho", [x_shape[-1]], start=self.start, clipped=(0.0, 1.0))
         super().build(x_shape)
 
     def _mix(self, x, rho, gamma, beta):
@@ -159,7 +148,7 @@ class LIN(_Mixed):
         x_I = (x - mean) / sqrt(variance + epsilon), over height and width
         x_L = the same, over height, width and channels
 
-    gamma starts at 1, beta at 0; rho is kept in [0, 1] by a constraint.
+    gamma starts at 1, beta at 0; rho is clipped to [0, 1] after each update.
 
     Args:
         rho: float in [0, 1]. Where the learned mix starts; 1 is pure instance normalization.
@@ -186,7 +175,7 @@ class AdaLIN(_Mixed):
         y = gamma * (r * x_I + (1 - r) * x_L) + beta
         r = clip(rho - 0.1, 0, 1) with `smoothing`, else rho
 
-    x_I and x_L as in `LIN`; rho is kept in [0, 1] by a constraint.
+    x_I and x_L as in `LIN`; rho is clipped to [0, 1] after each update.
 
     Args:
         rho: float in [0, 1]. Where the learned mix starts (TensorFlow code: 1.0).

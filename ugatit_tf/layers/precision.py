@@ -1,8 +1,11 @@
 """Mixed precision: weights are float32, maps have the type of the layer's input."""
 
+import collections
+
 import tensorflow as tf
 
 from ugatit_tf import keras_settings
+from ugatit_tf.layers.weights import Role
 
 keras_settings.check_keras()  # before the first layer is defined
 
@@ -16,6 +19,36 @@ class MixedLayer(tf.keras.layers.Layer):
 
     def __init__(self, **kwargs):
         super().__init__(autocast=False, **{"dtype": "float32", **kwargs})
+        # Name of a weight -> its `Role`. Not a plain dict, which Keras would track.
+        self.roles = collections.UserDict()
+
+    def add_trained(self, name, shape, *, start=0.0, deviation=0.0, decays=False, clipped=None):
+        """Adds a weight that an optimizer updates.
+
+        Args:
+            start: number. Its first value.
+            deviation: float. Standard deviation of a random first value around 0, instead.
+            decays, clipped: as in `Role`.
+        """
+        self.roles[name] = Role(True, decays, clipped, deviation)
+        return self._add(name, shape, start, deviation, trainable=True)
+
+    def add_kernel(self, shape):
+        """Adds the weight that most layers have: random at the start, and it decays."""
+        return self.add_trained("kernel", shape, deviation=0.02, decays=True)
+
+    def add_state(self, name, shape, *, deviation):
+        """Adds a random state, which the forward pass changes in training."""
+        self.roles[name] = Role(trained=False, deviation=deviation)
+        return self._add(name, shape, 0.0, deviation, trainable=False)
+
+    def _add(self, name, shape, start, deviation, *, trainable):
+        initializer = (
+            tf.keras.initializers.RandomNormal(0.0, deviation)  # one for each: it draws once
+            if deviation
+            else tf.keras.initializers.Constant(start)
+        )
+        return self.add_weight(name=name, shape=shape, initializer=initializer, trainable=trainable)
 
 
 def like(x, weight):

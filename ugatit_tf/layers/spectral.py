@@ -7,6 +7,8 @@ drop the gradient through sigma; here the kernel stays as it is and the gradient
 
 import tensorflow as tf
 
+from ugatit_tf.layers.precision import MixedLayer
+
 
 def spectral_norm(kernel, u):
     """Estimates the spectral norm of `kernel` by one power iteration.
@@ -42,3 +44,25 @@ def _sigma(matrix, v, product, u):
 
 def _unit(x):
     return tf.math.l2_normalize(x, epsilon=1e-12)
+
+
+class SpectralLayer(MixedLayer):
+    """A layer whose kernel may be divided by its spectral norm, from its state `u`."""
+
+    def add_u(self, channels):
+        """Adds the state of the power iteration: [1, channels], not of unit length at first."""
+        self.u = self.add_state("u", [1, channels], deviation=1.0)
+
+    def sigma(self, training):
+        """The spectral norm of `self.kernel`; in training `self.u` moves on."""
+        sigma, next_u = self._iterate()
+        if training:
+            self.u.assign(next_u)
+        return sigma
+
+    def advance_u(self):
+        """Moves `self.u` on by one power iteration."""
+        self.u.assign(self._iterate()[1])
+
+    def _iterate(self):
+        return spectral_norm(tf.convert_to_tensor(self.kernel), tf.convert_to_tensor(self.u))

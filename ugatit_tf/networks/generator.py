@@ -15,7 +15,8 @@ from ugatit_tf.layers.blocks import (
     UpsampleBlock,
 )
 from ugatit_tf.layers.cam import CAM, CAMOutput
-from ugatit_tf.layers.convolution import Convolution, kernel_initializer
+from ugatit_tf.layers.convolution import Convolution
+from ugatit_tf.layers.dense import Dense
 from ugatit_tf.layers.normalization import ADAPTIVE
 from ugatit_tf.layers.precision import MixedLayer, float32
 from ugatit_tf.networks.shapes import check_images
@@ -86,9 +87,9 @@ class Generator(MixedLayer):
         self.residual = [ResidualBlock(wide) for _ in range(n_res)]
         self.cam = CAM() if cam else None
         if norm in ADAPTIVE:
-            self.mlp = [_dense(wide, "relu"), _dense(wide, "relu")]
-            self.gamma_head = _dense(wide)
-            self.beta_head = _dense(wide)
+            self.mlp = [Dense(wide, relu=True), Dense(wide, relu=True)]
+            self.gamma_head = Dense(wide)
+            self.beta_head = Dense(wide)
             options = {"norm": norm, "smoothing": smoothing}
             self.adaptive = [AdaptiveResidualBlock(wide, **options) for _ in range(n_res)]
         else:
@@ -172,8 +173,3 @@ class Generator(MixedLayer):
             "precision": self.precision,
             "recompute": self.recompute,
         }
-
-
-def _dense(units, activation=None):
-    options = {"kernel_initializer": kernel_initializer(), "dtype": "float32"}
-    return tf.keras.layers.Dense(units, activation, **options)

@@ -4,13 +4,11 @@ import dataclasses
 
 import tensorflow as tf
 
-from ugatit_tf.keras_settings import raw
+from ugatit_tf.layers.weights import named_weights, roles_of
 from ugatit_tf.networks.discriminator import Discriminator
 from ugatit_tf.networks.generator import SMALLEST, Generator
 from ugatit_tf.seeds import seed_of
 from ugatit_tf.sizes import smallest_image
-
-WEIGHT_NAMES = ("kernel", "bias", "u", "gamma", "beta", "rho")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,6 +33,20 @@ class UGATIT:
 
     def weights(self) -> dict:
         return {**self.generator_weights(), **self.discriminator_weights()}
+
+    def rhos(self) -> dict:
+        """path -> tf.Variable of the weights that mix instance and layer normalization."""
+        roles = self.roles()
+        return {path: w for path, w in self.generator_weights().items() if roles[path].clipped}
+
+    def roles(self) -> dict:
+        """path -> `Role` of every weight."""
+        networks = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return {
+            path: role
+            for name, network in networks.items()
+            for path, role in roles_of(network, name).items()
+        }
 
 
 def build_model(config) -> UGATIT:
@@ -83,35 +95,11 @@ def build_generator(config, name) -> Generator:
     return generator
 
 
-def named_weights(layer, prefix) -> dict:
-    """path -> tf.Variable for `layer` and all layers below it, in the order of its attributes.
-
-    The paths are the attribute names, which both Keras generations share; Keras' own paths
-    differ between them.
-    """
-    found = {
-        f"{prefix}/{name}": raw(getattr(layer, name))
-        for name in WEIGHT_NAMES
-        if getattr(layer, name, None) is not None
-    }
-    for name, value in vars(layer).items():
-        if name.startswith("_"):
-            continue
-        if isinstance(value, tf.keras.layers.Layer):
-            found.update(named_weights(value, f"{prefix}/{name}"))
-        elif isinstance(value, (list, tuple)):
-            for index, item in enumerate(value):
-                if isinstance(item, tf.keras.layers.Layer):
-                    found.update(named_weights(item, f"{prefix}/{name}/{index}"))
-    return found
-
-
 def _draw_weights(model, seed):
     """Draws each random weight from (seed, its path), whatever the order of building was."""
-    for path, variable in model.weights().items():
-        kind = path.rsplit("/", 1)[-1]
-        deviation = {"kernel": 0.02, "u": 1.0}.get(kind)
-        if deviation:
-            variable.assign(
-                tf.random.stateless_normal(variable.shape, seed_of(seed, path), 0.0, deviation)
-            )
+    weights = model.weights()
+    for path, role in model.roles().items():
+        if role.deviation:
+            shape = weights[path].shape
+            values = tf.random.stateless_normal(shape, seed_of(seed, path), 0.0, role.deviation)
+            weights[path].assign(values)

@@ -14,13 +14,16 @@ class Learner:
 
     Args:
         weights: dict path -> float32 tf.Variable.
+        roles: dict path -> `Role`; weights that are not trained are left alone.
         scaled: bool. Scale the loss, which float16 needs.
         accumulate: int. Batches whose gradients are averaged for one update.
     """
 
-    def __init__(self, weights, *, scaled=False, accumulate=1):
-        self.optimizer = Adam(weights)
-        self.kernels = [w for path, w in weights.items() if path.endswith("/kernel")]
+    def __init__(self, weights, roles, *, scaled=False, accumulate=1):
+        weights = {path: weight for path, weight in weights.items() if roles[path].trained}
+        clipped = {path: roles[path].clipped for path in weights if roles[path].clipped}
+        self.optimizer = Adam(weights, clipped)
+        self.kernels = [weight for path, weight in weights.items() if roles[path].decays]
         self.scale = LossScale() if scaled else None
         self.accumulate = accumulate
         self.sums = {}

@@ -11,16 +11,17 @@ class Adam:
         m = b1 m + (1 - b1) g;  v = b2 v + (1 - b2) g^2
         w = w - lr sqrt(1 - b2^t) / (1 - b1^t) * m / (sqrt(v) + epsilon)
 
-    with b1 = 0.5, b2 = 0.999, epsilon = 1e-8 and t counted from 1. After the update every
-    weight whose path ends in "rho" is clipped to [0, 1]. Reference: Kingma and Ba,
+    with b1 = 0.5, b2 = 0.999, epsilon = 1e-8 and t counted from 1. Reference: Kingma and Ba,
     arXiv:1412.6980, end of section 2; `tf.compat.v1.train.AdamOptimizer`, whose kernel this is.
 
     Args:
         weights: dict path -> float32 tf.Variable.
+        clipped: dict path -> (lowest, highest) to which that weight is clipped after an update.
     """
 
-    def __init__(self, weights):
+    def __init__(self, weights, clipped=None):
         self.weights = dict(weights)
+        self.clipped = clipped or {}
         self.m = {path: tf.Variable(tf.zeros_like(w)) for path, w in self.weights.items()}
         self.v = {path: tf.Variable(tf.zeros_like(w)) for path, w in self.weights.items()}
         self.beta_1_power = tf.Variable(BETA_1)
@@ -47,8 +48,8 @@ class Adam:
                 epsilon=EPSILON,
                 grad=gradients[path],
             )
-            if path.endswith("/rho"):
-                weight.assign(tf.clip_by_value(weight, 0.0, 1.0))
+            if path in self.clipped:
+                weight.assign(tf.clip_by_value(weight, *self.clipped[path]))
         self.beta_1_power.assign(powers[0] * BETA_1)
         self.beta_2_power.assign(powers[1] * BETA_2)
 

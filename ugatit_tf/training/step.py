@@ -32,8 +32,9 @@ class Trainer:
         self.replicas = replicas or Replicas()
         self.objective = Objective(config, self._noise, self.replicas.mean)
         options = {"scaled": config.precision == "float16", "accumulate": config.accumulate}
-        self.generators = Learner(_trainable(model.generator_weights()), **options)
-        self.discriminators = Learner(_trainable(model.discriminator_weights()), **options)
+        roles = model.roles()
+        self.generators = Learner(model.generator_weights(), roles, **options)
+        self.discriminators = Learner(model.discriminator_weights(), roles, **options)
         self.generator_optimizer = self.generators.optimizer
         self.discriminator_optimizer = self.discriminators.optimizer
         self.average = _copies(self.generator_optimizer.weights) if config.ema else {}
@@ -208,7 +209,7 @@ class Trainer:
         return self.replicas.update(self.generators.update, gradients, rate)
 
     def _advance_u(self):
-        return advance_u(self.model.discriminator_weights())
+        return advance_u(self.model.discriminator_a, self.model.discriminator_b)
 
     def _end_step_of_all(self):
         """average = ema * average + (1 - ema) * weight, if there is one; counts the step."""
@@ -263,7 +264,3 @@ def _mean(scalars):
 
 def _copies(weights):
     return {path: tf.Variable(weight) for path, weight in weights.items()}
-
-
-def _trainable(weights):
-    return {path: w for path, w in weights.items() if not path.endswith("/u")}

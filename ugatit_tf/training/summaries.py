@@ -85,14 +85,13 @@ class TensorBoard:
                 tf.summary.scalar(tag, value)
 
     def rho(self, step: int, weights: Mapping[str, tf.Variable]) -> None:
-        """Histogram, smallest, largest and mean of every rho, as in the official program."""
+        """Histogram, smallest, largest and mean of each rho, as in the official program."""
         with self.writer.as_default(step):
             for path, weight in weights.items():
-                if path.endswith("/rho"):
-                    tf.summary.histogram(f"rho/{path}", weight)
-                    tf.summary.scalar(f"rho/{path}_min", tf.reduce_min(weight))
-                    tf.summary.scalar(f"rho/{path}_max", tf.reduce_max(weight))
-                    tf.summary.scalar(f"rho/{path}_mean", tf.reduce_mean(weight))
+                tf.summary.histogram(f"rho/{path}", weight)
+                tf.summary.scalar(f"rho/{path}_min", tf.reduce_min(weight))
+                tf.summary.scalar(f"rho/{path}_max", tf.reduce_max(weight))
+                tf.summary.scalar(f"rho/{path}_mean", tf.reduce_mean(weight))
 
     def image(self, step: int, tag: str, image: np.ndarray) -> None:
         """Writes an image: uint8 [height, width, 3]."""

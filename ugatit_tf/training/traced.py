@@ -2,8 +2,7 @@
 
 import tensorflow as tf
 
-from ugatit_tf.layers.spectral import spectral_norm
-from ugatit_tf.networks.model import named_weights
+from ugatit_tf.layers.weights import layers_in
 from ugatit_tf.training.objective import Networks
 
 
@@ -26,7 +25,7 @@ def traced_networks(model, config, replicas) -> Networks:
 
         def moving(x):  # a function of its own cannot change what replicas have in common
             found = judged(x)
-            replicas.update(lambda: advance_u(named_weights(network, "")))
+            replicas.update(lambda: advance_u(network))
             return found
 
         return moving
@@ -41,10 +40,10 @@ def traced_networks(model, config, replicas) -> Networks:
     )
 
 
-def advance_u(weights):
-    """One power iteration for the spectral states among `weights`, path -> tf.Variable."""
-    for path, state in weights.items():
-        if path.endswith("/u"):
-            kernel = tf.convert_to_tensor(weights[f"{path[:-1]}kernel"])
-            state.assign(spectral_norm(kernel, tf.convert_to_tensor(state))[1])
+def advance_u(*networks):
+    """One power iteration for all spectral states of `networks`."""
+    for network in networks:
+        for _, layer in layers_in(network):
+            if hasattr(layer, "u"):
+                layer.advance_u()
     return tf.constant(True)

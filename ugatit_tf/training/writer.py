@@ -106,7 +106,7 @@ class Writer:
             "memory_gb": machine.peak_memory() / 1e9,
         }
         self.tensorboard.scalars(step, {**scalars, **summaries.weighted(losses, config)})
-        self.tensorboard.rho(step, self.trainer.model.generator_weights())
+        self.tensorboard.rho(step, self.trainer.model.rhos())
         history.append(config.run_folder, step, scalars)
         self.monitor.check_losses(step, losses)
 

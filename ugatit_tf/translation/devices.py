@@ -8,7 +8,8 @@ import threading
 
 import tensorflow as tf
 
-from ugatit_tf.networks.model import build_generator, named_weights
+from ugatit_tf.layers.weights import named_weights
+from ugatit_tf.networks.model import build_generator
 
 
 def names(strategy="auto") -> list:
@@ -135,7 +136,7 @@ def of_generators(generators, config, compiled) -> Copies:
 
 def _twin(generator, config):
     """Another generator with the same weights."""
-    twin, weights = build_generator(config, generator.name), named_weights(generator, "")
-    for path, weight in named_weights(twin, "").items():
+    twin, weights = build_generator(config, generator.name), named_weights(generator)
+    for path, weight in named_weights(twin).items():
         weight.assign(weights[path])
     return twin

@@ -1,0 +1,80 @@
+"""What a weight is for. The layer that makes a weight says it; nothing else decides by its name."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+
+import tensorflow as tf
+
+from ugatit_tf.keras_settings import raw
+
+
+@dataclasses.dataclass(frozen=True)
+class Role:
+    """What becomes of a weight.
+
+    Attributes:
+        trained: bool. Whether an optimizer updates it; a state changes in the forward pass.
+        decays: bool. Whether it is in the L2 term of the loss.
+        clipped: (lowest, highest) to which it is clipped after each update, or None.
+        deviation: standard deviation of its random start around 0; 0 where it starts constant.
+    """
+
+    trained: bool = True
+    decays: bool = False
+    clipped: tuple[float, float] | None = None
+    deviation: float = 0.0
+
+
+def named_weights(layer: tf.keras.layers.Layer, prefix: str = "") -> dict[str, tf.Variable]:
+    """path -> variable of all weights of `layer` and of the layers in it.
+
+    The paths are those of the attributes, which both Keras generations share; Keras' own paths
+    differ between them.
+
+    Raises:
+        ValueError: there are weights that no layer declared.
+    """
+    return {path: variable for path, variable, _ in _declared(layer, prefix)}
+
+
+def roles_of(layer: tf.keras.layers.Layer, prefix: str = "") -> dict[str, Role]:
+    """path -> `Role` of all weights of `layer` and of the layers in it."""
+    return {path: role for path, _, role in _declared(layer, prefix)}
+
+
+def layers_in(
+    layer: tf.keras.layers.Layer, prefix: str = ""
+) -> Iterator[tuple[str, tf.keras.layers.Layer]]:
+    """Yields (path, layer) of `layer` and of all layers in it, in the order of its attributes."""
+    yield prefix, layer
+    for name, value in vars(layer).items():
+        if name.startswith("_"):
+            continue
+        if isinstance(value, tf.keras.layers.Layer):
+            yield from layers_in(value, _join(prefix, name))
+        elif isinstance(value, (list, tuple)):
+            for index, item in enumerate(value):
+                if isinstance(item, tf.keras.layers.Layer):
+                    yield from layers_in(item, _join(prefix, f"{name}/{index}"))
+
+
+def _declared(layer, prefix):
+    weights = [
+        (_join(path, name), raw(getattr(one, name)), role)
+        for path, one in layers_in(layer, prefix)
+        for name, role in getattr(one, "roles", {}).items()
+    ]
+    known = {id(variable) for _, variable, _ in weights}
+    others = [weight.name for weight in layer.weights if id(raw(weight)) not in known]
+    if others:
+        raise ValueError(
+            f"{layer.name} has weights that no layer declared with `add_trained` or `add_state`: "
+            f"{', '.join(others)}. They would be neither trained nor saved."
+        )
+    return weights
+
+
+def _join(prefix, name):
+    return f"{prefix}/{name}" if prefix else name
