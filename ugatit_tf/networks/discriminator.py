@@ -10,6 +10,7 @@ import tensorflow as tf
 from ugatit_tf.layers.cam import CAM
 from ugatit_tf.layers.convolution import Convolution
 from ugatit_tf.layers.precision import MixedLayer, float32
+from ugatit_tf.networks.network import Network
 from ugatit_tf.networks.shapes import check_images
 from ugatit_tf.sizes import smallest_image
 
@@ -76,7 +77,8 @@ class PatchNetwork(MixedLayer):
         }
 
 
-class Discriminator(MixedLayer):
+@tf.keras.utils.register_keras_serializable(package="ugatit_tf")
+class Discriminator(Network):
     """The two patch networks of one domain.
 
     Args:
@@ -108,9 +110,6 @@ class Discriminator(MixedLayer):
         options = {"ch": ch, "spectral_norm": sn, "cam": cam, "precision": precision}
         self.local_network = PatchNetwork(depth=max(0, n_dis - 4), **options)
         self.global_network = PatchNetwork(depth=n_dis - 2, **options)
-
-    def build(self, *_):
-        self.built = True
 
     def __call__(self, x, *args, **kwargs):
         # Not in `call`, where Keras would wrap the message.

@@ -18,7 +18,8 @@ from ugatit_tf.layers.cam import CAM, CAMOutput
 from ugatit_tf.layers.convolution import Convolution
 from ugatit_tf.layers.dense import Dense
 from ugatit_tf.layers.normalization import ADAPTIVE
-from ugatit_tf.layers.precision import MixedLayer, float32
+from ugatit_tf.layers.precision import float32
+from ugatit_tf.networks.network import Network
 from ugatit_tf.networks.shapes import check_images
 
 MULTIPLE, SMALLEST = 4, 8  # of a side; reflection in the bottleneck, at 1/4, needs 2 pixels
@@ -31,7 +32,8 @@ class Translation(NamedTuple):
     heatmap: Optional[tf.Tensor]  # [batch, height / 4, width / 4], not scaled
 
 
-class Generator(MixedLayer):
+@tf.keras.utils.register_keras_serializable(package="ugatit_tf")
+class Generator(Network):
     """Translates images of one domain into the other.
 
     Args:
@@ -97,9 +99,6 @@ class Generator(MixedLayer):
         up_norm = "lin" if norm in ADAPTIVE else norm
         self.up = [UpsampleBlock(channels, norm=up_norm) for channels in (2 * ch, ch)]
         self.to_image = Convolution(img_ch, 7, padding=3)
-
-    def build(self, *_):
-        self.built = True
 
     def __call__(self, x, *args, **kwargs):
         # Not in `call`, where Keras would wrap the message.
