@@ -14,7 +14,7 @@ from typing import NamedTuple
 from benchmarks import measure
 from ugatit_tf.config import Config
 from ugatit_tf.layers.convolution import FEW
-from ugatit_tf.training.losses import PENALTY
+from ugatit_tf.losses import ADVERSARIAL
 
 
 class Product(NamedTuple):
@@ -149,7 +149,7 @@ def iteration(config, *, ours) -> Iteration:
     if not ours:
         of_generator += forward(one)  # the fakes of the discriminators' update
     of_discriminator = sum(map(_of_patch_network, discriminator(config, ours=ours)))
-    if config.gan_type in PENALTY:
+    if ADVERSARIAL[config.gan_type].penalty:
         of_discriminator += sum(map(penalty, discriminator(config, ours=ours)))
     sides = 2 * config.batch_size
     return Iteration(sides * of_generator, sides * of_discriminator)

@@ -16,9 +16,9 @@ import tensorflow as tf
 
 from benchmarks import measure
 from benchmarks.plain_networks import plain_model
+from ugatit_tf import losses
 from ugatit_tf.interchange import official_tf
 from ugatit_tf.networks.model import build_model
-from ugatit_tf.training import losses
 from ugatit_tf.training.optimizer import learning_rate
 
 WEIGHT_DECAY = 1e-4
@@ -36,8 +36,9 @@ class PlainTrainer:
     def __init__(self, weights, config):
         self.model = plain_model(weights, config)
         self.config = config
-        self.discriminator_loss, self.generator_loss = losses.adversarial(config.gan_type)
-        self.penalty = losses.PENALTY.get(config.gan_type)
+        self.discriminator_loss, self.generator_loss, self.penalty, _ = losses.adversarial(
+            config.gan_type
+        )
         self.generator_optimizer = Adam(_trained(weights, of_discriminators=False))
         self.discriminator_optimizer = Adam(_trained(weights, of_discriminators=True))
         self.steps_done = 0

@@ -15,7 +15,7 @@ _MODULES = {
     "build_model": "ugatit_tf.networks.model",
     "layers": "ugatit_tf.layers",
     "load": "ugatit_tf.translation.load",
-    "losses": "ugatit_tf.training.losses",
+    "losses": "ugatit_tf.losses",
 }
 __all__ = sorted(_MODULES)
 _register_with_keras()

@@ -7,6 +7,7 @@ import os
 from typing import Optional
 
 from ugatit_tf import atomic
+from ugatit_tf.losses import ADVERSARIAL
 from ugatit_tf.options import LARGEST_COUNT, ConfigError, Options, names_of, option, rule_of
 from ugatit_tf.sizes import smallest_image
 
@@ -14,7 +15,6 @@ VERSION = "0.1.0"
 PRECISIONS = ("float32", "bfloat16", "float16")
 STRATEGIES = ("auto", "one", "mirrored", "multi_worker")
 CACHES = ("none", "memory", "disk")
-GAN_TYPES = ("gan", "lsgan", "wgan-gp", "wgan-lp", "dragan", "hinge")
 ADAPTIVE_NORMS = ("adalin", "adain")  # scale and shift come from the attention
 DECODER_NORMS = (*ADAPTIVE_NORMS, "in", "ln", "gn")
 INCEPTIONS = ("keras", "graph", "random")
@@ -106,7 +106,7 @@ class Config(Options):
         1, "updates of the discriminators for each update of the generators", **COUNT
     )
     augment_flag: bool = training(True, "augment training images: flip, enlarge, crop")
-    gan_type: str = training("lsgan", "adversarial loss", choices=GAN_TYPES)
+    gan_type: str = training("lsgan", "adversarial loss", choices=tuple(ADVERSARIAL))
     ema: float = training(
         0.0,
         "decay of a moving average of the generators' weights, e.g. 0.999, which all phases but "

@@ -13,6 +13,7 @@ import numpy as np
 
 from ugatit_tf.errors import Failure, reason
 from ugatit_tf.lazy import tf
+from ugatit_tf.losses import adversarial
 from ugatit_tf.training import checkpoints
 
 try:
@@ -24,7 +25,6 @@ LOG = logging.getLogger(__name__)
 LOCK = ".lock"
 WON = 0.02  # a discriminator's loss below this tells real from fake without doubt ...
 WON_FOR = 20  # ... and this many summaries in a row are no accident
-BOUNDED = ("lsgan", "gan", "dragan", "hinge")  # losses that are at least 0
 COLLAPSED = 1 / 127.5  # mean difference of translations that look alike: one level of 255
 EVALUATED = "eval/"  # how tags of evaluations begin
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -149,7 +149,7 @@ class Monitor:
     """Warns once of a discriminator that has won, and once of a generator that has collapsed."""
 
     def __init__(self, gan_type: str) -> None:
-        self.is_bounded = gan_type in BOUNDED
+        self.is_bounded = adversarial(gan_type).is_bounded
         self.low_for: dict[str, int] = {"D_A_loss": 0, "D_B_loss": 0}  # summaries in a row
         self.warned: set[str] = set()
 

@@ -12,7 +12,7 @@ from typing import Callable, NamedTuple, Optional
 
 import tensorflow as tf
 
-from ugatit_tf.training import losses
+from ugatit_tf import losses
 
 WEIGHT_DECAY = 1e-4  # of all kernels, with its gradient through Adam
 TERMS = {  # of a generator: readable name -> (official name, option with its weight)
@@ -56,8 +56,8 @@ class Objective:
         self.config = config
         self.noise = noise
         self.mean = mean
-        self.discriminator_loss, self.generator_loss = losses.adversarial(config.gan_type)
-        self.penalty = losses.PENALTY.get(config.gan_type) if config.GP_ld else None
+        self.adversarial = losses.adversarial(config.gan_type)
+        self.penalty = self.adversarial.penalty if config.GP_ld else None
         self.has_cam_loss = bool(config.cam_weight and config.generator_cam)
 
     def translate(self, networks, real_a, real_b):
@@ -92,7 +92,7 @@ class Objective:
         for side, judge, plain, real, fake in zip("AB", judges, of_penalty, reals, fakes):
             of_real, of_fake = map(logits, halves(judge, real, tf.stop_gradient(fake)))
             terms = {
-                name: self.discriminator_loss(logit, of_fake[name])
+                name: self.adversarial.discriminator(logit, of_fake[name])
                 for name, logit in of_real.items()
             }
             total = sum(terms.values())
@@ -161,7 +161,7 @@ class Objective:
         config, terms = self.config, {}
         if config.adv_weight:
             found = logits(judge(translated.fake)).values()
-            terms["adversarial"] = sum(map(self.generator_loss, found))
+            terms["adversarial"] = sum(map(self.adversarial.generator, found))
         if config.cycle_weight:
             terms["cycle"] = losses.l1(back(translated.fake).image, source)
         if config.identity_weight:

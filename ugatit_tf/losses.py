@@ -4,59 +4,87 @@ U-GAT-IT section 2.2, with the alternatives of the official TensorFlow code. All
 over all elements, except `l2`.
 """
 
-import tensorflow as tf
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from ugatit_tf.lazy import tf
 
 
-def cross_entropy(logits, label):
+def cross_entropy(logits: tf.Tensor, label: float) -> tf.Tensor:
     """Mean sigmoid cross-entropy of `logits` against one label, 0.0 or 1.0."""
     labels = label * tf.ones_like(logits)
     return tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(labels, logits))
 
 
-def lsgan_discriminator_loss(real, fake):
+def lsgan_discriminator_loss(real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
     """mean (real - 1)^2 + mean fake^2; Mao et al., 2017, arXiv:1611.04076."""
     return tf.reduce_mean(tf.square(real - 1.0)) + tf.reduce_mean(tf.square(fake))
 
 
-def lsgan_generator_loss(fake):
+def lsgan_generator_loss(fake: tf.Tensor) -> tf.Tensor:
     return tf.reduce_mean(tf.square(fake - 1.0))
 
 
-def gan_discriminator_loss(real, fake):
+def gan_discriminator_loss(real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
     """The cross-entropy of Goodfellow et al., 2014, arXiv:1406.2661."""
     return cross_entropy(real, 1.0) + cross_entropy(fake, 0.0)
 
 
-def gan_generator_loss(fake):
+def gan_generator_loss(fake: tf.Tensor) -> tf.Tensor:
     return cross_entropy(fake, 1.0)
 
 
-def hinge_discriminator_loss(real, fake):
+def hinge_discriminator_loss(real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
     """mean relu(1 - real) + mean relu(1 + fake)."""
     return tf.reduce_mean(tf.nn.relu(1.0 - real)) + tf.reduce_mean(tf.nn.relu(1.0 + fake))
 
 
-def critic_discriminator_loss(real, fake):
+def critic_discriminator_loss(real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
     """Wasserstein: -mean real + mean fake; Arjovsky et al., 2017, arXiv:1701.07875."""
     return tf.reduce_mean(fake) - tf.reduce_mean(real)
 
 
-def critic_generator_loss(fake):
+def critic_generator_loss(fake: tf.Tensor) -> tf.Tensor:
     return -tf.reduce_mean(fake)
 
 
+def two_sided(norm: tf.Tensor) -> tf.Tensor:
+    """mean (norm - 1)^2; Gulrajani et al., 2017, arXiv:1704.00028."""
+    return tf.reduce_mean(tf.square(norm - 1.0))
+
+
+def one_sided(norm: tf.Tensor) -> tf.Tensor:
+    """mean max(0, norm - 1)^2; Petzka et al., 2018, arXiv:1709.08894."""
+    return tf.reduce_mean(tf.square(tf.nn.relu(norm - 1.0)))
+
+
+class AdversarialLoss(NamedTuple):
+    """A row of the table: what `--gan_type` chooses."""
+
+    discriminator: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]  # of the logits of real and fake
+    generator: Callable[[tf.Tensor], tf.Tensor]  # of the logits of fake
+    penalty: Callable[[tf.Tensor], tf.Tensor] | None = None  # of the norms of gradients
+    is_bounded: bool = True  # at least 0: near 0 the discriminator always tells real from fake
+
+
 ADVERSARIAL = {
-    "gan": (gan_discriminator_loss, gan_generator_loss),
-    "lsgan": (lsgan_discriminator_loss, lsgan_generator_loss),
-    "wgan-gp": (critic_discriminator_loss, critic_generator_loss),
-    "wgan-lp": (critic_discriminator_loss, critic_generator_loss),
-    "dragan": (gan_discriminator_loss, gan_generator_loss),
-    "hinge": (hinge_discriminator_loss, critic_generator_loss),
+    "gan": AdversarialLoss(gan_discriminator_loss, gan_generator_loss),
+    "lsgan": AdversarialLoss(lsgan_discriminator_loss, lsgan_generator_loss),
+    "wgan-gp": AdversarialLoss(
+        critic_discriminator_loss, critic_generator_loss, two_sided, is_bounded=False
+    ),
+    "wgan-lp": AdversarialLoss(
+        critic_discriminator_loss, critic_generator_loss, one_sided, is_bounded=False
+    ),
+    "dragan": AdversarialLoss(gan_discriminator_loss, gan_generator_loss, two_sided),
+    "hinge": AdversarialLoss(hinge_discriminator_loss, critic_generator_loss),
 }
 
 
-def adversarial(name):
-    """Returns the (discriminator, generator) losses called `name`.
+def adversarial(name: str) -> AdversarialLoss:
+    """Returns the adversarial loss called `name`.
 
     Raises:
         ValueError: no such loss; the message lists them.
@@ -68,27 +96,20 @@ def adversarial(name):
     return ADVERSARIAL[name]
 
 
-def two_sided(norm):
-    """mean (norm - 1)^2; Gulrajani et al., 2017, arXiv:1704.00028."""
-    return tf.reduce_mean(tf.square(norm - 1.0))
-
-
-def one_sided(norm):
-    """mean max(0, norm - 1)^2; Petzka et al., 2018, arXiv:1709.08894."""
-    return tf.reduce_mean(tf.square(tf.nn.relu(norm - 1.0)))
-
-
 TINY = 1e-30  # the root of an exact 0 would have an infinite gradient
-PENALTY = {"wgan-gp": two_sided, "wgan-lp": one_sided, "dragan": two_sided}
 
 
-def gradient_penalty(outputs_of, images, shape_of_norm):
+def gradient_penalty(
+    outputs_of: Callable[[tf.Tensor], list],
+    images: tf.Tensor,
+    shape_of_norm: Callable[[tf.Tensor], tf.Tensor],
+) -> tf.Tensor:
     """How far the slope of each output is from 1 at `images`.
 
     Args:
         outputs_of: function images -> list of tensors with the batch first.
         images: [batch, height, width, channels].
-        shape_of_norm: a value of PENALTY, function of [batch] to scalar.
+        shape_of_norm: the `penalty` of an `AdversarialLoss`: function of [batch] to scalar.
 
     Returns:
         Scalar: the sum over the outputs.
@@ -104,12 +125,12 @@ def gradient_penalty(outputs_of, images, shape_of_norm):
     return total
 
 
-def interpolate(real, fake, alpha):
+def interpolate(real: tf.Tensor, fake: tf.Tensor, alpha: tf.Tensor | float) -> tf.Tensor:
     """real + alpha * (fake - real); alpha is [batch, 1, 1, 1] or scalar."""
     return real + alpha * (fake - real)
 
 
-def perturb(real, eps, deviation):
+def perturb(real: tf.Tensor, eps: tf.Tensor | float, deviation: tf.Tensor) -> tf.Tensor:
     """The far end of DRAGAN's interpolation; Kodali et al., 2017, arXiv:1705.07215.
 
     real + 0.5 * deviation * eps, with the standard deviation of all numbers in the batch, and eps
@@ -118,16 +139,16 @@ def perturb(real, eps, deviation):
     return real + 0.5 * deviation * eps
 
 
-def l1(x, y):
+def l1(x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
     """mean |x - y|."""
     return tf.reduce_mean(tf.abs(x - y))
 
 
-def cam_loss(source, non_source):
+def cam_loss(source: tf.Tensor, non_source: tf.Tensor) -> tf.Tensor:
     """The generator's class activation map must tell its source domain from its target."""
     return cross_entropy(source, 1.0) + cross_entropy(non_source, 0.0)
 
 
-def l2(kernels):
+def l2(kernels: Sequence[tf.Variable]) -> tf.Tensor:
     """sum w^2 / 2 over all `kernels`."""
     return tf.add_n([tf.nn.l2_loss(kernel) for kernel in kernels])
