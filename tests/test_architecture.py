@@ -10,16 +10,8 @@ FILES = sorted((ROOT / "ugatit_tf").rglob("*.py"))
 FLOORS = [  # a room uses only rooms on floors before its own
     {"atomic", "directions", "errors", "jsonfile", "lazy", "seeds", "signals", "sizes"}
     | {"streams", "threads"},
-    {
-        "cluster",
-        "images",
-        "keras_registration",
-        "keras_settings",
-        "machine",
-        "options",
-        "progress",
-        "tf_paths",
-    },
+    {"cluster", "images", "keras_registration", "keras_settings", "losses", "machine"}
+    | {"options", "progress", "tf_paths"},
     {"config"},
     {"config_file"},
     {"data", "layers"},
