@@ -18,7 +18,7 @@ from tests.test_evaluate import Small
 from ugatit_tf.evaluation import evaluate
 from ugatit_tf.networks.model import build_generator, named_weights
 from ugatit_tf.request import Request
-from ugatit_tf.translation import convert, devices, load, translate
+from ugatit_tf.translation import devices, image_files, loading, testing
 
 ROOT = Path(__file__).resolve().parents[1]
 # Devices are configured before TensorFlow's first operation, hence in a process of its own.
@@ -162,7 +162,7 @@ def test_a_twin_has_the_weights_and_not_the_variables(light):
     config = made.tiny_config(light=light)
     generator = build_generator(config, "b2a")
     weights = made.filled(generator)
-    twin = devices._twin(generator, config)
+    twin = devices.twin(generator, config)
     for name, array in weights.items():
         np.testing.assert_array_equal(named_weights(twin, "")[f"/{name}"].numpy(), array)
     made.filled(generator, seed=1)
@@ -174,16 +174,16 @@ def work(root, out):
     """Translates a folder, tests and evaluates a run; all results are below `out`."""
     config = runs.config_in(root, result_dir=str(out / "results"))
     request = Request(str(root / "in"), str(out / "translated"), heatmap="overlay", report=True)
-    outcome = convert.convert(load.of_run(config), request)
-    assert (outcome.translated, outcome.failed) == (9, [])
-    translate.test(config)
+    summary = image_files.translate_files(loading.from_run(config), request)
+    assert (summary.num_translated, summary.failures) == (9, [])
+    testing.run_test(config)
     evaluate.evaluate(config)
 
 
 def work_of_two(root):
     """`work` where both devices must work at the same time, and what was seen of them."""
     root, seen, twins = Path(root), {}, set()
-    on, twin = devices.Copies._on, devices._twin
+    on, twin = devices.Copies._use, devices.twin
 
     def watched(copies, place, function):
         told = seen.setdefault(copies, {"devices": [], "meet": threading.Barrier(2)})
@@ -202,7 +202,7 @@ def work_of_two(root):
         twins.update(weight.device for weight in named_weights(found, "").values())
         return found
 
-    devices.Copies._on, devices._twin, evaluate.Extractor = watched, built, Small
+    devices.Copies._use, devices.twin, evaluate.Extractor = watched, built, Small
     work(root, root / "two")
     told = {"used": [sorted(one["devices"]) for one in seen.values()], "twins": sorted(twins)}
     (root / "seen.json").write_text(json.dumps(told))

@@ -141,7 +141,7 @@ def test_what_holds_no_answers_is_refused(tmp_path, name, content):
 
 
 def test_without_a_file_it_is_said_what_was_expected(tmp_path):
-    with pytest.raises(Failure, match="nothing is there. Expected files that the page saved"):
+    with pytest.raises(Failure, match="no such file. Expected files that the page saved"):
         votes.read(str(tmp_path / "*.json"))
 
 
@@ -159,7 +159,7 @@ def study(tmp_path):
 def test_the_command_makes_a_page_of_what_all_methods_have(study, tmp_path, capsys):
     assert main.main(study) == 0
     assert "2 questions" in capsys.readouterr().out
-    assert (tmp_path / "study.html").read_text(encoding="utf-8").count("data-image=") == 2
+    assert (tmp_path / "study.html").read_text(encoding="utf-8").count("data-picture=") == 2
     assert main.main(study) == 1
     assert "study.html is there already" in capsys.readouterr().err
 

@@ -7,7 +7,7 @@ from ugatit_tf.config import VERSION as __version__  # noqa: F401, N811
 HOMES = {
     "Config": "ugatit_tf.config",
     "build_model": "ugatit_tf.networks.model",
-    "load": "ugatit_tf.translation.load",
+    "load": "ugatit_tf.translation.loading",
 }
 __all__ = sorted(HOMES)
 

@@ -11,7 +11,6 @@ import tensorflow as tf
 from ugatit_tf import atomic, machine, tf_paths
 from ugatit_tf.config import Config, check_architecture
 from ugatit_tf.data import demo, doctor, packing, presence, storage
-from ugatit_tf.data.folders import shown, some
 from ugatit_tf.data.presence import BUILT_IN
 from ugatit_tf.errors import Failure, counted
 from ugatit_tf.evaluation import ablation, evaluate, votes
@@ -22,9 +21,8 @@ from ugatit_tf.networks.model import build_model
 from ugatit_tf.training import checkpoints, guards, loop
 from ugatit_tf.training.replicas import Replicas, strategy_of
 from ugatit_tf.training.step import Trainer
-from ugatit_tf.translation import convert, translate, video
-from ugatit_tf.translation import outcome as outcomes
-from ugatit_tf.translation.load import load, of_run
+from ugatit_tf.translation import image_files, paths, testing, video, video_paths
+from ugatit_tf.translation.loading import from_run, load, load_networks
 
 
 def train(config):
@@ -46,7 +44,7 @@ def examine(config):
 
 def test(config, which="latest"):
     _draw_built_in(config)
-    report = translate.test(config, which)
+    report = testing.run_test(config, which)
     print(f"Report: {report}")
     if config.dataset == BUILT_IN:
         print(*demo.how_far(config.dataset_folder, os.path.dirname(report)), sep="\n")
@@ -59,39 +57,18 @@ def translate_images(config, request, which="latest"):
         config: of the run; None with `request.model`.
         request: `Request`.
     """
-    model = load(request.model, which) if request.model else of_run(config, which)
+    translator = load(request.model, which) if request.model else from_run(config, which)
     try:
         heatmap = request.heatmap != "none"
-        model.check(request.direction or None, request.fit, request.size, heatmap)
+        translator.check(request.direction or None, request.fit, request.size, heatmap)
     except ValueError as error:
         raise Failure(str(error)) from None
-    if video.is_video(request):
-        _tell_of_video(model, request, video.convert_video(model, request))
+    if video_paths.is_video(request):
+        print(video.translate_video(translator, request).line(translator, request))
         return
-    outcome = convert.convert(model, request)
-    scale = ", " + outcomes.scale_text(model, request, outcome.scales) if outcome.scales else ""
-    print(
-        f"Translated {counted(outcome.translated, 'image')} in {outcome.seconds:.1f} seconds "
-        f"into {request.output}{scale}"
-    )
-    if outcome.without_face:
-        print(f"No face found, translated whole: {_named(outcome.without_face)}")
-    if outcome.tiled:
-        print(f"In tiles, whose tones may differ (--max_side has none): {_named(outcome.tiled)}")
-    if outcome.stilled:
-        print(f"They move; first frame only: {_named(outcome.stilled)}")
-    if outcome.report:
-        print(f"Report: {outcome.report}")
-    outcomes.raise_failures(outcome)
-
-
-def _tell_of_video(model, request, outcome):
-    done = "there already"
-    if outcome.num_frames:
-        scale = outcomes.scale_text(model, request, outcome.scales)
-        frames = counted(outcome.num_frames, "frame")
-        done = f"{frames} in {outcome.seconds:.1f} seconds, {scale}"
-    print(f"{outcome.path}: {done}")
+    summary = image_files.translate_files(translator, request)
+    print(*summary.lines(translator, request), sep="\n")
+    summary.raise_failures()
 
 
 def measure(config, asked, which="latest"):
@@ -124,7 +101,7 @@ def ablate(config):
                     print("Stopped. The same command goes on.")
                     break
             if replicas.is_chief:
-                found[row] = ablation.measured(run)
+                found[row] = ablation.measure(run)
                 page = ablation.write(config, runs, found)
             tf.keras.backend.clear_session()
             gc.collect()  # networks are circles of references
@@ -148,10 +125,10 @@ def study(asked):
 
 def export(config, which="latest"):
     """Writes a SavedModel and a generator file for each direction."""
-    model, checkpoint = translate.load(config, which)
+    model, checkpoint = load_networks(config, which)
     parent = os.path.join(config.export_dir, config.run_name)
     atomic.remove_abandoned(parent)
-    folder = translate.free_name(os.path.join(parent, os.path.basename(checkpoint)))
+    folder = paths.free_path(os.path.join(parent, os.path.basename(checkpoint)))
     with atomic.folder(folder) as unfinished:
         for direction, generator in (("a2b", model.a2b), ("b2a", model.b2a)):
             path = os.path.join(unfinished, direction)
@@ -226,10 +203,6 @@ def import_official(given, path):
     print(f"Imported step {step} of {prefix} into {saved}")
 
 
-def _named(names):
-    return some([shown(name) for name in names])
-
-
 def _refuse(report):
     if report.errors:
         raise Failure(report.errors[0])
@@ -258,9 +231,9 @@ def _train(config, replicas, *, quiet=False) -> bool:
     if replicas.is_chief and not quiet:
         print("\n".join(report.lines()), flush=True)
     if config.eval_freq and not config.best_by:
-        config = dataclasses.replace(config, best_by=evaluate.MEAN)
+        config = dataclasses.replace(config, best_by=evaluate.KID_TAG)
     watches = config.eval_freq and replicas.is_chief
-    evaluation = evaluate.Watching(config, report.parts) if watches else None
+    evaluation = evaluate.ValidationKID(config, report.parts) if watches else None
     return loop.train(config, report.parts, evaluation, replicas)
 
 

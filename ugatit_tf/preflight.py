@@ -12,10 +12,10 @@ from ugatit_tf.config import OF_A_START, Config
 from ugatit_tf.data import presence, storage
 from ugatit_tf.data.folders import TEST, TRAIN
 from ugatit_tf.errors import Failure
-from ugatit_tf.evaluation.fakes import fakes_in
+from ugatit_tf.evaluation.fakes import fake_folders
 from ugatit_tf.images import video_file
 from ugatit_tf.training import checkpoints
-from ugatit_tf.translation import face, model_files, sources, video_targets
+from ugatit_tf.translation import face, model_files, paths, video_paths
 
 
 def check(command, config):
@@ -75,11 +75,11 @@ def _translate(config, request, which):
         checkpoints.chosen(config.run_folder, which)
     if request.face:
         face.require()
-    if video_targets.is_video(request):
-        video_targets.targets_of(request)
+    if video_paths.is_video(request):
+        video_paths.video_paths(request)
         _video_program(request)
     else:
-        sources.jobs(request)
+        paths.jobs(request)
 
 
 def _evaluate(config, request, which):
@@ -87,7 +87,7 @@ def _evaluate(config, request, which):
         return
     _measurable(config)
     if request.fake_dir:
-        fakes_in(request.fake_dir)
+        fake_folders(request.fake_dir)
     else:
         checkpoints.chosen(config.run_folder, which)
 
