@@ -12,7 +12,6 @@ import tensorflow as tf
 from ugatit_tf.config import Config
 from ugatit_tf.directions import DIRECTIONS
 from ugatit_tf.errors import Failure, reason
-from ugatit_tf.networks.shapes import refuse_not_finite
 from ugatit_tf.translation import devices, tiles
 from ugatit_tf.translation.fit import resize
 
@@ -170,10 +169,3 @@ class Generators:
         images = np.stack([resize(image, (self.size, self.size)) for image in images])
         local, global_ = self.discriminators[direction](tf.constant(images))
         return {"local": local.heatmap.numpy(), "global_": global_.heatmap.numpy()}
-
-    def refuse_not_finite(self, result: Result, direction: str) -> None:
-        """Raises `Failure` where a result, or its reconstruction, has NaN."""
-        refuse_not_finite(result.image, f"{self.source}: the generator {direction}")
-        if result.reconstruction is not None:
-            back = DIRECTIONS[direction].opposite
-            refuse_not_finite(result.reconstruction, f"{self.source}: the generator {back}")

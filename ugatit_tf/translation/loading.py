@@ -7,7 +7,7 @@ anime = translator.translate(PIL.Image.open("me.jpg"))
 from __future__ import annotations
 
 import os
-from typing import Any, NamedTuple
+from typing import Any
 
 import tensorflow as tf
 
@@ -16,6 +16,7 @@ from ugatit_tf.config import CONFIG_FILE, Config, options
 from ugatit_tf.data import doctor
 from ugatit_tf.errors import Failure, reason
 from ugatit_tf.interchange import generator_file
+from ugatit_tf.networks.generator import Translation
 from ugatit_tf.networks.model import UGATIT, build_model
 from ugatit_tf.training import checkpoints
 from ugatit_tf.translation import devices, model_files
@@ -43,8 +44,7 @@ def load(
         which: the "latest" checkpoint of a run folder, or the "best".
         precision: "float32", "bfloat16" or "float16". None: as a run was trained; float32 for a
             generator file. Not for an exported folder, which computes as it was exported.
-        xla: bool. Whether to compile the networks with XLA. None: as a run was trained; False
-            for a generator file. Not for an exported folder.
+        xla: bool. Whether to compile the networks with XLA; else as `precision`.
         strategy: "one": the first device only. "auto" or None: all GPUs of this computer share
             the work.
 
@@ -63,8 +63,7 @@ def load(
         location = {"checkpoint_dir": parent, "run": run}
         return from_run(Config(**{**recorded, **location, **overrides}), which)
     if which != "latest":
-        raise Failure(f"{path} is no run folder, which alone has a best checkpoint. Leave out "
-                      f"--which {which}.")  # fmt: skip
+        raise Failure(f"{path} is no run folder, so it has one model. Leave out --which {which}.")
     if kind == model_files.GENERATOR:
         generator, config, direction = generator_file.load(path, **overrides)
         return _translator({direction: generator}, config, path, any_size=config.any_size)
@@ -163,11 +162,6 @@ def _translator(
     )
 
 
-class _ExportedOutput(NamedTuple):
-    image: tf.Tensor
-    heatmap: tf.Tensor | None
-
-
 class _ExportedGenerator:
     """A SavedModel as a network, on the device of the `tf.device` around its construction."""
 
@@ -183,12 +177,12 @@ class _ExportedGenerator:
         self.shape = self.signature.structured_input_signature[1]["images"].shape
         self.has_heatmap = "heatmap" in self.signature.structured_outputs
 
-    def __call__(self, images: tf.Tensor) -> _ExportedOutput:
+    def __call__(self, images: tf.Tensor) -> Translation:
         outputs = self.signature(images=images)
         if outputs["images"].shape != images.shape:
             shapes = f"its images {images.shape} become {outputs['images'].shape}"
             raise _unusable(self.folder, shapes)
-        return _ExportedOutput(outputs["images"], outputs.get("heatmap"))
+        return Translation(outputs["images"], cam_logit=None, heatmap=outputs.get("heatmap"))
 
 
 def _exact_signature(loaded) -> Any:

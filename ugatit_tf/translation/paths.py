@@ -124,12 +124,11 @@ def numbered(path: str) -> Iterator[str]:
 
 def free_path(path: str) -> str:
     """The first path that does not exist: `path`, else `path_2`, `path_3`, ..."""
-    paths = itertools.chain([path], (f"{path}_{number}" for number in itertools.count(2)))
-    return next(path for path in paths if not os.path.lexists(path))
+    return next(candidate for candidate in numbered(path) if not os.path.lexists(candidate))
 
 
 def make_fresh_folder(path: str) -> str:
-    """Makes a folder that did not exist, as `free_path` names it; returns its path."""
+    """Makes the folder `free_path(path)`; returns its path."""
     while True:
         folder = free_path(path)
         with contextlib.suppress(FileExistsError):  # another process was faster

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Iterable, Iterator
 from typing import Any, Callable
@@ -11,6 +12,8 @@ import numpy as np
 import tensorflow as tf
 
 from ugatit_tf import threads
+from ugatit_tf.directions import DIRECTIONS
+from ugatit_tf.networks.shapes import refuse_not_finite
 from ugatit_tf.translation.fit import CPU, Fit
 from ugatit_tf.translation.generators import Generators, Heatmaps, Result
 
@@ -65,31 +68,11 @@ def stream(
 ) -> Iterator:
     """`Translator.stream`, with the other options of `Generators.run`."""
 
-    def load_task(item):
-        try:
-            source = load(item)
-            x = source.fit.apply(source.image) if source.fit else source.image
-            return _Task(item, x, source.fit, source.details)
-        except Exception as error:  # raised, or given to `on_error`, when it is its turn
-            return _Task(item, error=error)
-
-    def translate_batch(batch):
-        if batch[0].error:
-            return batch
-        try:
-            x = np.stack([task.x for task in batch])
-            results = generators.run(x, direction, **options)
-        except NO_MEMORY as error:
-            if len(batch) > 1:
-                return [done for task in batch for done in translate_batch([task])]
-            return [dataclasses.replace(batch[0], x=None, error=error)]
-        return [dataclasses.replace(t, x=None, result=r) for t, r in zip(batch, results)]
-
     def finish_task(task):
         try:
             if task.error:
                 raise task.error
-            generators.refuse_not_finite(task.result, direction)
+            _refuse_not_finite(task.result, direction, generators.source)
             return finish(task.details, _resized(task.result, task.fit))
         except Exception as error:
             if on_error is None:
@@ -98,14 +81,48 @@ def stream(
 
     return threads.staged(
         items,
-        load_task,
-        translate_batch,
+        lambda item: _loaded(load, item),
+        lambda batch: _translated(batch, generators, direction, options),
         finish_task,
         size=BATCH,
         limit=BATCH + 1,
         key=lambda task: task.batch_key,
         devices=generators.copies.count,
     )
+
+
+def _loaded(load, item) -> _Task:
+    try:
+        source = load(item)
+        x = source.fit.apply(source.image) if source.fit else source.image
+        return _Task(item, x, source.fit, source.details)
+    except Exception as error:  # raised, or given to `on_error`, when it is its turn
+        return _Task(item, error=error)
+
+
+def _translated(batch, generators, direction, options) -> list[_Task]:
+    """The tasks of a batch with their results; where memory is missing, one by one."""
+    if batch[0].error:
+        return batch
+    try:
+        x = np.stack([task.x for task in batch])
+        results = generators.run(x, direction, **options)
+    except NO_MEMORY as error:
+        if len(batch) == 1:
+            return [dataclasses.replace(batch[0], x=None, error=error)]
+        alone = (_translated([task], generators, direction, options) for task in batch)
+        return list(itertools.chain.from_iterable(alone))
+    return [
+        dataclasses.replace(task, x=None, result=result) for task, result in zip(batch, results)
+    ]
+
+
+def _refuse_not_finite(result, direction, source):
+    """Raises `Failure` where a result, or its reconstruction, has NaN."""
+    refuse_not_finite(result.image, f"{source}: the generator {direction}")
+    if result.reconstruction is not None:
+        back = DIRECTIONS[direction].opposite
+        refuse_not_finite(result.reconstruction, f"{source}: the generator {back}")
 
 
 def _resized(result, fit) -> Result:

@@ -74,14 +74,13 @@ class Translator:
         Args:
             images: the path of an image or a `PIL.Image.Image`, which are turned upright and
                 converted to sRGB; an array [height, width], [height, width, 1 or 3] or
-                [batch, height, width, 1 or 3]; or a list of these. Arrays are uint8, or float in
-                [-1, 1]. Floats in [0, 1] cannot be told from pale images: give 2 * images - 1.
-                Grey images become RGB for a model of RGB images, and the reverse.
+                [batch, height, width, 1 or 3], uint8 or float in [-1, 1] (for floats in [0, 1]
+                give 2 * images - 1); or a list of these. Grey becomes RGB, and the reverse, as
+                the model needs.
             direction: "a2b" or "b2a". None: the only one that the model has, or "a2b".
             heatmap: bool. Whether to return heatmaps too.
-            fit: how images are made to fit the networks: "keep" keeps their shape; "stretch",
-                "crop" and "pad" make squares. "auto": "keep" if the model takes any size, else
-                "stretch".
+            fit: "keep" keeps the shape of images; "stretch", "crop" and "pad" make squares.
+                "auto": "keep" if the model takes any size, else "stretch".
             size: int, a multiple of 4. The side in pixels that the networks work with, with "keep"
                 the shorter one. 0: see `fit_of`. "native", with "keep": the image's own size.
             max_side: int. With "keep", images with a longer side are scaled down to it. 0: never.
@@ -89,39 +88,39 @@ class Translator:
 
         Returns:
             What `images` is (a `PIL.Image.Image` for a path), in the same size; with "crop" in the
-            size of the square. The channels are those of the model. With `heatmap` the pair
-            (images, heatmaps): each heatmap is float32 [height, width] in [0, 1], 1 where the
-            generator looked most.
+            size of the square. With `heatmap` the pair (images, heatmaps): each heatmap is
+            float32 [height, width] in [0, 1], 1 where the generator looked most.
 
         Raises:
-            ValueError: `images` are no images, or the model does not have this direction, this
-                size or heatmaps.
+            ValueError: `images` are no images, or the model cannot translate them so.
             Failure: the result has NaN.
         """
+        options = (direction, heatmap, fit, size, max_side, tile_pixels)
         if isinstance(images, (list, tuple)):
-            options = {"max_side": max_side, "tile_pixels": tile_pixels}
-            results = [
-                self.translate(image, direction, heatmap, fit, size, **options) for image in images
-            ]
-            return tuple(map(list, zip(*results))) or ([], []) if heatmap else results
+            pairs = [self._translate(image, *options) for image in images]
+            results, heatmaps = ([pair[i] for pair in pairs] for i in range(2))
+        else:
+            results, heatmaps = self._translate(images, *options)
+        return (results, heatmaps) if heatmap else results
+
+    def _translate(self, images, direction, heatmap, fit, size, max_side, tile_pixels):
+        """(results, heatmaps or None) of one image or one batch."""
         self.check(direction, fit, size, heatmap, max_side=max_side, tile_pixels=tile_pixels)
         arrays, is_batch, like_input = as_floats(images, self.channels)
         chosen = self.fit_of(arrays[0].shape, fit, size, max_side=max_side)
-        results = list(
-            self.stream(
-                arrays,
-                load=lambda array: Input(array, chosen),
-                finish=lambda _, result: result,
-                direction=direction,
-                heatmap=heatmap,
-                tile_pixels=tile_pixels if chosen.name == "keep" else 0,
-            )
+        results = self.stream(
+            arrays,
+            load=lambda array: Input(array, chosen),
+            finish=lambda _, result: result,
+            direction=direction,
+            heatmap=heatmap,
+            tile_pixels=tile_pixels if chosen.name == "keep" else 0,
         )
-        translated = like_input([result.image for result in results])
+        images, heatmaps, _ = zip(*results)
         if not heatmap:
-            return translated
-        heatmaps = [_unit_range(result.heatmaps.generator) for result in results]
-        return translated, np.stack(heatmaps) if is_batch else heatmaps[0]
+            return like_input(images), None
+        heatmaps = [_unit_range(heatmap.generator) for heatmap in heatmaps]
+        return like_input(images), np.stack(heatmaps) if is_batch else heatmaps[0]
 
     def stream(
         self,
@@ -147,14 +146,12 @@ class Translator:
             finish: function of (`Input.details`, `Result`) to what is yielded. Called in threads.
             direction: as in `translate`.
             heatmap: bool. Whether results have the generator's heatmap, if it gives one.
-            discriminator_heatmaps: bool. Whether they have the discriminators' too, if there are
-                discriminators.
+            discriminator_heatmaps: bool. Whether they have those of the discriminators, if any.
             reconstruct: bool. Whether results are translated back.
-            tile_pixels: int. Larger images are translated in tiles of at most so many pixels.
-                0: never.
+            tile_pixels: int. Images with more are translated in tiles of so many. 0: never.
             on_error: function of (item, error) to what is yielded for an item that could not be
-                loaded, translated for want of memory or without NaN, or finished. It may raise the
-                error. None: the first error is raised.
+                loaded or finished, whose result has NaN, or for which memory was missing. It may
+                raise the error. None: the first error is raised.
 
         Yields:
             What `finish` or `on_error` returns, in the order of the items.
@@ -162,16 +159,17 @@ class Translator:
         Raises:
             Failure: the result has NaN, or XLA cannot compile the networks.
         """
-        direction = self.known_direction(direction)
-        options = {
-            "heatmap": heatmap and self.has_heatmap,
-            "discriminator_heatmaps": discriminator_heatmaps and self.has_discriminators,
-            "reconstruct": reconstruct,
-            "tile_pixels": tile_pixels,
-        }
-
         return stream(
-            self.generators, items, load, finish, direction=direction, on_error=on_error, **options
+            self.generators,
+            items,
+            load,
+            finish,
+            direction=self.known_direction(direction),
+            on_error=on_error,
+            heatmap=heatmap and self.has_heatmap,
+            discriminator_heatmaps=discriminator_heatmaps and self.has_discriminators,
+            reconstruct=reconstruct,
+            tile_pixels=tile_pixels,
         )
 
     def check(
@@ -218,7 +216,7 @@ class Translator:
 
     def known_direction(self, direction: str | None = None) -> str:
         """`direction`; for None the only one that the model has, or "a2b"."""
-        return direction or ("a2b" if "a2b" in self.directions else self.directions[0])
+        return direction or min(self.directions)
 
     def known_fit(self, fit: str = "auto") -> str:
         """`fit`; for "auto" what that means for this model."""
