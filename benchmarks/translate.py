@@ -25,8 +25,9 @@ from ugatit_tf.images import image_file
 from ugatit_tf.images.report import write_report
 from ugatit_tf.networks.model import build_model
 from ugatit_tf.training import checkpoints
-from ugatit_tf.translation import convert, load, translate
+from ugatit_tf.translation import image_files, loading, paths, testing
 from ugatit_tf.translation.options import TranslateOptions
+from ugatit_tf.translation.streaming import BATCH
 
 DRAWN = 8  # different images; more files are copies
 
@@ -40,14 +41,16 @@ def main(argv) -> int:
     with tempfile.TemporaryDirectory() as folder:
         config = config_in(folder, given)
         count = options.images
-        batches = dataclasses.replace(config, batch_size=translate.BATCH)
+        batches = dataclasses.replace(config, batch_size=BATCH)
         print(f"{measure.described(batches)}, {config.precision}, XLA {config.xla}")
         print(f"{count} images, {options.rounds} rounds")
         draw_images(os.path.join(config.dataset_folder, "testA"), count, config.img_size)
-        networks = translate.networks(_make_run(config), config)
-        start = measure.seconds_of(lambda: translate.test(config))
+        _write_run(config)
+        translator = loading.from_run(config, fixed_size=True)
+        networks = translator.generators.networks
+        start = measure.seconds_of(lambda: testing.run_test(config))
         competitors = {
-            "phase": _phase(networks, config),
+            "phase": _phase(translator, config),
             "translate": _translate(config),
             "both": lambda: _bare(networks, config, count, reconstruct=True),
             "forward": lambda: _bare(networks, config, count, reconstruct=False),
@@ -74,43 +77,42 @@ def draw_images(folder, count, size):
     return paths
 
 
-def _make_run(config):
-    """Writes a run with one checkpoint; returns its model."""
+def _write_run(config):
+    """Writes a run with one checkpoint."""
     model = build_model(config)
     checkpoints.save(config.run_folder, 1, {"weights": model.weights()})
     config.save(config.run_folder)
-    return model
 
 
-def _phase(networks, config):
+def _phase(translator, config):
     """The work of the phase once its networks are traced, each time into a new folder."""
     sources = {"a2b": folders.images_in(os.path.join(config.dataset_folder, "testA"))}
 
     def run():
-        folder = translate.fresh_folder(os.path.join(config.result_dir, "timed"))
-        rows = translate.translated(networks, config, sources, folder)
+        folder = paths.make_fresh_folder(os.path.join(config.result_dir, "timed"))
+        rows = testing.translate_all(translator, sources, folder)
         write_report(os.path.join(folder, "index.html"), rows, title="timed", facts={})
 
     return run
 
 
 def _translate(config):
-    """The work of the translate phase with a loaded model, each time into a new folder."""
-    model = load.of_run(config)
+    """The work of the translate phase once its networks are traced, each time into a new folder."""
+    translator = loading.from_run(config)
     folder = os.path.join(config.dataset_folder, "testA")
     numbers = itertools.count()
 
     def run():
         output = os.path.join(config.result_dir, f"translated_{next(numbers)}")
-        convert.convert(model, TranslateOptions(folder, output))
+        image_files.translate_files(translator, TranslateOptions(folder, output))
 
     return run
 
 
 def _bare(networks, config, count, *, reconstruct):
     """What the networks alone do for `count` images, with the last batch as short."""
-    for start in range(0, count, translate.BATCH):
-        batch = min(translate.BATCH, count - start)
+    for start in range(0, count, BATCH):
+        batch = min(BATCH, count - start)
         images = tf.zeros([batch, config.img_size, config.img_size, config.img_ch])
         forth = networks["a2b"](images).image
         (networks["b2a"](forth).image if reconstruct else forth).numpy()

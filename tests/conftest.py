@@ -17,8 +17,8 @@ OptionNames.on_command_line = True  # tests expect messages as the command line 
 # Phases, images and files, whose code does the same on both stacks and takes long to test. What
 # they build on (layers, networks, step, checkpoints, exports, input) is tested on both.
 OF_ANY_STACK = (
-    "ablation", "benchmarks", "cache", "convert", "devices", "evaluate", "video", "listing",
-    "packing", "replicas", "translate", "video",
+    "ablation", "benchmarks", "cache", "devices", "evaluate", "image_files", "listing", "packing",
+    "replicas", "testing", "video", "video_file",
 )  # fmt: skip
 OLDER_STACK = importlib.util.find_spec("tensorflow_addons") is not None
 # Not a skip: a test that does not belong to a stack does not belong to its suite.

@@ -14,6 +14,9 @@ from ugatit_tf.networks.model import build_model
 from ugatit_tf.phases import PHASES
 from ugatit_tf.training import checkpoints
 from ugatit_tf.training.step import Trainer
+from ugatit_tf.translation.generators import Generators
+from ugatit_tf.translation.streaming import Input
+from ugatit_tf.translation.translator import Translator
 
 STEP = 3  # of the checkpoint that `make_run` writes
 ODD_NAMES = (  # of folders and files, in which TensorFlow or a pattern sees something else
@@ -101,6 +104,30 @@ def killed_at_the_end(process):
         process.wait(60)
         if process.stdout:
             process.stdout.close()
+
+
+def with_networks(translator, change):
+    """The same translator, each of whose networks is what `change` makes of it."""
+    generators = translator.generators
+    networks = {name: change(network) for name, network in generators.networks.items()}
+    return Translator(
+        Generators(
+            networks,
+            generators.source,
+            discriminators=generators.discriminators,
+            size=generators.size,
+            xla=generators.xla,
+        ),
+        size=translator.size,
+        channels=translator.channels,
+        any_size=translator.any_size,
+        has_heatmap=translator.has_heatmap,
+    )
+
+
+def results_of(translator, arrays, **options):
+    """The `Result` of each array, as the networks give it."""
+    return list(translator.stream(arrays, Input, lambda _, result: result, **options))
 
 
 def bytes_below(folder) -> dict:

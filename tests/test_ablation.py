@@ -23,7 +23,7 @@ from ugatit_tf.options import ConfigError
 from ugatit_tf.phases import ablate
 from ugatit_tf.training import checkpoints, samples
 from ugatit_tf.training.step import Trainer
-from ugatit_tf.translation import load, translate
+from ugatit_tf.translation import loading, testing
 
 VARIANTS = {row.name: row.options for row in ablation.ROWS}
 VARIANTS["in_no_cam"] = {"decoder_norm": "in", **VARIANTS["no_cam"]}
@@ -79,10 +79,10 @@ def test_runs_and_generator_files_come_back(name, tmp_path):
     image = made.images(8, 12, 3)
     expected = networks.a2b(image[None]).image[0]
     for source in (config.run_folder, path):
-        model = load.load(source)
-        assert model.attention == config.generator_cam
+        model = loading.load(source)
+        assert model.has_heatmap == config.generator_cam
         np.testing.assert_allclose(model.translate(image), expected, **TOLERANCE["float32"])
-    assert load.load(config.run_folder).judges == config.discriminator_cam
+    assert loading.load(config.run_folder).has_discriminators == config.discriminator_cam
 
 
 def test_an_export_without_attention_has_no_heatmap(tmp_path):
@@ -91,8 +91,8 @@ def test_an_export_without_attention_has_no_heatmap(tmp_path):
     path = str(tmp_path / "a2b")
     with runs.unchecked_exports():
         export.export(model.a2b, config, path)
-    loaded = load.load(path)
-    assert not loaded.attention and loaded.any_size
+    loaded = loading.load(path)
+    assert not loaded.has_heatmap and loaded.any_size
     image = made.images(8, 8, 3)
     expected = model.a2b(image[None]).image[0]
     np.testing.assert_allclose(loaded.translate(image), expected, **TOLERANCE["float32"])
@@ -102,18 +102,18 @@ def test_attention_that_is_not_there_is_left_out_or_refused(tmp_path):
     config = runs.config_in(tmp_path, **NO_CAM)
     runs.write_dataset(config.dataset_folder)
     networks = runs.make_run(config)
-    report = translate.test(config)
+    report = testing.run_test(config)
     assert sorted(os.listdir(os.path.dirname(report))) == ["a2b", "b2a", "index.html"]
     with open(report, encoding="utf-8") as file:
-        assert "Attention" not in file.read()
+        assert "Heatmap" not in file.read()
 
     image = made.images(8, 8, 3)
     sheet, _ = samples.sheet(networks, [image], [image])
-    columns = [title for title in samples.COLUMNS if "heatmap" not in title]
+    columns = [title for title in samples.COLUMNS if "ttention" not in title]
     assert sheet.shape[1] < 128 * (len(columns) + 2)
 
-    with pytest.raises(ValueError, match="no attention to show"):
-        load.of_run(config).translate(image, heatmap=True)
+    with pytest.raises(ValueError, match="gives no heatmaps"):
+        loading.from_run(config).translate(image, heatmap=True)
     source = os.path.join(config.dataset_folder, "testA")
     for heatmap in ("none", "overlay"):
         options = {"input": source, "output": str(tmp_path / "out"), "report": True}
@@ -207,7 +207,7 @@ def test_the_table_has_the_paper_s_figures_beside_ours(config, trained):
     config_of = ablation.configs(config)
     row = ablation.ROWS[2]
     ablate.train(config_of[row], None)
-    found = {row: ablation.measured(config_of[row])}
+    found = {row: ablation.measure(config_of[row])}
     table = ablation.table(found)
     assert [cells[0] for cells in table.rows] == [row.title for row in ablation.ROWS]
     assert {len(cells) for cells in (table.header, *table.rows)} == {9}
@@ -223,11 +223,11 @@ def test_the_table_has_the_paper_s_figures_beside_ours(config, trained):
 def test_a_row_that_was_trained_anew_is_translated_anew(config, trained):
     run = next(iter(ablation.configs(config).values()))
     ablate.train(run, None)
-    _, folder = ablation.measured(run)
-    assert ablation.measured(run)[1] == folder
+    _, folder = ablation.measure(run)
+    assert ablation.measure(run)[1] == folder
     later = time.time() + 10
     os.utime(checkpoints.newest(run.run_folder), (later, later))
-    assert ablation.measured(run)[1] == f"{folder}_2"
+    assert ablation.measure(run)[1] == f"{folder}_2"
 
 
 def test_another_protocol_has_a_page_of_its_own(config, trained):
@@ -236,7 +236,7 @@ def test_another_protocol_has_a_page_of_its_own(config, trained):
     ablate.train(run, None)
     pages = []
     for resize in ("bilinear", "antialias", "bilinear"):
-        measured = ablation.measured(dataclasses.replace(run, inception_resize=resize))
+        measured = ablation.measure(dataclasses.replace(run, inception_resize=resize))
         pages.append(ablation.write(config, runs_of, {row: measured}))
     assert pages[0] == pages[2] != pages[1]
     assert os.path.dirname(pages[1]).endswith("tiny_ablation_2")

@@ -18,7 +18,7 @@ from tests.test_evaluate import Small
 from ugatit_tf.evaluation import evaluate
 from ugatit_tf.layers.weights import named_weights
 from ugatit_tf.networks.model import build_generator
-from ugatit_tf.translation import convert, devices, load, translate
+from ugatit_tf.translation import devices, image_files, loading, testing
 from ugatit_tf.translation.options import TranslateOptions
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -163,7 +163,7 @@ def test_a_twin_has_the_weights_and_not_the_variables(light):
     config = made.tiny_config(light=light)
     generator = build_generator(config, "b2a")
     weights = made.filled(generator)
-    twin = devices._twin(generator, config)
+    twin = devices.twin(generator, config)
     for name, array in weights.items():
         np.testing.assert_array_equal(named_weights(twin)[name].numpy(), array)
     made.filled(generator, seed=1)
@@ -177,16 +177,16 @@ def work(root, out):
     request = TranslateOptions(
         str(root / "in"), str(out / "translated"), heatmap="overlay", report=True
     )
-    outcome = convert.convert(load.of_run(config), request)
-    assert (outcome.translated, outcome.failed) == (9, [])
-    translate.test(config)
+    summary = image_files.translate_files(loading.from_run(config), request)
+    assert (summary.num_translated, summary.failures) == (9, [])
+    testing.run_test(config)
     evaluate.evaluate(config)
 
 
 def work_of_two(root):
     """`work` where both devices must work at the same time, and what was seen of them."""
     root, seen, twins = Path(root), {}, set()
-    on, twin = devices.Copies._on, devices._twin
+    on, twin = devices.Copies._use, devices.twin
 
     def watched(copies, place, function):
         told = seen.setdefault(copies, {"devices": [], "meet": threading.Barrier(2)})
@@ -205,7 +205,7 @@ def work_of_two(root):
         twins.update(weight.device for weight in named_weights(found).values())
         return found
 
-    devices.Copies._on, devices._twin, evaluate.Extractor = watched, built, Small
+    devices.Copies._use, devices.twin, evaluate.Extractor = watched, built, Small
     work(root, root / "two")
     told = {"used": [sorted(one["devices"]) for one in seen.values()], "twins": sorted(twins)}
     (root / "seen.json").write_text(json.dumps(told))

@@ -18,7 +18,7 @@ from ugatit_tf.evaluation import evaluate, fid, kid
 from ugatit_tf.evaluation.inception import features_of
 from ugatit_tf.images import image_file
 from ugatit_tf.training import checkpoints
-from ugatit_tf.translation import load, translate
+from ugatit_tf.translation import loading, testing
 
 
 class Small:
@@ -55,7 +55,7 @@ def paths_in(folder):
 
 def test_the_numbers_are_those_of_the_translated_test_images(config):
     found, path = evaluate.evaluate(config)
-    results = os.path.dirname(translate.test(config))
+    results = os.path.dirname(testing.run_test(config))
     for direction, source, target in (("a2b", "testA", "testB"), ("b2a", "testB", "testA")):
         fake = features(paths_in(os.path.join(results, direction)))
         real = {
@@ -127,7 +127,7 @@ def test_too_few_images_and_a_folder_without_directions_are_refused(config, tmp_
 def test_a_set_is_no_farther_from_itself_than_chance_and_farther_from_noise():
     draw = np.random.default_rng(0)
     real, fake = draw.normal(size=[60, 5]), draw.normal(size=[60, 5])
-    same, other = (evaluate.measures(f, real, real + 1) for f in (fake, 3 * fake + 2))
+    same, other = (evaluate.metrics_of(f, real, real + 1) for f in (fake, 3 * fake + 2))
     assert abs(same["kid_target"]["mean"]) < same["kid_target"]["spread"]
     assert other["kid_target"]["mean"] > 10 * same["kid_target"]["spread"]
     assert same["kid_source"]["mean"] > same["kid_target"]["mean"]
@@ -140,7 +140,7 @@ def test_the_command_prints_the_table_and_where_it_is_written(config, capsys):
     assert main.main(["--phase=evaluate", "--dataset=tiny", *places]) == 0
     out = capsys.readouterr().out
     assert "KID x 100" in out and "metrics.json" in out
-    assert load.of_run(config).source in out
+    assert loading.from_run(config).source in out
 
 
 def trained(config, **options):
@@ -191,10 +191,10 @@ def test_what_is_measured_is_the_average_and_training_goes_on_as_without(watched
     expected = tf.train.load_checkpoint(os.path.join(other, checkpoints.FILE))
     for name in expected.get_variable_to_shape_map():
         np.testing.assert_array_equal(state.get_tensor(name), expected.get_tensor(name), name)
-    model = load.of_run(watched.config)  # with the average
-    paths = evaluate._paths(watched.config, "testA")
+    model = loading.from_run(watched.config)  # with the average
+    paths = evaluate._image_paths(watched.config, "testA")
     fake = features_of(Small(None), evaluate.translations(model, paths, "a2b"))
-    real = features(evaluate._paths(watched.config, "testB"))
+    real = features(evaluate._image_paths(watched.config, "testB"))
     last = [line for line in lines_of(watched.config) if "eval/kid" in line][-1]
     assert last["eval/kid_a2b"] == pytest.approx(kid.kid(real, fake)[0], abs=1e-6)
 

@@ -126,7 +126,7 @@ def test_the_light_model_takes_any_size_in_multiples_of_4(light, height, width):
 @pytest.mark.parametrize(("height", "width"), [(61, 67), (9, 8), (1, 1), (2, 13)])
 def test_the_light_model_reflects_an_odd_size_as_the_program_does(light, height, width):
     images = levels(2, height, width, 3)
-    how = fit.fit(height, width, "keep")
+    how = fit.make_fit(height, width, "keep")
     x = np.stack([how.apply(image_array.to_float(image)) for image in images])
     out, found = light.generator(x), serve(light, images)
     expected = np.stack([how.undo(image) for image in out.image.numpy()])

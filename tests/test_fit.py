@@ -7,7 +7,7 @@ import tensorflow as tf
 from tests import made
 from tests.tolerances import TOLERANCE
 from ugatit_tf.data import pipeline
-from ugatit_tf.translation.fit import fit, scaled
+from ugatit_tf.translation.fit import make_fit, resize
 
 SIZES = [(1, 1), (2, 9), (7, 8), (8, 8), (33, 50), (40, 36)]
 
@@ -15,7 +15,7 @@ SIZES = [(1, 1), (2, 9), (7, 8), (8, 8), (33, 50), (40, 36)]
 @pytest.mark.parametrize("size", SIZES)
 def test_keep_gives_every_image_back_as_it_was(size):
     image = made.images(*size, 3)
-    how = fit(*size, "keep")
+    how = make_fit(*size, "keep")
     assert all(side % 4 == 0 and side >= 8 for side in how.shape)
     assert all(seen - own < max(4, 8 - own + 1) for seen, own in zip(how.shape, size))
     x = how.apply(image)
@@ -25,14 +25,14 @@ def test_keep_gives_every_image_back_as_it_was(size):
 
 def test_keep_reflects_below_and_on_the_right():
     row = np.float32([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]).reshape(1, 10, 1)
-    x = fit(1, 10, "keep").apply(row)
+    x = make_fit(1, 10, "keep").apply(row)
     np.testing.assert_array_equal(x[0, :, 0], [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 9, 8])
 
 
 @pytest.mark.parametrize("restore", [True, False])
 def test_stretch_is_the_official_resizing(restore):
     pixels = np.random.default_rng(0).integers(0, 256, [30, 50, 3], dtype=np.uint8)
-    how = fit(30, 50, "stretch", size=16, restore=restore)
+    how = make_fit(30, 50, "stretch", size=16, restore=restore)
     expected = pipeline.resized(tf.constant(pixels), 16)
     x = how.apply(pixels.astype(np.float32) / 127.5 - 1)
     np.testing.assert_allclose(x, expected, **TOLERANCE["float32"])
@@ -41,15 +41,19 @@ def test_stretch_is_the_official_resizing(restore):
 
 def test_crop_is_the_square_in_the_middle():
     image = made.images(20, 41, 1)
-    how = fit(20, 41, "crop", size=20)
+    how = make_fit(20, 41, "crop", size=20)
     np.testing.assert_array_equal(how.apply(image), image[:, 10:30])
-    assert fit(20, 41, "crop", size=8).undo(np.zeros([8, 8, 1], np.float32)).shape == (20, 20, 1)
-    assert fit(20, 41, "crop", size=8, restore=False).result == (8, 8)
+    assert make_fit(20, 41, "crop", size=8).undo(np.zeros([8, 8, 1], np.float32)).shape == (
+        20,
+        20,
+        1,
+    )
+    assert make_fit(20, 41, "crop", size=8, restore=False).result == (8, 8)
 
 
 @pytest.mark.parametrize("size", [(20, 40), (40, 21)])
 def test_pad_keeps_the_shape_and_reflects_to_a_square(size):
-    how = fit(*size, "pad", size=40)
+    how = make_fit(*size, "pad", size=40)
     image = made.images(*size, 1)
     x = how.apply(image)
     assert x.shape == (40, 40, 1)
@@ -70,30 +74,30 @@ def test_pad_keeps_the_shape_and_reflects_to_a_square(size):
     ],
 )
 def test_keep_scales_by_the_shorter_or_the_longer_side(options, inner):
-    how = fit(40, 80, "keep", **options)
+    how = make_fit(40, 80, "keep", **options)
     assert (how.inner, how.result) == (inner, (40, 80))
-    assert fit(40, 80, "keep", restore=False, **options).result == inner
+    assert make_fit(40, 80, "keep", restore=False, **options).result == inner
 
 
 @pytest.mark.parametrize(
     ("options", "scale"),
     [
-        ({"mode": "keep", "size": 10}, 0.25),
-        ({"mode": "keep"}, 1),
-        ({"mode": "pad", "size": 40}, 0.5),
-        ({"mode": "stretch", "size": 60}, 1.5),
+        ({"fit": "keep", "size": 10}, 0.25),
+        ({"fit": "keep"}, 1),
+        ({"fit": "pad", "size": 40}, 0.5),
+        ({"fit": "stretch", "size": 60}, 1.5),
     ],
 )
 def test_the_scale_is_that_of_what_the_networks_see(options, scale):
-    assert fit(40, 80, **options).scale == pytest.approx(scale)
+    assert make_fit(40, 80, **options).scale == pytest.approx(scale)
 
 
 def test_scaling_down_takes_the_mean_of_what_a_pixel_covers():
     board = np.indices([32, 32]).sum(0, keepdims=True)[0] % 2 * 2.0 - 1
-    small = scaled(np.float32(board)[..., None], (8, 8))
+    small = resize(np.float32(board)[..., None], (8, 8))
     assert np.abs(small[2:-2, 2:-2]).max() < 0.1
 
 
 def test_scaling_to_the_same_size_changes_nothing():
     image = made.images(5, 6, 3)
-    assert scaled(image, (5, 6)) is image
+    assert resize(image, (5, 6)) is image

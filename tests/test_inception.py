@@ -10,7 +10,7 @@ import tensorflow as tf
 from tests import runs
 from ugatit_tf.errors import Failure
 from ugatit_tf.evaluation import inception
-from ugatit_tf.evaluation.inception import Extractor, Protocol, features_of, kept
+from ugatit_tf.evaluation.inception import Extractor, Protocol, cached_features, features_of
 from ugatit_tf.images import image_file
 from ugatit_tf.translation import devices
 
@@ -100,24 +100,24 @@ def test_features_come_in_order_in_batches_of_one_size():
 def test_features_are_kept_for_these_images_and_this_protocol(tmp_path):
     paths = runs.write_images(tmp_path / "in", ["a.png", "b.png"])
     extractor, folder = Counting(), str(tmp_path / "cache")
-    first = kept(extractor, paths, folder)
+    first = cached_features(extractor, paths, folder)
     np.testing.assert_allclose(first[:, 0], [image_file.read(p).mean() for p in paths], rtol=1e-6)
-    assert np.array_equal(kept(extractor, paths, folder), first)
+    assert np.array_equal(cached_features(extractor, paths, folder), first)
     moved = [os.path.join(tmp_path, name) for name in ("x.png", "y.png")]
     for path, place in zip(paths, moved):
         os.link(path, place)
-    kept(extractor, moved, folder)  # names do not matter
+    cached_features(extractor, moved, folder)  # names do not matter
     assert len(extractor.seen) == 1
-    kept(extractor, paths[::-1], folder)
+    cached_features(extractor, paths[::-1], folder)
     extractor.key = "another"
-    kept(extractor, paths, folder)
+    cached_features(extractor, paths, folder)
     assert len(extractor.seen) == 3 and len(os.listdir(folder)) == 3
 
 
 def test_kept_features_that_are_damaged_are_made_again(tmp_path):
     paths = runs.write_images(tmp_path / "in", ["a.png", "b.png"])
     extractor, folder = Counting(), tmp_path / "cache"
-    first = kept(extractor, paths, str(folder))
+    first = cached_features(extractor, paths, str(folder))
     (name,) = os.listdir(folder)
     whole = (folder / name).read_bytes()
     rows = re.compile(rb"\(2, ([0-9]+)\), } {14}")
@@ -125,7 +125,7 @@ def test_kept_features_that_are_damaged_are_made_again(tmp_path):
     assert len(claims) == len(whole) and claims != whole
     for content in (b"", b"no array", whole[:500], claims):
         (folder / name).write_bytes(content)
-        np.testing.assert_array_equal(kept(extractor, paths, str(folder)), first)
+        np.testing.assert_array_equal(cached_features(extractor, paths, str(folder)), first)
     assert len(extractor.seen) == 5
     np.testing.assert_array_equal(np.load(folder / name), first)
 

@@ -262,12 +262,12 @@ def test_an_interrupt_ends_without_a_traceback(with_run, capsys, monkeypatch):
 
 
 def test_an_image_that_breaks_after_the_first_look_is_one_line(with_run, capsys, monkeypatch):
-    from ugatit_tf.translation import translate
+    from ugatit_tf.translation import testing
 
     def broken(*_, **__):
         raise UnreadableImage("testA/x.png", "the image is damaged")
 
-    monkeypatch.setattr(translate.pipeline, "load", broken)
+    monkeypatch.setattr(testing.pipeline, "load", broken)
     assert "testA/x.png: the image is damaged" in refusal([*RUN, "test"], 1, capsys)
 
 

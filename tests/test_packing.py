@@ -26,7 +26,7 @@ from ugatit_tf.options import ConfigError
 from ugatit_tf.phases import PHASES
 from ugatit_tf.phases.pack import PackOptions
 from ugatit_tf.training import checkpoints
-from ugatit_tf.translation import translate
+from ugatit_tf.translation import testing
 
 NAMES = ["b.png", "été 夏.png", "#a?b&c=d 100%.png", os.fsdecode(b"latin-1 \xe9.png"), 'q"\n.png']
 
@@ -399,7 +399,7 @@ def test_test_images_are_translated_and_measured_wherever_they_are(tmp_path, mon
     actual = []
     with eagerly():
         for one in (config, other):
-            folder = os.path.dirname(translate.test(one))
+            folder = os.path.dirname(testing.run_test(one))
             images = {n: c for n, c in runs.bytes_below(folder).items() if n.endswith(".png")}
             measured, _ = evaluate.evaluate(one)
             actual.append((images, {d: measured[d] for d in ("a2b", "b2a")}))

@@ -15,11 +15,10 @@ def test_what_is_the_same_in_every_tile_is_the_same_in_the_whole(size):
 
     def function(tile):
         seen.append(tile.shape[1:3])
-        return 2 * tile, tile[..., 0]
+        return {"image": 2 * tile, "heatmap": tile[:, ::4, ::4, 0]}
 
-    doubled, flat = tiles.in_tiles(function, image, 64)
-    np.testing.assert_allclose(doubled, 2 * image, **TOLERANCE["float32"])
-    np.testing.assert_allclose(flat, image[..., 0], **TOLERANCE["float32"])
+    results = tiles.in_tiles(function, image, 64)
+    np.testing.assert_allclose(results["image"], 2 * image, **TOLERANCE["float32"])
     assert len(set(seen)) == 1
     assert all(tile <= min(64, side) for tile, side in zip(seen[0], size))
 
@@ -28,10 +27,10 @@ def test_where_tiles_differ_they_go_over_into_each_other():
     levels = iter(range(100))
 
     def function(tile):
-        return (np.full_like(tile, next(levels)),)
+        return {"image": np.full_like(tile, next(levels))}
 
-    (result,) = tiles.in_tiles(function, np.zeros([64, 256, 1], np.float32), 64)
-    row = result[0, :, 0]
+    results = tiles.in_tiles(function, np.zeros([64, 256, 1], np.float32), 64)
+    row = results["image"][0, :, 0]
     assert row[0] == 0 and row[-1] == max(row) == 4
     assert np.all(np.diff(row) >= 0)
     assert np.diff(row).max() < 0.25  # over about the eight pixels that two have in common

@@ -12,7 +12,7 @@ from tests.test_video_file import drawn, length_of, sound_of, source
 from ugatit_tf.errors import Failure
 from ugatit_tf.images import video_file
 from ugatit_tf.images.errors import UnreadableImage
-from ugatit_tf.translation import devices, load, video
+from ugatit_tf.translation import devices, loading, video, video_paths
 from ugatit_tf.translation.options import TranslateOptions
 
 
@@ -25,7 +25,7 @@ def config(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def model(config):
-    return load.of_run(config)
+    return loading.from_run(config)
 
 
 @pytest.fixture(scope="module")
@@ -40,8 +40,8 @@ def frames_of(path):
 def translated(model, original, tmp_path, output="out.mp4", **options):
     size = options.pop("size", 0 if "fit" in options or "face" in options else "native")
     request = TranslateOptions(str(original), str(tmp_path / output), size=size, **options)
-    assert video.is_video(request)
-    return video.convert_video(model, request)
+    assert video_paths.is_video(request)
+    return video.translate_video(model, request)
 
 
 def test_a_video_of_fifty_frames_comes_back_with_its_length_rate_and_sound(
@@ -66,8 +66,8 @@ def test_every_frame_is_what_the_model_makes_of_it(model, original, tmp_path):
 
 def test_two_devices_make_the_video_of_one(model, config, original, tmp_path, monkeypatch):
     monkeypatch.setattr(devices, "names", lambda *_: ["CPU:0"] * 2)
-    both = load.of_run(config)
-    assert both.num_devices == 2
+    both = loading.from_run(config)
+    assert both.generators.copies.count == 2
     paths = [
         translated(one, original, tmp_path, name, smooth=0.3)[0]
         for one, name in ((model, "one.gif"), (both, "two.gif"))
@@ -102,7 +102,7 @@ def test_a_moving_gif_that_is_to_be_an_image_is_one(tmp_path):
     with video_file.writer(path, width=8, height=8, fps=10) as append:
         append(np.zeros([8, 8, 3], np.uint8))
         append(np.full([8, 8, 3], 255, np.uint8))
-    assert not video.is_video(TranslateOptions(str(path), str(tmp_path / "first.png")))
+    assert not video_paths.is_video(TranslateOptions(str(path), str(tmp_path / "first.png")))
 
 
 @pytest.mark.parametrize(("kind", "width"), [("side", 5 * 64), ("overlay", 64)])
@@ -118,7 +118,7 @@ def test_attention_is_beside_or_a_video_of_its_own(model, original, tmp_path, ki
 def test_a_grey_model_makes_a_grey_video(original, tmp_path):
     config = runs.config_in(tmp_path / "grey", img_ch=1)
     runs.make_run(config)
-    path, *_ = translated(load.of_run(config), original, tmp_path, fit="crop", size=16)
+    path, *_ = translated(loading.from_run(config), original, tmp_path, fit="crop", size=16)
     (first, *_) = frames_of(path)
     assert first.shape == (48, 48, 3)
     assert np.abs(np.diff(first.astype(int), axis=-1)).max() <= 6
@@ -191,32 +191,39 @@ def test_a_face_that_is_lost_for_a_moment_stays_where_it_was(
     monkeypatch.setattr(video.face, "find", lambda pixels: next(found))
     path, count, *_ = translated(model, original, tmp_path, face=True, smooth=0.2)
     assert count == video_file.open_video(path).num_frames == 50
-    assert video._steady((0, 0, 24), (20, 30, 24)) == (6, 9, 24)
-    assert video._steady((24, 0, 24), (23, 0, 25)) == (23, 0, 24)  # of an image of 48 x 64
-    assert video._steady((5, 6, 24), None) == (5, 6, 24)
-    assert video._steady(None, (1, 2, 3)) == (1, 2, 3)
+    assert video._next_region((0, 0, 24), (20, 30, 24)) == (6, 9, 24)
+    assert video._next_region((24, 0, 24), (23, 0, 25)) == (23, 0, 24)  # of an image of 48 x 64
+    assert video._next_region((5, 6, 24), None) == (5, 6, 24)
+    assert video._next_region(None, (1, 2, 3)) == (1, 2, 3)
 
 
-def test_an_error_in_the_middle_leaves_no_video(model, original, tmp_path, monkeypatch):
-    outputs, calls = model.outputs, []
+def test_an_error_in_the_middle_leaves_no_video(model, original, tmp_path):
+    calls = []
 
-    def failing(*args, **kwargs):
-        calls.append(1)
-        if len(calls) == 3:
-            raise RuntimeError("in the middle")
-        return outputs(*args, **kwargs)
+    def failing(network):
+        def run(x):
+            calls.append(1)
+            if len(calls) == 3:
+                raise RuntimeError("in the middle")
+            return network(x)
 
-    monkeypatch.setattr(model, "outputs", failing)
+        return run
+
     with pytest.raises(RuntimeError, match="in the middle"):
-        translated(model, original, tmp_path)
+        translated(runs.with_networks(model, failing), original, tmp_path)
     assert os.listdir(tmp_path) == []
 
 
-def test_a_generator_of_nan_makes_no_video(model, original, tmp_path, monkeypatch):
-    nothing = np.full([4, 8, 12, 3], np.nan, np.float32)
-    monkeypatch.setattr(model, "_translated", lambda x, _: (nothing[: len(x)], [None] * len(x)))
+def test_a_generator_of_nan_makes_no_video(model, original, tmp_path):
+    def blind(network):
+        def run(x):
+            out = network(x)
+            return out._replace(image=np.nan * out.image)
+
+        return run
+
     with pytest.raises(Failure, match="the generator a2b gives numbers that are not finite"):
-        translated(model, original, tmp_path, size=0)
+        translated(runs.with_networks(model, blind), original, tmp_path, size=0)
     assert os.listdir(tmp_path) == []
 
 

@@ -141,7 +141,7 @@ def test_what_holds_no_answers_is_refused(tmp_path, name, content):
 
 
 def test_without_a_file_it_is_said_what_was_expected(tmp_path):
-    with pytest.raises(Failure, match="nothing is there. Expected files that the page saved"):
+    with pytest.raises(Failure, match="no such file. Expected files that the page saved"):
         votes.read(str(tmp_path / "*.json"))
 
 

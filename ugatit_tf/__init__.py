@@ -14,7 +14,7 @@ _MODULES = {
     "Trainer": "ugatit_tf.training.step",
     "build_model": "ugatit_tf.networks.model",
     "layers": "ugatit_tf.layers",
-    "load": "ugatit_tf.translation.load",
+    "load": "ugatit_tf.translation.loading",
     "losses": "ugatit_tf.losses",
 }
 __all__ = sorted(_MODULES)

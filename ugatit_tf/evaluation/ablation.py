@@ -1,9 +1,11 @@
-"""`--phase ablate`: the rows of the paper's ablation on one dataset, beside the paper's figures.
+"""The rows of the paper's ablation on one dataset, compared with the paper's figures.
 
-Each row is a run of its own, `NAME_ablation_ROW`, with the same seed and the same options but for
-those that the row is about. What is there already is not made again, so that an interrupted
-ablation goes on where it stopped.
+Each row is a run of its own, `NAME_ablation_ROW`, with the same seed and the same options except
+those of the row. Rows that exist are not made again, so an interrupted ablation continues where it
+stopped.
 """
+
+from __future__ import annotations
 
 import contextlib
 import dataclasses
@@ -11,22 +13,24 @@ import glob
 import itertools
 import json
 import os
+from collections.abc import Iterator
 
 from ugatit_tf import atomic
-from ugatit_tf.config import CONFIG_FILE
+from ugatit_tf.config import CONFIG_FILE, KID, Config
 from ugatit_tf.config_file import read_options
 from ugatit_tf.data import folders
-from ugatit_tf.evaluation import evaluate
+from ugatit_tf.directions import DIRECTIONS
+from ugatit_tf.evaluation.evaluate import evaluate
 from ugatit_tf.images import comparison, image_file
 from ugatit_tf.jsonfile import JSONFileError, read_json
 from ugatit_tf.options import ConfigError
 from ugatit_tf.training import checkpoints, history
-from ugatit_tf.translation import sources, translate
+from ugatit_tf.translation import paths, testing
 
 PAPER_STEPS = 1_000_000
-MEASUREMENTS = 10  # of KID while a row trains, where --eval_freq does not say
-SHOWN = 4  # test images of each domain on the page
-OPEN = {  # options that may change from start to start: they do not change the weights
+MEASUREMENTS = 10  # of KID while a row trains, if --eval_freq is 0
+MOST_IMAGES = 4  # of each domain on the page
+MAY_CHANGE = {  # options that do not change the weights
     "print_freq", "save_freq", "summary_freq", "eval_freq", "best_by", "cache",
     "inception", "inception_weights", "inception_resize",
 }  # fmt: skip
@@ -34,12 +38,19 @@ OPEN = {  # options that may change from start to start: they do not change the 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Row:
-    """One row of the table."""
+    """One row of the table.
 
-    name: str  # of its run
+    Attributes:
+        name: the ending of its run's name.
+        title: as in the paper.
+        options: those that differ from the whole model.
+        paper: KID x 100 of selfie2anime and anime2selfie in the paper.
+    """
+
+    name: str
     title: str
-    options: dict  # that are not those of the whole model
-    paper: tuple  # KID x 100 of selfie2anime and anime2selfie in the paper
+    options: dict
+    paper: tuple
 
 
 WHOLE = {"decoder_norm": "adalin", "generator_cam": True, "discriminator_cam": True}
@@ -56,14 +67,14 @@ ROWS = (
 )
 
 
-def configs(config) -> dict:
+def configs(config: Config) -> dict[Row, Config]:
     """Row -> the Config of its run.
 
     Raises:
         ConfigError: a row was begun with other options; the message lists them.
     """
     frequency = config.eval_freq or max(1, config.total_steps // MEASUREMENTS)
-    found = {
+    results = {
         row: dataclasses.replace(
             config,
             run=f"{config.run_name}_ablation_{row.name}",
@@ -72,43 +83,47 @@ def configs(config) -> dict:
         )
         for row in ROWS
     }
-    for one in found.values():
-        _check_begun(one)
-    return found
+    for row_config in results.values():
+        _refuse_other_options(row_config)
+    return results
 
 
-def is_trained(config) -> bool:
+def is_trained(config: Config) -> bool:
+    """Whether the run of a row has all its steps."""
     return max(checkpoints.saved(config.run_folder), default=-1) >= config.total_steps
 
 
-def measured(config) -> tuple:
+def measure(config: Config) -> tuple[dict, str]:
     """Translates and measures the test images of a trained row.
 
     Returns:
-        (dict as `evaluate.evaluate` returns it, folder of the translations).
+        (metrics as `evaluate` returns them, folder of the translations).
     """
-    folder = _results(config) or os.path.dirname(translate.test(config))
-    found, _ = evaluate.evaluate(config, fake_dir=folder)
-    return found, folder
+    folder = _results_folder(config) or os.path.dirname(testing.run_test(config))
+    metrics, _ = evaluate(config, fake_dir=folder)
+    return metrics, folder
 
 
-def write(config, runs, found) -> str:
-    """Writes ablation.json and the page of the rows that are `found`; returns the page's path.
+def write(config: Config, runs: dict[Row, Config], measured: dict[Row, tuple]) -> str:
+    """Writes ablation.json and the page of the rows that were measured; returns the page's path.
 
     Args:
         config: that of `configs`.
         runs: what `configs` returned.
-        found: Row -> what `measured` returned.
+        measured: Row -> what `measure` returned.
     """
     about = {
         "dataset": config.dataset,
         "steps": config.total_steps,
         "seed": config.seed,
-        "features": next(iter(found.values()))[0]["about"]["features"],
+        "features": next(iter(measured.values()))[0]["about"]["features"],
     }
-    numbers = {row.name: {d: part[d] for d in evaluate.DOMAINS} for row, (part, _) in found.items()}
-    content = json.dumps({"about": about, "rows": numbers}, indent=2) + "\n"
-    folder = _place(os.path.join(config.result_dir, f"{config.run_name}_ablation"), about)
+    rows = {
+        row.name: {name: metrics[name] for name in DIRECTIONS}
+        for row, (metrics, _) in measured.items()
+    }
+    content = json.dumps({"about": about, "rows": rows}, indent=2) + "\n"
+    folder = _page_folder(os.path.join(config.result_dir, f"{config.run_name}_ablation"), about)
     with atomic.replacing(os.path.join(folder, "ablation.json")) as file:
         file.write(content.encode())
     path = os.path.join(folder, "index.html")
@@ -116,16 +131,16 @@ def write(config, runs, found) -> str:
         path,
         title=f"Ablation on {config.dataset}",
         facts={name.capitalize(): fact for name, fact in about.items()},
-        table=table(found),
-        charts=_charts({row: runs[row] for row in found}),
-        images=_images(config, {row: folder for row, (_, folder) in found.items()}),
-        notes=notes(config, found),
+        table=table(measured),
+        charts=_charts({row: runs[row] for row in measured}),
+        images=_images(config, {row: folder for row, (_, folder) in measured.items()}),
+        notes=notes(config, measured),
     )
     return path
 
 
-def table(found) -> comparison.Table:
-    """All numbers, KID times 100, in the paper's order."""
+def table(measured: dict[Row, tuple]) -> comparison.Table:
+    """All metrics, KID times 100, in the paper's order."""
     header = [
         *("", "paper's estimate, A to B", "paper's estimate, B to A"),
         *("in the paper, selfie2anime", "in the paper, anime2selfie"),
@@ -133,55 +148,55 @@ def table(found) -> comparison.Table:
     ]
     rows = []
     for row in ROWS:
-        cells = [row.title]
-        numbers = [found[row][0][d] for d in evaluate.DOMAINS] if row in found else []
-        cells += [_shown(n["paper"]["figure"], n["paper"]["error"]) for n in numbers] or ["", ""]
-        cells += [f"{figure:.2f}" for figure in row.paper]
-        cells += [_shown(*n["kid_target"].values()) for n in numbers] or ["", ""]
-        cells += [f"{n['fid']:.4g}" for n in numbers] or ["", ""]
-        rows.append(cells)
+        metrics = [measured[row][0][name] for name in DIRECTIONS] if row in measured else []
+        estimates = [_percent(m["paper"]["figure"], m["paper"]["error"]) for m in metrics]
+        kids = [_percent(*m["kid_target"].values()) for m in metrics]
+        fids = [f"{m['fid']:.4g}" for m in metrics]
+        paper = [f"{figure:.2f}" for figure in row.paper]
+        cells = (group or ["", ""] for group in (estimates, paper, kids, fids))
+        rows.append([row.title, *itertools.chain.from_iterable(cells)])
     return comparison.Table(header, rows)
 
 
-def notes(config, found) -> list:
-    """What must be known to read the table."""
-    told = [
+def notes(config: Config, measured: dict[Row, tuple]) -> list[str]:
+    """What one must know to read the table."""
+    sentences = [
         "KID is times 100; lower is better. The paper's estimate is nearly all the distance to "
         "the source, and +- its standard error over blocks; of KID to the target +- is the "
         "standard deviation over subsets."
     ]
     if config.total_steps < PAPER_STEPS / 10:
-        told.append(
+        sentences.append(
             f"A rehearsal: {config.total_steps:,} of the paper's {PAPER_STEPS:,} steps show that "
             f"every row trains, not which is better."
         )
-    if len(found) < len(ROWS):
-        told.append(f"{len(found)} of {len(ROWS)} rows are done.")
-    return told
+    if len(measured) < len(ROWS):
+        sentences.append(f"{len(measured)} of {len(ROWS)} rows are done.")
+    return sentences
 
 
-def text(table) -> str:
+def text(table: comparison.Table) -> str:
     """The table for a terminal, its header in two lines."""
     rows = [*zip(*(name.partition(", ")[::2] for name in table.header)), *table.rows]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    widths = [max(map(len, column)) for column in zip(*rows)]
     return "\n".join(
         "  ".join(
-            cell.ljust(width) if column == 0 else cell.rjust(width)
+            cell.rjust(width) if column else cell.ljust(width)
             for column, (cell, width) in enumerate(zip(row, widths))
         ).rstrip()
         for row in rows
     )
 
 
-def _check_begun(config):
+def _refuse_other_options(config):
+    """Raises ConfigError where the run was begun with other options than now."""
     path = os.path.join(config.run_folder, CONFIG_FILE)
     if not os.path.exists(path):
         return
-    recorded = read_options(path)
     differing = [
         f"--{name} is {value} there, {getattr(config, name)} now"
-        for name, value in recorded.items()
-        if name not in OPEN and getattr(config, name) != value
+        for name, value in read_options(path).items()
+        if name not in MAY_CHANGE and getattr(config, name) != value
     ]
     if differing:
         raise ConfigError(
@@ -190,58 +205,55 @@ def _check_begun(config):
         )
 
 
-def _results(config):
+def _results_folder(config):
     """The folder with all translations of the newest checkpoint; None if there is none."""
     checkpoint = checkpoints.newest(config.run_folder)
-    place = os.path.join(config.result_dir, config.run_name, os.path.basename(checkpoint))
-    pages = glob.glob(os.path.join(f"{glob.escape(place)}*", "index.html"))
+    path = os.path.join(config.result_dir, config.run_name, os.path.basename(checkpoint))
+    pages = glob.glob(os.path.join(f"{glob.escape(path)}*", "index.html"))
     pages = [page for page in pages if os.path.getmtime(page) >= os.path.getmtime(checkpoint)]
     return os.path.dirname(max(pages, key=os.path.getmtime)) if pages else None
 
 
-def _place(path, about):
-    """The folder of what is told of `about`: the next number where another is told there."""
-    for folder in sources.numbered(path):
-        told = os.path.join(folder, "ablation.json")
-        if not os.path.exists(told):
+def _page_folder(path, about):
+    """`path`, or with a number where a page about something else exists."""
+    for folder in paths.numbered(path):
+        file = os.path.join(folder, "ablation.json")
+        if not os.path.exists(file):
             return folder
         with contextlib.suppress(JSONFileError):
-            if read_json(told).get("about") == about:
+            if read_json(file).get("about") == about:
                 return folder
     return path
 
 
-def _charts(runs):
+def _charts(runs) -> dict:
     titles = {
-        "eval/kid": "KID to the target while training, mean of both directions",
+        KID: "KID to the target while training, mean of both directions",
         "a2b/cycle": "Cycle loss, A to B to A",
         "b2a/cycle": "Cycle loss, B to A to B",
         "Discriminator_loss": "Loss of the discriminators",
     }
-    lines = {row.title: history.read(run.run_folder) for row, run in runs.items()}
+    histories = {row.title: history.read(config.run_folder) for row, config in runs.items()}
     return {
         title: {
-            name: [(line["step"], line[tag]) for line in told if tag in line]
-            for name, told in lines.items()
+            name: [(line["step"], line[tag]) for line in lines if tag in line]
+            for name, lines in histories.items()
         }
         for tag, title in titles.items()
     }
 
 
-def _images(config, translated):
+def _images(config, translated) -> Iterator[comparison.Images]:
     """The first test images through all rows."""
-    for direction, (part, title) in translate.DIRECTIONS.items():
-        paths = folders.images_in(os.path.join(config.dataset_folder, part))
-        names = translate.output_names(paths)
-        rows = [
-            [
-                image_file.read(path),
-                *(image_file.read(os.path.join(f, direction, name)) for f in translated.values()),
-            ]
-            for path, name in itertools.islice(zip(paths, names), SHOWN)
-        ]
-        yield comparison.Images(title, ["Input", *(row.title for row in translated)], rows)
+    for name, direction in DIRECTIONS.items():
+        sources = folders.images_in(os.path.join(config.dataset_folder, direction.source_folder))
+        rows = []
+        for path, result in zip(sources[:MOST_IMAGES], testing.output_names(sources)):
+            results = (os.path.join(folder, name, result) for folder in translated.values())
+            rows.append([image_file.read(path), *map(image_file.read, results)])
+        header = ["Input", *(row.title for row in translated)]
+        yield comparison.Images(direction.title, header, rows)
 
 
-def _shown(mean, spread):
+def _percent(mean, spread):
     return f"{100 * mean:.4g}" + ("" if spread is None else f" +- {100 * spread:.2g}")

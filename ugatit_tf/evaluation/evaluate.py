@@ -1,131 +1,149 @@
-"""`--phase evaluate`: how far translations are from the target domain, and from their source."""
+"""KID and FID of a run or of any translated images, and KID while a run trains."""
+
+from __future__ import annotations
 
 import contextlib
 import json
 import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 
-from ugatit_tf import atomic, threads
-from ugatit_tf.config import KID, VERSION
+from ugatit_tf import atomic
+from ugatit_tf.config import KID, VERSION, Config
 from ugatit_tf.data import folders, presence, storage
+from ugatit_tf.directions import DIRECTIONS
 from ugatit_tf.errors import Failure, counted
 from ugatit_tf.evaluation import fid, kid
-from ugatit_tf.evaluation.fakes import DOMAINS, fakes_in
-from ugatit_tf.evaluation.inception import Extractor, Protocol, features_of, kept
+from ugatit_tf.evaluation.fakes import fake_folders
+from ugatit_tf.evaluation.inception import Extractor, Protocol, cached_features, features_of
 from ugatit_tf.images import image_array, image_file
+from ugatit_tf.networks.model import UGATIT
 from ugatit_tf.progress import track
-from ugatit_tf.translation import devices, load, sources
-from ugatit_tf.translation.model import BATCH
+from ugatit_tf.translation import devices, loading, paths
+from ugatit_tf.translation.streaming import Input
+from ugatit_tf.translation.translator import Translator
 
-CACHE = ".cache"  # beside the dataset's folders
-WATCHED = 200
-SMALLEST = 4  # images: two subsets of half of them
+CACHE = ".cache"  # the folder of features, beside the folders of the dataset
+MOST_VALIDATED = 200  # test images of each domain while a run trains
+
+FEWEST = 4  # images: two subsets of half of them
 
 
-def protocol_of(config) -> Protocol:
+def protocol_of(config: Config) -> Protocol:
+    """How features are computed, as the options say."""
     return Protocol(config.inception, config.inception_weights, config.inception_resize)
 
 
-def evaluate(config, *, fake_dir="", which="latest", seed=0) -> tuple:
+def evaluate(
+    config: Config, *, fake_dir: str = "", which: str = "latest", seed: int = 0
+) -> tuple[dict, str]:
     """Measures both directions of a run, or the images of another program.
 
     Args:
-        fake_dir: folder with `a2b` and `b2a`, or one of them, of translated test images; empty
-            translates the test images with the checkpoint that `which` names.
+        fake_dir: folder with `a2b` and `b2a`, or one of them, of translated test images. Empty:
+            the test images are translated with a checkpoint of the run.
+        which: the "latest" checkpoint, or the "best".
+        seed: int. Of the random subsets of KID.
 
     Returns:
-        (dict as written, path of the metrics.json).
+        (metrics as they are written, path of the metrics.json).
 
     Raises:
         Failure: images, weights or a checkpoint are missing.
     """
-    real = {part: _paths(config, part) for part in folders.TEST}
-    fakes = fakes_in(fake_dir) if fake_dir else dict.fromkeys(DOMAINS)
+    real_paths = {folder: _image_paths(config, folder) for folder in folders.TEST}
+    fakes = fake_folders(fake_dir) if fake_dir else dict.fromkeys(DIRECTIONS)
     protocol = protocol_of(config)
     names = devices.names(config.strategy)
     extractor = devices.Copies(Extractor(protocol), lambda: Extractor(protocol), names)
-    cache = _cache(config)
-    features = {part: kept(extractor, paths, cache, _bar(part)) for part, paths in real.items()}
-    found = {
+    features = _real_features(config, extractor, real_paths)
+    translator = None if fake_dir else loading.from_run(config, which)
+    metrics = {
         "about": {
             "program": f"ugatit_tf {VERSION}",
-            "pictures": fake_dir,
+            "pictures": fake_dir or translator.source,
             "features": protocol.words(),
             "subsets": kid.SUBSETS,
             "seed": seed,
         }
     }
-    model = None if fake_dir else load.of_run(config, which)
-    if model:
-        found["about"]["pictures"] = model.source
-    for direction, folder in fakes.items():
-        source, target = DOMAINS[direction]
+    for name, folder in fakes.items():
+        direction = DIRECTIONS[name]
         if folder:
-            fake = kept(extractor, folders.images_in(folder), os.path.join(folder, CACHE))
+            cache = os.path.join(folder, CACHE)
+            fake = cached_features(extractor, folders.images_in(folder), cache)
         else:
-            fake = features_of(extractor, translations(model, real[source], direction))
-        found[direction] = measures(fake, features[target], features[source], seed=seed)
-    return found, _write(found, _place(config, fake_dir, model))
+            images = translations(translator, real_paths[direction.source_folder], name)
+            fake = features_of(extractor, images)
+        target, source = features[direction.target_folder], features[direction.source_folder]
+        metrics[name] = metrics_of(fake, target, source, seed=seed)
+    return metrics, _write(metrics, _metrics_path(config, fake_dir, translator))
 
 
-class Watching:
-    """KID while a run trains, on the first `WATCHED` test images of each domain.
-
-    Called with a `UGATIT`, it returns tag -> number: of each direction, and their mean `KID`.
+class ValidationKID:
+    """KID while a run trains, on the first `MOST_VALIDATED` test images of each domain.
 
     Args:
-        parts: dict name -> `folders.Split` of the dataset, where it was examined already.
+        config: Config of the run.
+        parts: dict name -> `folders.Split` of the dataset, if it was examined already.
+
+    Raises:
+        Failure: there are no test images, too few, or no weights of Inception.
     """
 
-    def __init__(self, config, parts=None):
+    def __init__(self, config: Config, parts: dict | None = None) -> None:
         self.config = config
         self.extractor = Extractor(protocol_of(config))
         self.paths = {}
         for name in folders.TEST:
-            known = parts[name].paths if parts and parts[name].images else None
-            self.paths[name] = (known or _paths(config, name))[:WATCHED]
-        cache = _cache(config)
-        self.features = {
-            part: kept(self.extractor, paths, cache, _bar(part))
-            for part, paths in self.paths.items()
-        }
-        for part, features in self.features.items():
-            if len(features) < SMALLEST:
-                raise Failure(f"--eval_freq needs at least {SMALLEST} images in {part}.")
-        self.model = None
+            examined = parts[name].paths if parts and parts[name].images else None
+            self.paths[name] = (examined or _image_paths(config, name))[:MOST_VALIDATED]
+        self.features = _real_features(config, self.extractor, self.paths)
+        for name, features in self.features.items():
+            if len(features) < FEWEST:
+                raise Failure(f"--eval_freq needs at least {FEWEST} images in {name}.")
+        self.translator = None
 
-    def __call__(self, networks) -> dict:
-        if self.model is None:  # traced once
-            self.model = load.of_networks(networks, self.config)
-        found = {}
-        for direction, (source, target) in DOMAINS.items():
-            images = translations(self.model, self.paths[source], direction, quiet=True)
+    def __call__(self, networks: UGATIT) -> dict[str, float]:
+        """Returns tag -> KID of each direction, and under `KID` their mean."""
+        if self.translator is None:  # traced once
+            self.translator = loading.from_networks(networks, self.config)
+        values = {}
+        for name, direction in DIRECTIONS.items():
+            sources = self.paths[direction.source_folder]
+            images = translations(self.translator, sources, name, quiet=True)
             fake = features_of(self.extractor, images)
-            found[f"eval/kid_{direction}"], _ = kid.kid(self.features[target], fake)
-        return {**found, KID: sum(found.values()) / len(found)}
+            target = self.features[direction.target_folder]
+            values[f"{KID}_{name}"], _ = kid.kid(target, fake)
+        return {**values, KID: sum(values.values()) / len(values)}
 
 
-def measures(fake, target, source, *, seed=0) -> dict:
-    """All numbers of one direction, from features [n, d].
+def metrics_of(
+    fake: np.ndarray, target: np.ndarray, source: np.ndarray, *, seed: int = 0
+) -> dict[str, object]:
+    """All metrics of one direction.
+
+    Args:
+        fake, target, source: features [n, d] of translations and of both domains.
 
     Raises:
         Failure: there are too few.
     """
     sets = {"fake": fake, "target": target, "source": source}
     for name, features in sets.items():
-        if len(features) < SMALLEST:
+        if len(features) < FEWEST:
             images = counted(len(features), f"{name} image")
-            raise Failure(f"{images}; at least {SMALLEST} are needed.")
+            raise Failure(f"{images}; at least {FEWEST} are needed.")
     to_target, to_source = kid.block_kid(target, fake), kid.block_kid(source, fake)
     return {
         "pictures": {name: len(features) for name, features in sets.items()},
         "subset_size": kid.subset_size(target, fake),
-        "kid_target": _pair(kid.kid(target, fake, seed=seed)),
-        "kid_source": _pair(kid.kid(source, fake, seed=seed)),
+        "kid_target": _mean_and_spread(kid.kid(target, fake, seed=seed)),
+        "kid_source": _mean_and_spread(kid.kid(source, fake, seed=seed)),
         "paper": {
-            "block_kid_target": _pair(to_target),
-            "block_kid_source": _pair(to_source),
+            "block_kid_target": _mean_and_spread(to_target),
+            "block_kid_source": _mean_and_spread(to_source),
             "figure": kid.paper_figure(to_target[0], to_source[0]),
             "error": _number(kid.paper_figure(to_target[1], to_source[1])),
         },
@@ -133,101 +151,105 @@ def measures(fake, target, source, *, seed=0) -> dict:
     }
 
 
-def translations(model, paths, direction, *, quiet=False):
-    """Yields the translations of images as the test phase writes them, uint8."""
+def translations(
+    translator: Translator, paths: Sequence, direction: str, *, quiet: bool = False
+) -> Iterator[np.ndarray]:
+    """Yields the translations of images at the training size, uint8.
 
-    def read(path):
-        pixels = image_file.read(path, channels=model.channels)
-        how = model.fit_of(pixels.shape, "stretch", restore=False)
-        return how.apply(image_array.to_float(pixels))
+    Args:
+        quiet: bool. Whether no progress is shown.
+    """
 
-    def translate(batch):
-        return model.outputs(np.stack(batch), direction, tile_pixels=model.size**2)
+    def load(path):
+        pixels = image_file.read(path, channels=translator.channels)
+        fit = translator.fit_of(pixels.shape, "stretch", restore=False)
+        return Input(image_array.to_float(pixels), fit)
 
-    def finish(output):
-        return image_array.to_uint8(output[0])
-
-    options = {"size": BATCH, "limit": 2 * BATCH, "devices": model.num_devices}
-    images = threads.staged(paths, read, translate, finish, **options)
+    images = translator.stream(
+        paths, load, lambda _, result: image_array.to_uint8(result.image), direction=direction
+    )
     with contextlib.closing(images):
-        shown = {"label": f"translate {direction}", "unit": "image", "quiet": quiet}
-        yield from track(images, len(paths), **shown)
+        options = {"label": f"translate {direction}", "unit": "image", "quiet": quiet}
+        yield from track(images, len(paths), **options)
 
 
-def table(found) -> str:
-    """The numbers for people, KID times 100 as in the paper."""
+def table(metrics: dict) -> str:
+    """The metrics for people, KID times 100 as in the paper."""
     lines = [
-        f"Features: {found['about']['features']}",
-        f"Images: {found['about']['pictures']}",
+        f"Features: {metrics['about']['features']}",
+        f"Images: {metrics['about']['pictures']}",
         "KID x 100: mean +- standard deviation over subsets; paper: its own estimate, see docs",
         f"{'':5} {'KID to target':>16} {'KID to source':>16} {'paper':>8} {'FID':>8}  images",
     ]
-    for direction in DOMAINS:
-        if direction not in found:
-            continue
-        row = found[direction]
+    directions = [name for name in DIRECTIONS if name in metrics]
+    for direction in directions:
+        row = metrics[direction]
         pairs = (row[name] for name in ("kid_target", "kid_source"))
-        shown = (f"{100 * p['mean']:.4g} +- {100 * p['spread']:.2g}" for p in pairs)
+        texts = (f"{100 * p['mean']:.4g} +- {100 * p['spread']:.2g}" for p in pairs)
         counts = " / ".join(str(count) for count in row["pictures"].values())
         lines.append(
-            f"{direction:5} {' '.join(f'{text:>16}' for text in shown)} "
+            f"{direction:5} {' '.join(f'{text:>16}' for text in texts)} "
             f"{100 * row['paper']['figure']:8.4g} {row['fid']:8.4g}  {counts}, subsets of "
             f"{row['subset_size']}"
         )
-    fewest = min(min(found[d]["pictures"].values()) for d in DOMAINS if d in found)
+    fewest = min(count for name in directions for count in metrics[name]["pictures"].values())
     if fewest < fid.ENOUGH:
         lines.append(
             f"FID of {fewest} images is too high by an amount that depends on their number: "
-            f"compare only with as many."
+            f"compare only with FID of as many images."
         )
     return "\n".join(lines)
 
 
-def _cache(config):
-    """Where features are kept: beside the images, or beside the results if those are remote."""
-    remote = storage.is_remote(config.dataset_folder)
-    return os.path.join(config.result_dir if remote else config.dataset_folder, CACHE)
+def _real_features(config, extractor, real_paths) -> dict:
+    """Name of a folder -> features of its images, cached beside the images.
+
+    Where the images are remote, features are cached beside the results.
+    """
+    is_remote = storage.is_remote(config.dataset_folder)
+    cache = os.path.join(config.result_dir if is_remote else config.dataset_folder, CACHE)
+    return {
+        name: cached_features(extractor, paths, cache, _progress(name))
+        for name, paths in real_paths.items()
+    }
 
 
-def _paths(config, part):
-    folder = os.path.join(config.dataset_folder, part)
+def _progress(name) -> Callable[[Sequence], Iterable]:
+    return lambda items: track(items, len(items), label=f"features of {name}", unit="image")
+
+
+def _image_paths(config, name):
+    folder = os.path.join(config.dataset_folder, name)
     if not storage.is_folder(folder):
-        raise Failure(presence.no_images(folder, presence.FOR_MEASURING))
+        raise Failure(presence.FOR_MEASURING(folder))
     return folders.images_in(folder)
 
 
-def _place(config, fake_dir, model):
+def _metrics_path(config, fake_dir, translator):
     if fake_dir:
         return os.path.join(fake_dir, "metrics.json")
-    step = os.path.basename(model.source)
+    step = os.path.basename(translator.source)
     return os.path.join(config.result_dir, config.run_name, f"{step}_metrics.json")
 
 
-def _write(found, path):
-    """Writes the numbers; those of another protocol that are there stay."""
-    content = (json.dumps(found, indent=2) + "\n").encode()
-    for one in sources.numbered(path):
-        if not os.path.lexists(one):
-            with atomic.replacing(one) as file:
+def _write(metrics, path):
+    """Writes the metrics; a file with other metrics stays, and this one gets a number."""
+    content = (json.dumps(metrics, indent=2) + "\n").encode()
+    for candidate in paths.numbered(path):
+        if not os.path.lexists(candidate):
+            with atomic.replacing(candidate) as file:
                 file.write(content)
-            return one
-        with open(one, "rb") as file:
+            return candidate
+        with open(candidate, "rb") as file:
             if file.read() == content:
-                return one
+                return candidate
     return path
 
 
-def _pair(values):
+def _mean_and_spread(values):
     mean, spread = values
     return {"mean": mean, "spread": _number(spread)}
 
 
 def _number(value):
     return None if np.isnan(value) else value  # JSON has no NaN
-
-
-def _bar(name):
-    def shown(items):
-        return track(items, len(items), label=f"features of {name}", unit="image")
-
-    return shown

@@ -1,19 +1,20 @@
-"""Where translated images are that are to be measured."""
+"""The folders of translated images that are measured."""
+
+from __future__ import annotations
 
 import os
 
+from ugatit_tf.directions import DIRECTIONS
 from ugatit_tf.errors import Failure
 
-DOMAINS = {"a2b": ("testA", "testB"), "b2a": ("testB", "testA")}  # source and target
 
-
-def fakes_in(fake_dir) -> dict:
-    """direction -> folder, of those in `fake_dir`.
+def fake_folders(fake_dir: str) -> dict[str, str]:
+    """direction -> the folder of that name in `fake_dir`; one of them may be missing.
 
     Raises:
-        Failure: there is none.
+        Failure: both are missing.
     """
-    folders = {name: os.path.join(fake_dir, name) for name in DOMAINS}
+    folders = {name: os.path.join(fake_dir, name) for name in DIRECTIONS}
     folders = {name: folder for name, folder in folders.items() if os.path.isdir(folder)}
     if not folders:
         raise Failure(

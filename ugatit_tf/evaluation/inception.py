@@ -1,12 +1,17 @@
-"""Images to the 2048 features of an Inception network, and features that are kept.
+"""Images to the 2048 features of an Inception network, computed once and cached.
 
-Numbers of different networks, weights or resize filters cannot be compared: `Protocol` names all.
+Metrics of different networks, weights or resize filters cannot be compared: see `Protocol`.
 """
 
+from __future__ import annotations
+
+import contextlib
 import dataclasses
 import hashlib
 import math
 import os
+from collections.abc import Iterable, Sequence
+from typing import Callable
 
 import numpy as np
 import tensorflow as tf
@@ -21,8 +26,8 @@ from ugatit_tf.translation import devices
 SIZE, NUM_FEATURES = 299, 2048
 BATCH = 16
 KERAS_FILE = "inception_v3_weights_tf_dim_ordering_tf_kernels_notop.h5"
-KERAS_PLACE = "https://storage.googleapis.com/tensorflow/keras-applications/inception_v3/"
-INPUTS = ("Mul:0", "FID_Inception_Net/Mul:0")  # names in the frozen graphs that are about
+KERAS_URL = "https://storage.googleapis.com/tensorflow/keras-applications/inception_v3/"
+INPUTS = ("Mul:0", "FID_Inception_Net/Mul:0")  # names in the frozen graphs in circulation
 OUTPUTS = ("pool_3:0", "FID_Inception_Net/pool_3:0")
 
 
@@ -33,9 +38,9 @@ class Protocol:
     Attributes:
         network: "keras": InceptionV3 of Keras Applications, ImageNet weights. "graph": the frozen
             graph of 2015, which the papers used. "random": InceptionV3 with seeded random weights,
-            to rehearse; its numbers mean nothing.
-        weights: path of the weights: for keras an .h5, empty downloads it; for graph a .pb.
-        resize: "bilinear": as TensorFlow 1 resized, without antialiasing. "antialias".
+            for rehearsals; its metrics mean nothing.
+        weights: path of the weights: an .h5 for keras, where empty downloads it; a .pb for graph.
+        resize: "bilinear": as TensorFlow 1 resized, without antialiasing. "antialias": with it.
     """
 
     network: str = "keras"
@@ -43,6 +48,7 @@ class Protocol:
     resize: str = "bilinear"
 
     def words(self) -> str:
+        """What metrics.json and the tables say of the features."""
         network = {
             "keras": "InceptionV3 of Keras Applications, ImageNet weights",
             "graph": "Inception graph of 2015, pool_3",
@@ -56,10 +62,10 @@ class Extractor:
     """The network of a `Protocol`.
 
     Raises:
-        Failure: its weights are not there; the message says which file to put where.
+        Failure: its weights are missing; the message says which file to put where.
     """
 
-    def __init__(self, protocol):
+    def __init__(self, protocol: Protocol) -> None:
         self.protocol = protocol
         self.network = {"keras": _keras, "graph": _graph, "random": _random}[protocol.network](
             protocol.weights
@@ -72,17 +78,17 @@ class Extractor:
     @property
     def key(self) -> str:
         """What features depend on besides the images."""
-        told = [
+        words = [
             self.protocol.network,
             self.protocol.resize,
             tf.__version__,
             str(image_file.DECODING),
         ]
         if self.protocol.weights:
-            told.append(_digest(self.protocol.weights))
-        return "/".join(told)
+            words.append(_digest(self.protocol.weights))
+        return "/".join(words)
 
-    def __call__(self, images) -> np.ndarray:
+    def __call__(self, images: np.ndarray) -> np.ndarray:
         """uint8 [batch, height, width, 3] or [..., 1] to float32 [batch, 2048]."""
         images = np.asarray(images)
         if images.shape[-1] == 1:
@@ -90,49 +96,52 @@ class Extractor:
         return self._run(tf.constant(images)).numpy().reshape(len(images), -1)
 
 
-def features_of(extractor, images) -> np.ndarray:
-    """Features of an iterable of uint8 [height, width, channels], of any sizes, in its order.
+def features_of(extractor: Extractor | devices.Copies, images: Iterable[np.ndarray]) -> np.ndarray:
+    """Features [images, 2048] of uint8 images [height, width, channels] of any sizes, in order.
 
     Args:
-        extractor: `Extractor`, or `Copies` of it.
+        extractor: `Extractor`, or `Copies` of it on several devices.
     """
     copies = devices.copies_of(extractor)
 
-    def work(batch):
-        return copies.use(lambda one: one(np.stack(batch)))
+    def extract(batch):
+        return copies.use(lambda extractor: extractor(np.stack(batch)))
 
     batches = threads.batches(images, BATCH, lambda image: image.shape)
     with threads.threads(copies.count) as pool:
-        return np.concatenate(list(threads.ahead(pool, work, batches, copies.count + 1)))
+        return np.concatenate(list(threads.ahead(pool, extract, batches, copies.count + 1)))
 
 
-def kept(extractor, paths, folder, progress=lambda items: items) -> np.ndarray:
-    """Features of the images at `paths`, computed once for these contents and kept in `folder`.
+def cached_features(
+    extractor: Extractor | devices.Copies,
+    paths: Sequence,
+    folder: str,
+    progress: Callable[[Sequence], Iterable] = lambda paths: paths,
+) -> np.ndarray:
+    """Features of the images at `paths`, computed once for these contents and cached in `folder`.
 
     Args:
-        progress: function that passes on what it iterates over.
+        extractor: as for `features_of`.
+        progress: function that passes on `paths`, and shows how far this is.
     """
     copies = devices.copies_of(extractor)
-    about = "\n".join([copies.first.key, *map(_digest, paths)])
-    name = f"features_{hashlib.sha256(about.encode()).hexdigest()[:32]}.npy"
+    key = "\n".join([copies.first.key, *map(_digest, paths)])
+    name = f"features_{hashlib.sha256(key.encode()).hexdigest()[:32]}.npy"
     path = os.path.join(folder, name)
     try:
-        # A map makes no room for what a header says and the file does not have.
-        found = np.load(path, mmap_mode="r", allow_pickle=False)
-        if found.shape == (len(paths), NUM_FEATURES) and np.isfinite(found).all():
-            return np.array(found)
+        # Mapped: a damaged header can claim more than the file holds, and nothing is allocated.
+        features = np.load(path, mmap_mode="r", allow_pickle=False)
+        if features.shape == (len(paths), NUM_FEATURES) and np.isfinite(features).all():
+            return np.array(features)
     except (OSError, ValueError, EOFError):
-        pass  # not there, or damaged: computed again
+        pass  # missing or damaged: computed again
     count = threads.workers(copies.count)
     with threads.threads(count) as pool:
         images = threads.ahead(pool, image_file.read, progress(paths), count + 1)
-        found = features_of(copies, images)
-    try:
-        with atomic.replacing(path) as file:
-            np.save(file, found)
-    except OSError:
-        pass  # no room or no right to write there: it costs only time
-    return found
+        features = features_of(copies, images)
+    with contextlib.suppress(OSError), atomic.replacing(path) as file:  # full, or no right to write
+        np.save(file, features)
+    return features
 
 
 def _resized(images, kind):
@@ -152,7 +161,7 @@ def _keras(weights):
             raise Failure(f"{weights} is not the weights of InceptionV3 ({reason}).") from None
         raise Failure(
             f"The weights of InceptionV3 could not be downloaded ({reason}). Put {KERAS_FILE}, "
-            f"which is at {KERAS_PLACE}, anywhere, and give its path: --inception_weights FILE."
+            f"which is at {KERAS_URL}, anywhere, and give its path: --inception_weights FILE."
         ) from None
 
 
@@ -160,7 +169,7 @@ def _random(weights):
     del weights
     network = _inception(None)
     for index, weight in enumerate(network.weights):
-        if len(weight.shape) == 4:  # a kernel; of this deviation it keeps the size of signals
+        if len(weight.shape) == 4:  # a kernel; this deviation keeps the size of signals
             deviation = math.sqrt(2 / math.prod(weight.shape[:3]))
             draw = tf.random.stateless_normal(weight.shape, [0, index], 0.0, deviation)
             weight.assign(draw)
@@ -184,8 +193,8 @@ def _graph(weights):
         with open(weights, "rb") as file:
             graph = tf.compat.v1.GraphDef.FromString(file.read())
         names = {f"{node.name}:0" for node in graph.node}
-        given = next(name for name in INPUTS if name in names)
-        asked = next(name for name in OUTPUTS if name in names)
+        input_name = next(name for name in INPUTS if name in names)
+        output_name = next(name for name in OUTPUTS if name in names)
     except (OSError, ValueError, StopIteration, tf.errors.OpError) as error:
         reason = str(error) or f"no {INPUTS[0]} and {OUTPUTS[0]} in it"
         raise Failure(f"{weights} is not a frozen Inception graph ({reason}).") from None
@@ -193,10 +202,10 @@ def _graph(weights):
         raise Failure(f"{weights} is not a frozen graph ({error}).") from None
 
     def network(images):
-        (found,) = tf.graph_util.import_graph_def(
-            graph, input_map={given: images}, return_elements=[asked]
+        (features,) = tf.graph_util.import_graph_def(
+            graph, input_map={input_name: images}, return_elements=[output_name]
         )
-        return found
+        return features
 
     return network
 

@@ -4,15 +4,17 @@ Bińkowski et al., "Demystifying MMD GANs", ICLR 2018, arXiv:1801.01401: the squ
 discrepancy of features with the kernel k(x, y) = (x . y / d + 1)^3, without bias.
 """
 
+from __future__ import annotations
+
 import numpy as np
 
 SUBSETS, SUBSET_SIZE = 100, 1000
-ROWS = 1024  # of the kernel at a time: bounds the memory
+ROWS = 1024  # of the kernel that are computed at a time, to bound the memory
 BLOCK = 10  # most samples in a block of the paper's estimator
-OF_TARGET, OF_SOURCE = 0.02, 0.98  # weights in the paper's figure
+TARGET_WEIGHT, SOURCE_WEIGHT = 0.02, 0.98  # in the paper's figure
 
 
-def squared_mmd(x, y) -> float:
+def squared_mmd(x: np.ndarray, y: np.ndarray) -> float:
     """The unbiased estimate; it can be below 0.
 
         mean of k(x_i, x_j), i != j  +  mean of k(y_i, y_j), i != j  -  2 mean of k(x_i, y_j)
@@ -24,8 +26,12 @@ def squared_mmd(x, y) -> float:
     return _inside(x) + _inside(y) - 2 * _kernel(x, y).mean()
 
 
-def checked(x, y):
-    """Both as float64; a ValueError if they are no features that can be compared."""
+def checked(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns both as float64.
+
+    Raises:
+        ValueError: they are no features that can be compared.
+    """
     x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
     if x.ndim != 2 or y.ndim != 2 or x.shape[1] != y.shape[1] or min(len(x), len(y)) < 2:
         raise ValueError(
@@ -35,20 +41,29 @@ def checked(x, y):
     return x, y
 
 
-def subset_size(x, y, size=SUBSET_SIZE) -> int:
-    """How many samples a subset has: `size`, or half of the smaller set if that is less.
+def subset_size(x: np.ndarray, y: np.ndarray, size: int = SUBSET_SIZE) -> int:
+    """The number of samples in a subset: `size`, or half of the smaller set if that is less.
 
-    Subsets of everything would all be the same, and their spread 0.
+    Subsets of all samples would be equal, and their spread 0.
     """
     return max(2, min(size, min(len(x), len(y)) // 2))
 
 
-def kid(x, y, *, subsets=SUBSETS, size=SUBSET_SIZE, seed=0):
-    """(mean, standard deviation) of `squared_mmd` over random subsets, as the usual packages.
+def kid(
+    x: np.ndarray,
+    y: np.ndarray,
+    *,
+    subsets: int = SUBSETS,
+    size: int = SUBSET_SIZE,
+    seed: int = 0,
+) -> tuple[float, float]:
+    """(mean, standard deviation) of `squared_mmd` over random subsets, as usual packages compute.
 
     Args:
         x, y: features, [n, d] and [m, d].
-        size: int. Samples of each in a subset; see `subset_size`.
+        subsets: int. The number of subsets.
+        size: int. Samples of `x` and of `y` in a subset; see `subset_size`.
+        seed: int. Of the random subsets.
     """
     draw, size = np.random.default_rng(seed), subset_size(x, y, size)
     x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
@@ -58,28 +73,28 @@ def kid(x, y, *, subsets=SUBSETS, size=SUBSET_SIZE, seed=0):
             members[draw.choice(len(members), size, replace=False), subset] = 1
     pairs = size * (size - 1)
     inside = [(_sums(z, z, m, m) - _diagonals(z, m)) / pairs for z, m in ((x, in_x), (y, in_y))]
-    found = inside[0] + inside[1] - 2 * _sums(x, y, in_x, in_y) / size**2
-    return float(np.mean(found)), float(np.std(found))
+    values = inside[0] + inside[1] - 2 * _sums(x, y, in_x, in_y) / size**2
+    return float(np.mean(values)), float(np.std(values))
 
 
-def block_kid(x, y):
-    """(mean, standard error) over blocks of at most `BLOCK` samples, in their order.
+def block_kid(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
+    """(mean, standard error) of `squared_mmd` over consecutive blocks of at most `BLOCK` samples.
 
-    So the authors' tool estimated it: as many blocks as the larger set needs, all of nearly one
-    size, the larger ones last.
+    This is the estimate of the authors' tool: as many blocks as the larger set needs, all of
+    nearly equal size, the larger ones last.
     """
     count = -(-max(len(x), len(y)) // BLOCK)
-    found = [squared_mmd(*pair) for pair in zip(_blocks(x, count), _blocks(y, count))]
-    error = np.std(found, ddof=1) / np.sqrt(count) if count > 1 else np.nan
-    return float(np.mean(found)), float(error)
+    values = [squared_mmd(*pair) for pair in zip(_blocks(x, count), _blocks(y, count))]
+    error = np.std(values, ddof=1) / np.sqrt(count) if count > 1 else np.nan
+    return float(np.mean(values)), float(error)
 
 
-def paper_figure(to_target, to_source) -> float:
-    """The number in the paper's tables, from the `block_kid` means of the translations.
+def paper_figure(to_target: float, to_source: float) -> float:
+    """The number in the paper's tables, from the means of `block_kid` to both domains.
 
-    Of their standard errors it is the figure's own at most.
+    Of their standard errors it makes an upper bound of the figure's own.
     """
-    return (OF_TARGET * to_target + OF_SOURCE * to_source) / 2
+    return (TARGET_WEIGHT * to_target + SOURCE_WEIGHT * to_source) / 2
 
 
 def _inside(x):
@@ -96,10 +111,13 @@ def _kernel(x, y):
 
 
 def _sums(x, y, in_x, in_y):
-    """The sum of the kernel over each subset, [subsets]. The whole kernel is computed once, some
-    rows at a time: with 5000 features of each, a quarter of the work of 100 subsets of 1000."""
-    rows = (slice(start, start + ROWS) for start in range(0, len(x), ROWS))
-    return sum((in_x[part] * (_kernel(x[part], y) @ in_y)).sum(0) for part in rows)
+    """The sum of the kernel over each subset, [subsets].
+
+    The whole kernel is computed once, some rows at a time. For 5000 samples of each this is a
+    quarter of the work of 100 subsets of 1000.
+    """
+    chunks = (slice(start, start + ROWS) for start in range(0, len(x), ROWS))
+    return sum((in_x[rows] * (_kernel(x[rows], y) @ in_y)).sum(0) for rows in chunks)
 
 
 def _diagonals(x, in_x):

@@ -33,7 +33,7 @@ def run(config: Config, options: NoOptions) -> None:
                     print("Stopped. The same command goes on.")
                     break
             if replicas.is_chief:
-                results[row] = ablation.measured(row_config)
+                results[row] = ablation.measure(row_config)
                 page = ablation.write(config, runs, results)
             tf.keras.backend.clear_session()
             gc.collect()  # networks are circles of references

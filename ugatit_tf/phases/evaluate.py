@@ -4,7 +4,7 @@ import dataclasses
 from typing import Union
 
 from ugatit_tf.config import Config
-from ugatit_tf.evaluation.fakes import fakes_in
+from ugatit_tf.evaluation.fakes import fake_folders
 from ugatit_tf.options import ConfigError, names_of, option
 from ugatit_tf.phases.phase import (
     OF_A_RUN,
@@ -46,7 +46,7 @@ def check(config: Union[Config, dict], options: EvaluateOptions) -> None:
         return
     check_measurable(config)
     if options.fake_dir:
-        fakes_in(options.fake_dir)
+        fake_folders(options.fake_dir)
     else:
         checkpoints.chosen(config.run_folder, options.which)
 

@@ -15,12 +15,13 @@ def check(config: Config, options: CheckpointOptions) -> None:
 
 def run(config: Config, options: CheckpointOptions) -> None:
     from ugatit_tf.interchange import export, generator_file
-    from ugatit_tf.translation import translate
+    from ugatit_tf.translation import paths
+    from ugatit_tf.translation.loading import load_networks
 
-    model, checkpoint = translate.load(config, options.which)
+    model, checkpoint = load_networks(config, options.which)
     parent = os.path.join(config.export_dir, config.run_name)
     atomic.remove_abandoned(parent)
-    folder = translate.free_name(os.path.join(parent, os.path.basename(checkpoint)))
+    folder = paths.free_path(os.path.join(parent, os.path.basename(checkpoint)))
     with atomic.folder(folder) as unfinished:
         for direction, generator in (("a2b", model.a2b), ("b2a", model.b2a)):
             path = os.path.join(unfinished, direction)

@@ -23,10 +23,10 @@ def check(config: Config, options: CheckpointOptions) -> None:
 
 def run(config: Config, options: CheckpointOptions) -> None:
     from ugatit_tf.data import demo
-    from ugatit_tf.translation import translate
+    from ugatit_tf.translation import testing
 
     draw_built_in(config)
-    report = translate.test(config, options.which)
+    report = testing.run_test(config, options.which)
     print(f"Report: {report}")
     if config.dataset == presence.BUILT_IN:
         print(*demo.how_far(config.dataset_folder, os.path.dirname(report)), sep="\n")

@@ -80,7 +80,7 @@ def train(config: Config, replicas: "Replicas", *, quiet: bool = False) -> bool:
     if replicas.is_chief and not quiet:
         print("\n".join(report.lines()), flush=True)
     measures = config.eval_freq and replicas.is_chief
-    evaluation = evaluate.Watching(config, report.splits) if measures else None
+    evaluation = evaluate.ValidationKID(config, report.splits) if measures else None
     return loop.train(config, report.splits, evaluation, replicas)
 
 

@@ -1,57 +1,65 @@
-"""All devices of this machine at one work: a copy of the networks on each.
+"""A copy of the networks on each device of this computer, which share the batches.
 
-Every batch goes to a device that is free. A copy computes what the first one would, so results
-do not depend on where they were made, but for the rounding of unlike devices.
+Every batch goes to a device that is free. All copies compute the same, so results do not depend on
+the device, but for the rounding of devices of different kinds.
 """
 
+from __future__ import annotations
+
 import threading
+from collections.abc import Sequence
+from typing import Any, Callable
 
 import tensorflow as tf
 
+from ugatit_tf.config import Config
 from ugatit_tf.layers.weights import named_weights
 from ugatit_tf.networks.model import build_generator
 
 
-def names(strategy="auto") -> list:
-    """The names of the devices that share the work: all GPUs or, without any, all CPUs.
+def names(strategy: str = "auto") -> list[str]:
+    """The names of the devices that share the work: all GPUs, or all CPUs if there is no GPU.
 
     Only those of this process: after training on several machines TensorFlow lists all machines'.
 
     Args:
         strategy: the option of this name; "one" gives the first device alone.
     """
-    here = tf.DeviceSpec.from_string(tf.constant(0.0).device)
+    process = tf.DeviceSpec.from_string(tf.constant(0.0).device)
+
+    def is_local(name):
+        spec = tf.DeviceSpec.from_string(name)
+        return spec.job is None or (spec.job, spec.task) == (process.job, process.task)
 
     def local(kind):
-        found = [device.name for device in tf.config.list_logical_devices(kind)]
-        places = map(tf.DeviceSpec.from_string, found)
-        return [
-            name
-            for name, place in zip(found, places)
-            if place.job is None or (place.job, place.task) == (here.job, here.task)
-        ]
+        return [d.name for d in tf.config.list_logical_devices(kind) if is_local(d.name)]
 
-    found = local("GPU") or local("CPU")
-    return found[:1] if strategy == "one" else found
+    devices = local("GPU") or local("CPU")
+    return devices[:1] if strategy == "one" else devices
 
 
 class Copies:
-    """The same object on several devices; each use takes the first of those that are free.
+    """Copies of one object on several devices; each use takes the first copy that is free.
 
-    A copy is made when it is needed, so that few images do not wait for copies on all devices.
+    A copy is made when it is first needed, so that few images do not wait for all copies.
 
     Args:
         first: the object, on the first device.
-        make: function without arguments to another such object, on the device of the `tf.device`
-            around it.
-        devices: their names; one device needs neither its name nor `make`.
+        make: function without arguments that makes another such object, on the device of the
+            `tf.device` around the call. Not needed for one device.
+        devices: their names.
 
     Attributes:
-        first: as given.
+        first: the object on the first device.
         count: int. How many uses can run at the same time.
     """
 
-    def __init__(self, first, make=None, devices=("",)):
+    def __init__(
+        self,
+        first: Any,
+        make: Callable[[], Any] | None = None,
+        devices: Sequence[str] = ("",),
+    ) -> None:
         self.first = first
         self.count = len(devices)
         self._make = make
@@ -60,83 +68,83 @@ class Copies:
         self._free = set(range(self.count))
         self._changed = threading.Condition()
 
-    def use(self, function):
-        """`function(copy)` on the device of that copy; waits for one. Any thread may call it.
+    def use(self, function: Callable[[Any], Any]) -> Any:
+        """Returns `function(copy)`, computed on the device of that copy. Any thread may call it.
 
-        What a device has no memory for is done on the first one. Where that has, the other is
-        left out from then on: most likely another program fills it.
+        Work for which a device has no memory is done on the first device. If that succeeds, the
+        other device is no longer used: most likely another program fills its memory.
         """
         if self.count == 1:  # nothing to wait for: TensorFlow lets threads share a device
             return function(self.first)
-        place, is_fit = self._taken(), True
+        index, has_memory = self._take(), True
         try:
-            return self._on(place, function)
+            return self._use(index, function)
         except tf.errors.ResourceExhaustedError:
-            if place == 0:
+            if index == 0:
                 raise
-            found = self._on_first(function)
-            is_fit = False
-            return found
+            result = self._use_first(function)
+            has_memory = False
+            return result
         finally:
-            if is_fit:
-                self._give_back(place)
+            if has_memory:
+                self._release(index)
             else:
-                self._made.pop(place, None)
+                self._made.pop(index, None)
 
-    def _on_first(self, function):
-        place = self._taken({0})
+    def _use_first(self, function):
+        index = self._take({0})
         try:
-            return self._on(place, function)
+            return self._use(index, function)
         finally:
-            self._give_back(place)
+            self._release(index)
 
-    def _on(self, place, function):
-        with tf.device(self._devices[place]):
-            if place not in self._made:
-                self._made[place] = self._make()
-            return function(self._made[place])
+    def _use(self, index, function):
+        with tf.device(self._devices[index]):
+            if index not in self._made:
+                self._made[index] = self._make()
+            return function(self._made[index])
 
-    def _taken(self, wanted=None):
-        """The lowest number of a device that is free, and of those wanted."""
+    def _take(self, wanted=None):
+        """Waits for a free device, of those wanted; returns the lowest index."""
 
         def free():
             return self._free & wanted if wanted else self._free
 
         with self._changed:
             self._changed.wait_for(free)
-            place = min(free())
-            self._free.remove(place)
-        return place
+            index = min(free())
+            self._free.remove(index)
+        return index
 
-    def _give_back(self, place):
+    def _release(self, index):
         with self._changed:
-            self._free.add(place)
+            self._free.add(index)
             self._changed.notify_all()
 
 
-def copies_of(given) -> Copies:
-    """`given`, or where it is no `Copies`, it alone."""
-    return given if isinstance(given, Copies) else Copies(given)
+def copies_of(item: Any) -> Copies:
+    """`item` if it is `Copies`, else `Copies` of it alone."""
+    return item if isinstance(item, Copies) else Copies(item)
 
 
-def of_generators(generators, config, compiled) -> Copies:
+def of_generators(generators: dict, config: Config, compiled: Callable[[dict], Any]) -> Copies:
     """Generators on all devices that `config.strategy` allows.
 
     Args:
         generators: dict direction -> `Generator`, on the first device.
-        config: Config that they were built with.
-        compiled: function of such a dict to what is called, e.g. a dict of graphs.
+        config: the Config that they were built with.
+        compiled: function of such a dict to what is copied, e.g. a dict of graphs.
     """
 
-    def another():
-        return compiled({name: _twin(network, config) for name, network in generators.items()})
+    def make():
+        return compiled({name: twin(network, config) for name, network in generators.items()})
 
-    return Copies(compiled(generators), another, names(config.strategy))
+    return Copies(compiled(generators), make, names(config.strategy))
 
 
-def _twin(generator, config):
-    """Another generator with the same weights."""
-    twin, weights = build_generator(config, generator.name), named_weights(generator)
-    for path, weight in named_weights(twin).items():
+def twin(generator: Any, config: Config) -> Any:
+    """Builds another generator with the same weights."""
+    result, weights = build_generator(config, generator.name), named_weights(generator)
+    for path, weight in named_weights(result).items():
         weight.assign(weights[path])
-    return twin
+    return result

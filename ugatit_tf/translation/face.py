@@ -4,60 +4,60 @@ The detector is OpenCV's boosted cascade (Viola and Jones, CVPR 2001), whose mod
 package: `pip install -r requirements-face.txt`.
 """
 
+from __future__ import annotations
+
 import importlib.util
 
 import numpy as np
 
 from ugatit_tf.errors import Failure
 
-SIDE = 2.0  # of the square to that of the found face; a selfie shows hair and shoulders too
-RAISE = 0.1  # the square's centre lies above the face's by this part of the face
-SMALLEST = 0.08  # of a face to the image's shorter side; what is smaller is chance
-GLANCE = 800  # pixels of the longer side in which faces are looked for
-EDGE = 0.12  # part of the square over which the pasted face fades out
+SIDE = 2.0  # of the square, in sides of the face: a selfie shows hair and shoulders too
+RAISE = 0.1  # the square's centre lies this much of the face's height above the face's centre
+SMALLEST = 0.08  # of a face, in shorter sides of the image; smaller detections are chance
+MOST_PIXELS = 800  # the longer side of the image in which faces are detected
+EDGE = 0.12  # of the square's side, over which the pasted face fades out
+MISSING = "--face needs OpenCV. Install it: pip install -r requirements-face.txt"
 
 
-def require():
-    """Refuses where OpenCV is not installed.
-
-    Raises:
-        Failure: the message says how to install it.
-    """
+def require() -> None:
+    """Raises a `Failure` that says how to install OpenCV where it is missing."""
     if importlib.util.find_spec("cv2") is None:
-        raise Failure("--face needs OpenCV. Install it: pip install -r requirements-face.txt")
+        raise Failure(MISSING)
 
 
-def find(pixels):
+def find(pixels: np.ndarray) -> tuple[int, int, int] | None:
     """The square around the largest face of an image.
 
     Args:
         pixels: uint8 [height, width, 3] or [height, width, 1], upright.
 
     Returns:
-        (top, left, side) in pixels, inside the image; None where there is no face.
+        (top, left, side) in pixels, inside the image; None if no face is found.
 
     Raises:
         Failure: OpenCV is not installed.
     """
-    faces = _detected(pixels)
+    faces = _detect(pixels)
     if not len(faces):
         return None
     left, top, width, height = max(faces, key=lambda box: box[2] * box[3])
     side = min(round(SIDE * max(width, height)), *pixels.shape[:2])
-    middle = top + height / 2 - RAISE * height, left + width / 2
+    centre = top + height / 2 - RAISE * height, left + width / 2
     top, left = (
-        int(np.clip(round(centre - side / 2), 0, length - side))
-        for centre, length in zip(middle, pixels.shape)
+        int(np.clip(round(middle - side / 2), 0, length - side))
+        for middle, length in zip(centre, pixels.shape)
     )
     return top, left, side
 
 
-def cut(pixels, region):
+def cut(pixels: np.ndarray, region: tuple) -> np.ndarray:
+    """The pixels of a region (top, left, side)."""
     top, left, side = region
     return pixels[top : top + side, left : left + side]
 
 
-def paste(pixels, square, region):
+def paste(pixels: np.ndarray, square: np.ndarray, region: tuple) -> np.ndarray:
     """`pixels` with `square` in its region, fading out over its edge; all uint8."""
     top, left, side = region
     mask = _mask(side)[..., None]
@@ -67,8 +67,8 @@ def paste(pixels, square, region):
     return result
 
 
-def placed(heatmap, region, height, width):
-    """A heatmap [side, side] of the region as one of the whole image, its least elsewhere."""
+def place_heatmap(heatmap: np.ndarray, region: tuple, height: int, width: int) -> np.ndarray:
+    """A heatmap [side, side] of a region in a whole image, with its lowest value elsewhere."""
     top, left, side = region
     result = np.full([height, width], heatmap.min(), np.float32)
     result[top : top + side, left : left + side] = heatmap
@@ -83,20 +83,18 @@ def _mask(side):
     return np.outer(ramp, ramp).astype(np.float32)
 
 
-def _detected(pixels):
-    """[left, top, width, height] of what looks like a face, in pixels."""
+def _detect(pixels):
+    """[left, top, width, height] of each detected face, in pixels."""
     try:
         import cv2
     except ImportError:
-        raise Failure(
-            "--face needs OpenCV. Install it: pip install -r requirements-face.txt"
-        ) from None
+        raise Failure(MISSING) from None
     grey = pixels[..., 0] if pixels.shape[2] == 1 else cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
-    factor = min(1.0, GLANCE / max(grey.shape))
+    factor = min(1.0, MOST_PIXELS / max(grey.shape))
     if factor < 1:
         size = [max(1, round(side * factor)) for side in grey.shape[::-1]]
         grey = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
-    smallest = max(24, round(SMALLEST * min(grey.shape)))  # 24 is the model's own size
+    smallest = max(24, round(SMALLEST * min(grey.shape)))  # 24 is the detector's own size
     cascade = cv2.CascadeClassifier(
         cv2.data.haarcascades + "haarcascade_frontalface_default.xml"
     )  # a new one each time: it is not made for several threads

@@ -1,8 +1,11 @@
-"""How an image of any size meets the networks, and how the result gets its size back.
+"""Resizes images of any size for the networks, and results back.
 
-Networks take sides that are multiples of 4. Scaling down is antialiased and up is bicubic, but
-for `stretch`, which is the official program's: bilinear to a square without antialiasing.
+Networks take sides that are multiples of 4. Resizing is bicubic, and antialiased where it makes
+images smaller. Only `stretch` resizes as the official program does: bilinearly to a square,
+without antialiasing.
 """
+
+from __future__ import annotations
 
 import dataclasses
 
@@ -16,64 +19,84 @@ CPU = "CPU:0"  # threads scale there: on a GPU they would wait for the networks'
 
 @dataclasses.dataclass(frozen=True)
 class Fit:
-    """The way of one image there and back. All sizes are (height, width) in pixels.
+    """How one image is made to fit the networks. All sizes are (height, width) in pixels.
 
-    `apply` cuts `box` out of the image, scales it to `inner`, and reflects it at its border
-    into `shape`; `undo` cuts off what was reflected and scales to `result`.
+    `apply` cuts `box` out of the image, resizes it to `inner`, and reflects it at its border into
+    `shape`. `undo` cuts off what was reflected and resizes to `result`.
+
+    Attributes:
+        name: "keep", "stretch", "crop" or "pad", as in `make_fit`.
+        box: (top, left, height, width) of the part of the image that is translated.
+        inner: the size to which it is resized.
+        margins: (above, left), pixels that are reflected.
+        shape: the size that the networks take.
+        result: the size of the result.
     """
 
-    box: tuple  # (top, left, height, width)
+    name: str
+    box: tuple
     inner: tuple
-    margins: tuple  # (above, left)
-    shape: tuple  # what the networks see
+    margins: tuple
+    shape: tuple
     result: tuple
-    official: bool  # scale as the official program does
 
     @property
     def scale(self) -> float:
         """The shorter side for the networks, divided by that of the image."""
         return min(self.inner) / min(self.box[2:])
 
-    def apply(self, image):
+    def apply(self, image: np.ndarray) -> np.ndarray:
         """float32 [height, width, channels] to float32 [*shape, channels]."""
-        top, left, height, width = self.box
-        image = image[top : top + height, left : left + width]
-        if self.official:
+        image = self._cut(image)
+        if self.name == "stretch":
             with tf.device(CPU):
                 image = tf.image.resize(image, self.inner).numpy()
         else:
-            image = scaled(image, self.inner)
-        before = self.margins
-        after = [whole - part - first for whole, part, first in zip(self.shape, self.inner, before)]
-        return np.pad(image, [*zip(before, after), (0, 0)], "reflect")
+            image = resize(image, self.inner)
+        pads = [
+            (before, whole - length - before)
+            for before, whole, length in zip(self.margins, self.shape, self.inner)
+        ]
+        return np.pad(image, [*pads, (0, 0)], "reflect")
 
-    def shown(self, pixels):
-        """What `undo` gives of an untouched image: uint8 to uint8 [*result, channels]."""
-        top, left, height, width = self.box
-        pixels = pixels[top : top + height, left : left + width]
-        if self.result == (height, width):
-            return pixels
-        return np.uint8(np.rint(np.clip(scaled(np.float32(pixels), self.result), 0, 255)))
-
-    def undo(self, image):
+    def undo(self, image: np.ndarray) -> np.ndarray:
         """float32 [*shape, channels] to float32 [*result, channels]."""
-        above, left = self.margins
+        top, left = self.margins
         height, width = self.inner
-        return scaled(image[above : above + height, left : left + width], self.result)
+        return resize(image[top : top + height, left : left + width], self.result)
+
+    def untouched(self, pixels: np.ndarray) -> np.ndarray:
+        """The source beside its result: uint8 [height, width, channels] to [*result, channels]."""
+        pixels = self._cut(pixels)
+        if self.result == pixels.shape[:2]:
+            return pixels
+        return np.uint8(np.rint(np.clip(resize(np.float32(pixels), self.result), 0, 255)))
+
+    def _cut(self, image):
+        top, left, height, width = self.box
+        return image[top : top + height, left : left + width]
 
 
-def fit(height, width, mode, *, size=0, max_side=0, restore=True) -> Fit:
-    """How an image of this height and width is translated.
+def make_fit(
+    height: int,
+    width: int,
+    fit: str,
+    *,
+    size: int = 0,
+    max_side: int = 0,
+    restore: bool = True,
+) -> Fit:
+    """Returns how an image of this height and width is made to fit the networks.
 
     Args:
-        mode: "keep": the image's own shape, with a shorter side of `size` (0: its own) and a
-            longer one of at most `max_side` (0: any). "stretch": scaled to a square of `size`,
-            whatever its shape. "crop": the square in its middle. "pad": the longer side scaled
-            to `size`, and reflected to a square.
-        restore: bool. Whether the result is as large as what was translated was before.
+        fit: "keep": the image keeps its shape, with a shorter side of `size` (0: its own) and a
+            longer one of at most `max_side` (0: any). "stretch": resized to a square of `size`,
+            whatever its shape. "crop": the square in its middle. "pad": the longer side resized
+            to `size`, and the shorter one reflected to it.
+        restore: bool. Whether the result has the size of what was translated.
     """
     box, margins = (0, 0, height, width), (0, 0)
-    if mode == "keep":
+    if fit == "keep":
         factor = size / min(height, width) if size else 1.0
         if max_side:
             factor = min(factor, max_side / max(height, width))
@@ -81,17 +104,16 @@ def fit(height, width, mode, *, size=0, max_side=0, restore=True) -> Fit:
         shape = tuple(max(SMALLEST, -(-side // MULTIPLE) * MULTIPLE) for side in inner)
     else:
         shape = inner = (size, size)
-        if mode == "crop":
+        if fit == "crop":
             side = min(height, width)
             box = ((height - side) // 2, (width - side) // 2, side, side)
-        elif mode == "pad":
+        elif fit == "pad":
             inner = _times(height, width, size / max(height, width))
             margins = tuple((size - side) // 2 for side in inner)
-    result = box[2:] if restore else inner
-    return Fit(box, inner, margins, shape, result, official=mode == "stretch")
+    return Fit(fit, box, inner, margins, shape, box[2:] if restore else inner)
 
 
-def scaled(image, size):
+def resize(image: np.ndarray, size: tuple) -> np.ndarray:
     """float32 [height, width, channels] to [*size, channels]."""
     if image.shape[:2] == tuple(size):
         return image

@@ -1,4 +1,6 @@
-"""Which kind of model a path holds, judged by the names of its files alone."""
+"""Which kind of model a path holds, by the names of its files alone."""
+
+from __future__ import annotations
 
 import os
 
@@ -10,8 +12,8 @@ SAVED_MODEL = "saved_model.pb"
 GENERATOR, RUN, EXPORT = "generator file", "run folder", "exported folder"
 
 
-def kind_of(path) -> str:
-    """`GENERATOR`, `RUN` or `EXPORT`.
+def kind_of(path: str | os.PathLike) -> str:
+    """Returns `GENERATOR`, `RUN` or `EXPORT`.
 
     Raises:
         Failure: the path holds none of these.
@@ -22,15 +24,15 @@ def kind_of(path) -> str:
         return RUN
     if exports_in(path):
         return EXPORT
-    there = "has none of these" if os.path.isdir(path) else "does not exist"
+    problem = "has none of these" if os.path.isdir(path) else "does not exist"
     raise Failure(
-        f"No model in {path}: it {there}. Expected a run folder with {CONFIG_FILE}, an exported "
+        f"No model in {path}: it {problem}. Expected a run folder with {CONFIG_FILE}, an exported "
         f"folder, or a generator file (a2b.npz)."
     )
 
 
-def exports_in(path) -> dict:
-    """direction -> folder of the SavedModel, of `path` itself or of the folders in it."""
+def exports_in(path: str | os.PathLike) -> dict[str, str]:
+    """direction -> folder of the SavedModel, `path` itself or folders in it."""
     if os.path.isfile(os.path.join(path, SAVED_MODEL)):
         name = os.path.basename(os.path.abspath(path))
         return {name if name in DIRECTIONS else "a2b": path}

@@ -1,53 +1,47 @@
-"""A video in, a translated video of the same length, frame rate and sound out."""
+"""The translate phase for a video: its translation has the same length, frame rate and sound."""
+
+from __future__ import annotations
 
 import contextlib
 import dataclasses
 import math
 import os
 import time
-from typing import NamedTuple
+from collections.abc import Iterator
 
 import numpy as np
 
 from ugatit_tf import atomic, threads
+from ugatit_tf.directions import DIRECTIONS
 from ugatit_tf.errors import Failure
 from ugatit_tf.images import video_file
 from ugatit_tf.progress import Progress
-from ugatit_tf.translation import convert, face
+from ugatit_tf.translation import face
 from ugatit_tf.translation.inputs import grey
-from ugatit_tf.translation.model import BATCH
-from ugatit_tf.translation.outcome import widened
-from ugatit_tf.translation.translate import DIRECTIONS
-from ugatit_tf.translation.video_targets import is_video, targets_of  # noqa: F401
+from ugatit_tf.translation.options import TranslateOptions
+from ugatit_tf.translation.source_image import compose, heatmap_images, prepare, tile_pixels
+from ugatit_tf.translation.streaming import BATCH
+from ugatit_tf.translation.summary import VideoSummary
+from ugatit_tf.translation.translator import Translator
+from ugatit_tf.translation.video_paths import video_paths
 
-STEADY = 0.7  # part of a face's last place in its next: found boxes jitter from frame to frame
-
-
-class Outcome(NamedTuple):
-    """What became of a video."""
-
-    path: str
-    num_frames: int = 0  # none where it was there already and `resume_output` left it
-    seconds: float = 0.0
-    scales: tuple = ()  # as in `outcome.Outcome`
+STEADY = 0.7  # weight of the face's last region in its next: detections jitter between frames
 
 
-def convert_video(model, request):
-    """Translates a video. With --heatmap overlay its attention is a video of its own beside it.
-
-    Returns:
-        `Outcome`.
+def translate_video(translator: Translator, request: TranslateOptions) -> VideoSummary:
+    """Translates a video. With --heatmap overlay its heatmaps are a second video.
 
     Raises:
-        Failure: the result exists, an option does not fit videos, or the generator gives NaN.
+        Failure: the result exists, an option is not for videos, or the generator gives NaN.
         UnreadableImage: the video cannot be read.
     """
-    request = dataclasses.replace(request, direction=model.known(request.direction))
-    targets, began = targets_of(request), time.monotonic()
+    direction = translator.known_direction(request.direction)
+    request = dataclasses.replace(request, direction=direction)
+    targets, began = video_paths(request), time.monotonic()
     if request.resume_output and all(map(os.path.lexists, targets.values())):
-        return Outcome(targets["video"])
+        return VideoSummary(targets["video"])
     atomic.remove_abandoned(*map(os.path.dirname, targets.values()))
-    video, count, scales = video_file.open_video(request.input), 0, ()
+    video, num_frames, scales = video_file.open_video(request.input), 0, set()
     if video.width * video.height > request.max_pixels:
         raise Failure(
             f"{video.path}: {video.width} x {video.height} pixels; --max_pixels is "
@@ -55,94 +49,97 @@ def convert_video(model, request):
         )
     with contextlib.ExitStack() as stack:
         writers = None
-        for images, scale in _translated(model, request, video, stack):
-            scales = widened(scales, scale)
+        for images, scale in _translated_frames(translator, request, video, stack):
             if writers is None:
-                writers = _writers(stack, targets, video, images)
+                writers = _open_writers(stack, targets, video, images)
             for kind, image in images.items():
                 writers[kind](image)
-            count += 1
-    if not count:
+            scales.add(scale)
+            num_frames += 1
+    if not num_frames:
         raise Failure(f"{request.input} has no frames.")
-    return Outcome(targets["video"], count, time.monotonic() - began, scales)
+    return VideoSummary(targets["video"], num_frames, time.monotonic() - began, scales)
 
 
-def _translated(model, request, video, stack):
+def _translated_frames(translator, request, video, stack) -> Iterator[tuple[dict, float]]:
     """Yields (kind -> uint8 image, scale) of each frame.
 
-    The kinds are "video" and, with --heatmap, "attention".
+    The kinds are "video" and, with --heatmap overlay, "attention".
     """
-    judged = request.heatmap == "side" and model.judges
-    previous, region = None, None
+    region = None
 
-    def look(frame):  # one after the other: a face's place depends on its last one
+    def find_region(frame):  # one frame after the other: a region depends on the last one
         nonlocal region
-        pixels = frame if model.channels == 3 else grey(frame)
+        pixels = frame if translator.channels == 3 else grey(frame)
         if request.face:
-            region = _steady(region, face.find(pixels))
+            region = _next_region(region, face.find(pixels))
         return pixels, region
 
-    def load(seen):
-        pixels, region = seen
+    def load(pixels_and_region):
         try:
-            return convert.prepared(model, request, None, pixels, region=region)
-        except convert.TooLarge as error:
+            return prepare(translator, request, *pixels_and_region)
+        except Failure as error:
             raise Failure(f"{video.path}: {error}") from None
 
-    def translate(batch):
-        x = np.stack([item.x for item in batch])
-        options = {"judged": judged, "tile_pixels": convert.tile_pixels(model, request)}
-        outputs = model.outputs(x, request.direction, **options)
-        return [(item.without_x(), *output) for item, output in zip(batch, outputs)]
-
-    def finish(item):
-        return convert.images_of(*item), item[0].how.scale
+    def finish(source, result):
+        return compose(source, result), source.fit.scale
 
     frames = stack.enter_context(contextlib.closing(video_file.frames(video)))
-    seen = threads.ahead(stack.enter_context(threads.threads(1)), look, frames, BATCH + 1)
-    options = {"key": lambda item: item.x.shape, "limit": BATCH + 1, "devices": model.num_devices}
-    results = threads.staged(seen, load, translate, finish, size=BATCH, **options)
+    pool = stack.enter_context(threads.threads(1))
+    results = translator.stream(
+        threads.ahead(pool, find_region, frames, BATCH + 1),
+        load,
+        finish,
+        direction=request.direction,
+        heatmap=request.heatmap != "none",
+        discriminator_heatmaps=request.heatmap == "side",
+        tile_pixels=tile_pixels(translator, request),
+    )
     stack.enter_context(contextlib.closing(results))
-    label = DIRECTIONS[request.direction][1]
+    label, previous = DIRECTIONS[request.direction].title, None
     with Progress(video.num_frames, unit="frame", label=label) as bar:
-        for (shown, output, looked), scale in results:
+        for (source, output, heatmaps), scale in results:
             if previous is not None and request.smooth:
-                blend = request.smooth * previous + (1 - request.smooth) * output
-                previous, output = blend, np.rint(blend).astype(np.uint8)
+                previous = request.smooth * previous + (1 - request.smooth) * output
+                output = np.rint(previous).astype(np.uint8)
             else:
                 previous = np.float32(output)
-            yield _shown(request, shown, output, looked), scale
+            yield _images(request.heatmap, source, output, heatmaps), scale
             bar.update()
 
 
-def _shown(request, shown, output, looked):
-    found = {"video": np.ascontiguousarray(np.broadcast_to(output, (*output.shape[:2], 3)))}
-    if request.heatmap == "none":
-        return found
-    heat = convert.heatmaps(request, shown, output, looked)
-    if request.heatmap == "side":
-        return {"video": heat["side"]}
-    return {**found, "attention": heat["attention"]}
+def _images(heatmap, source, output, heatmaps):
+    """kind -> uint8 image of one frame."""
+    video = np.ascontiguousarray(np.broadcast_to(output, (*output.shape[:2], 3)))
+    if heatmap == "none":
+        return {"video": video}
+    images = heatmap_images(heatmap, source, output, heatmaps)
+    if heatmap == "side":
+        return {"video": images["side"]}
+    return {"video": video, "attention": images["attention"]}
 
 
-def _steady(last, found):
-    """The face's region in the next frame: moving with it, but slowly, and where it was if lost."""
-    if last is None or found is None:
-        return last if found is None else found
+def _next_region(last, detected):
+    """The face's region in the next frame: it moves slowly, and stays where no face is found."""
+    if last is None or detected is None:
+        return last if detected is None else detected
     # Rounded down, so that what lies inside the image stays there; 1e-6 is the sum's own error.
-    mean = (STEADY * old + (1 - STEADY) * new for old, new in zip(last, found))
+    mean = (STEADY * old + (1 - STEADY) * new for old, new in zip(last, detected))
     return tuple(math.floor(value + 1e-6) for value in mean)
 
 
-def _writers(stack, targets, video, images):
+def _open_writers(stack, targets, video, images):
     """kind -> function that appends a frame to that video."""
-    found = {}
+    writers = {}
     for kind, image in images.items():
         height, width = image.shape[:2]
-        silent = not video.has_sound or targets[kind].lower().endswith(".gif")
-        sound = None if silent else video.path
-        writing = video_file.writer(
-            targets[kind], width=width, height=height, fps=video.fps, sound_of=sound
+        is_silent = not video.has_sound or targets[kind].lower().endswith(".gif")
+        writer = video_file.writer(
+            targets[kind],
+            width=width,
+            height=height,
+            fps=video.fps,
+            sound_of=None if is_silent else video.path,
         )
-        found[kind] = stack.enter_context(writing)
-    return found
+        writers[kind] = stack.enter_context(writer)
+    return writers

@@ -19,7 +19,7 @@ from tests.tolerances import TOLERANCE
 from ugatit_tf import atomic
 from ugatit_tf.images import image_array, image_file
 from ugatit_tf.interchange import generator_file
-from ugatit_tf.translation import convert, face, load, sources, translate
+from ugatit_tf.translation import face, image_files, loading, paths, streaming
 from ugatit_tf.translation.options import TranslateOptions
 
 
@@ -32,7 +32,7 @@ def config(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def model(config):
-    return load.of_run(config)
+    return loading.from_run(config)
 
 
 @pytest.fixture
@@ -54,12 +54,12 @@ def request_of(folder, **options):
 
 
 def converted(model, folder, **options):
-    """(outcome, name -> uint8 pixels of the results)."""
+    """(summary, name -> uint8 pixels of the results)."""
     request = request_of(folder, **options)
-    outcome = convert.convert(model, request)
+    summary = image_files.translate_files(model, request)
     names = sorted(runs.bytes_below(request.output))
     shown = [name for name in names if not name.endswith((".npy", ".html"))]
-    return outcome, {name: image_file.read(os.path.join(request.output, name)) for name in shown}
+    return summary, {name: image_file.read(os.path.join(request.output, name)) for name in shown}
 
 
 def assert_near(found, expected, most=1):
@@ -68,10 +68,10 @@ def assert_near(found, expected, most=1):
 
 
 def test_every_image_is_translated_at_its_own_size_and_the_others_are_named(model, images):
-    outcome, found = converted(model, images)
+    summary, found = converted(model, images)
     assert list(found) == ["a.png", "b.jpg", "c.webp", "d.png", "e.png"]
-    assert outcome.translated == 5
-    assert [name for name, _ in outcome.failed] == ["broken.png", "notes.txt"]
+    assert summary.num_translated == 5
+    assert [name for name, _ in summary.failures] == ["broken.png", "notes.txt"]
     for name, source in zip(found, ["a.png", "b.jpg", "c.webp", "d.png", "e.tif"]):
         expected = model.translate(image_file.read(images / source))
         if name == "d.png":  # below its transparency too
@@ -123,27 +123,28 @@ def test_an_image_fits_as_asked(model, images, options, shape):
 def test_the_stretched_image_is_that_of_the_test_phase(model, images, config):
     _, found = converted(model, images, fit="stretch", restore_size=False, direction="b2a")
     square = image_file.read(images / "a.png")
-    expected = model.translate(square, mode="stretch", direction="b2a")
+    expected = model.translate(square, fit="stretch", direction="b2a")
     assert found["a.png"].shape == (8, 8, 3)
-    how = model.fit_of(square.shape, "stretch", restore=False)
-    ((image, _),) = model.outputs(how.apply(image_array.to_float(square))[None], "b2a")
-    assert_near(found["a.png"], image_array.to_uint8(image))
+    fit = model.fit_of(square.shape, "stretch", restore=False)
+    x = fit.apply(image_array.to_float(square))
+    (result,) = runs.results_of(model, [x], direction="b2a")
+    assert_near(found["a.png"], image_array.to_uint8(result.image))
     assert expected.shape == square.shape
 
 
 def test_large_images_are_done_in_tiles(model, tmp_path):
     runs.write_images(tmp_path / "in", ["a.png"], height=70, width=150)
-    sizes, outputs = [], model._translated
+    sizes = []
 
-    def spied(x, direction):
-        sizes.append(x.shape)
-        return outputs(x, direction)
+    def spied(network):
+        def run(x):
+            sizes.append(tuple(x.shape))
+            return network(x)
 
-    try:
-        model._translated = spied
-        _, found = converted(model, tmp_path / "in", tile_pixels=4096, size="native")
-    finally:
-        del model._translated
+        return run
+
+    spy = runs.with_networks(model, spied)
+    _, found = converted(spy, tmp_path / "in", tile_pixels=4096, size="native")
     assert found["a.png"].shape == (70, 150, 3)
     assert set(sizes) == {(1, 40, 56, 3)} and len(sizes) == 6
 
@@ -176,17 +177,18 @@ def test_a_heatmap_is_the_generator_s(model, images):
     image = image_array.to_float(
         image_file.read(images / "d.png")
     )  # 12 x 20, as the networks take it
-    ((_, looked),) = model.outputs(image[None])
+    (result,) = runs.results_of(model, [image], heatmap=True)
+    expected = tf.image.resize(result.heatmaps.generator[..., None], (12, 20))[..., 0]
     found = np.load(images.parent / "out" / "d_attention.npy")
-    np.testing.assert_allclose(found, looked.generator, **TOLERANCE["network"])
+    np.testing.assert_allclose(found, expected, **TOLERANCE["network"])
 
 
 def test_the_report_shows_every_image_and_names_the_failures(model, images):
-    outcome, _ = converted(model, images, report=True)
-    with open(outcome.report, encoding="utf-8") as file:
+    summary, _ = converted(model, images, report=True)
+    with open(summary.report, encoding="utf-8") as file:
         page = file.read()
     assert page.count("<article") == 5
-    assert page.count("<figcaption>Output") == page.count("<figcaption>Attention") == 5
+    assert page.count("<figcaption>Output") == page.count("<figcaption>Heatmap") == 5
     assert "in, A to B" in page and "broken.png: the image is damaged" in page
     assert "images a second" in page and "step_0000003" in page
     assert image_file.read(images.parent / "out" / "contact_sheet.png").size
@@ -210,15 +212,15 @@ def test_any_error_is_that_image_s_alone(model, images, monkeypatch):
         return encode(image, suffix, **options)
 
     monkeypatch.setattr(image_file, "encode", broken)
-    outcome, found = converted(model, images)
-    assert ("c.webp", "too wide for WebP") in outcome.failed and len(found) == 4
+    summary, found = converted(model, images)
+    assert ("c.webp", "too wide for WebP") in summary.failures and len(found) == 4
 
 
 def test_a_video_in_a_folder_is_named_and_an_image_that_would_grow_beyond_bounds(model, tmp_path):
     runs.write_images(tmp_path / "in", ["thin.png"], height=1, width=300)
     (tmp_path / "in" / "me.mp4").write_bytes(b"video")
-    outcome, _ = converted(model, tmp_path / "in", size=64, max_pixels=10_000)
-    assert dict(outcome.failed) == {
+    summary, _ = converted(model, tmp_path / "in", size=64, max_pixels=10_000)
+    assert dict(summary.failures) == {
         "me.mp4": "a video; give it as --input by itself",
         "thin.png": "it would be scaled to 19200 x 64 pixels; --max_pixels is 10000. Use a "
         "smaller --size, or a larger --max_pixels.",
@@ -257,22 +259,20 @@ def test_a_size_that_does_not_go_with_the_rest_is_refused(config, images, capsys
     assert message in capsys.readouterr().err
 
 
-def test_an_image_of_which_nan_is_made_is_named_and_the_others_are_translated(
-    model, images, monkeypatch
-):
-    made = model._translated
+def test_an_image_of_which_nan_is_made_is_named_and_the_others_are_translated(model, images):
+    def broken(network):
+        def run(x):
+            out = network(x)
+            is_white = tf.reduce_mean(x, [1, 2, 3], keepdims=True) > 0.9
+            return out._replace(image=tf.where(is_white, np.nan, out.image))
 
-    def broken(x, direction):
-        images, heat = made(x, direction)
-        images = np.where(x.mean((1, 2, 3), keepdims=True) > 0.9, np.nan, images)
-        return images, heat
+        return run
 
     image_file.write(images / "a2.png", np.full([10, 14, 3], 255, np.uint8))
-    monkeypatch.setattr(model, "_translated", broken)
-    outcome, found = converted(model, images)
-    reasons = dict(outcome.failed)
+    summary, found = converted(runs.with_networks(model, broken), images)
+    reasons = dict(summary.failures)
     assert "the generator a2b gives numbers that are not finite" in reasons["a2.png"]
-    assert outcome.translated == 5 and len(found) == 5 and "a2.png" not in found
+    assert summary.num_translated == 5 and len(found) == 5 and "a2.png" not in found
 
 
 def test_results_that_are_removed_meanwhile_are_failures(model, images, monkeypatch):
@@ -284,10 +284,10 @@ def test_results_that_are_removed_meanwhile_are_failures(model, images, monkeypa
         write(path, image, **options)
 
     monkeypatch.setattr(image_file, "write", removing)
-    monkeypatch.setattr(convert.threads, "workers", lambda *_: 1)  # in their order
-    outcome, _ = converted(model, images)
-    assert outcome.translated == 4
-    assert "its result was removed meanwhile" in dict(outcome.failed)["a.png"]
+    monkeypatch.setattr(streaming.threads, "workers", lambda *_: 1)  # in their order
+    summary, _ = converted(model, images)
+    assert summary.num_translated == 4
+    assert "its result was removed meanwhile" in dict(summary.failures)["a.png"]
 
 
 @pytest.mark.parametrize("fit", ["stretch", "pad"])
@@ -301,8 +301,8 @@ def test_squares_of_the_full_model_are_never_cut_into_tiles(tmp_path):
     config = runs.config_in(tmp_path / "full", light=False, img_size=72)
     runs.make_run(config)
     runs.write_images(tmp_path / "in", ["a.png"], height=80, width=90)
-    outcome, found = converted(load.of_run(config), tmp_path / "in", tile_pixels=4096)
-    assert (outcome.failed, found["a.png"].shape) == ([], (80, 90, 3))
+    summary, found = converted(loading.from_run(config), tmp_path / "in", tile_pixels=4096)
+    assert (summary.failures, found["a.png"].shape) == ([], (80, 90, 3))
 
 
 def test_a_dry_run_translates_nothing(config, images, capsys):
@@ -326,8 +326,8 @@ def test_what_was_interrupted_goes_on_with_what_is_missing(model, images):
     out = images.parent / "out"
     os.remove(out / "c.webp")
     before = runs.bytes_below(out)
-    outcome, _ = converted(model, images, resume_output=True)
-    assert outcome.translated == 1
+    summary, _ = converted(model, images, resume_output=True)
+    assert summary.num_translated == 1
     after = runs.bytes_below(out)
     assert {name: after[name] for name in before} == before and "c.webp" in after
 
@@ -345,39 +345,49 @@ def test_shards_at_the_same_time_write_together_what_one_run_writes(model, tmp_p
         for number in (1, 2, 3)
     ]
     with ThreadPoolExecutor(3) as pool:
-        outcomes = list(pool.map(lambda request: convert.convert(model, request), requests))
-    assert [one.translated for one in outcomes] == [2, 2, 2]
+        summaries = list(
+            pool.map(lambda request: image_files.translate_files(model, request), requests)
+        )
+    assert [one.num_translated for one in summaries] == [2, 2, 2]
     found = runs.bytes_below(tmp_path / "shards")
     pages = {f"report_{number}_of_3.html" for number in (1, 2, 3)}
     sheets = {f"contact_sheet_{name}.png" for name in ("1_of_3_2", "2_of_3", "3_of_3")}
     assert set(found) == {*expected, *pages, *sheets}
-    assert {os.path.basename(one.report) for one in outcomes} == pages
+    assert {os.path.basename(one.report) for one in summaries} == pages
     assert "1 of 3" in found["report_1_of_3.html"].decode()
     for name, pixels in expected.items():
         assert_near(image_file.read(tmp_path / "shards" / name), pixels)
     again = dataclasses.replace(requests[1], resume_output=True)
-    assert convert.convert(model, again).translated == 0
+    assert image_files.translate_files(model, again).num_translated == 0
     assert runs.bytes_below(tmp_path / "shards") == found
 
 
 def test_images_with_too_many_pixels_are_refused_before_they_are_decoded(model, images):
-    outcome, found = converted(model, images, max_pixels=139)
+    summary, found = converted(model, images, max_pixels=139)
     assert "a.png" not in found and "10 x 14" not in found
-    assert ("a.png", "14 x 10 pixels; at most 139 are read") in outcome.failed
+    assert ("a.png", "14 x 10 pixels; at most 139 are read") in summary.failures
 
 
-def test_out_of_memory_is_the_failure_of_those_images_alone(model, images, monkeypatch):
-    outputs = model.outputs
+def test_out_of_memory_is_the_failure_of_those_images_alone(model, images):
+    runs.write_images(images, ["c2.webp"], height=33, width=9, seed=2)
+    batches = []
 
-    def starved(x, *args, **kwargs):
-        if x.shape[1] > 30:
-            raise tf.errors.ResourceExhaustedError(None, None, "no")
-        return outputs(x, *args, **kwargs)
+    def starved(network):
+        def run(x):
+            batches.append(tuple(x.shape[:2]))
+            if x.shape[1] > 30 or len(x) > 1:
+                raise tf.errors.ResourceExhaustedError(None, None, "no")
+            return network(x)
 
-    monkeypatch.setattr(model, "outputs", starved)
-    outcome, found = converted(model, images)
-    assert ("c.webp", "out of memory; use --max_side or a smaller --tile_pixels") in outcome.failed
-    assert outcome.translated == 4 and "c.webp" not in found
+        return run
+
+    summary, found = converted(runs.with_networks(model, starved), images)
+    reason = "out of memory; use --max_side or a smaller --tile_pixels"
+    assert [(name, reason) for name in ("c.webp", "c2.webp")] == [
+        failure for failure in summary.failures if failure[1] == reason
+    ]
+    assert summary.num_translated == 4 and "c.webp" not in found
+    assert batches.index((2, 12)) < batches.index((1, 12))  # a batch, then its images one by one
 
 
 def test_a_full_disk_stops_it_and_a_refused_file_does_not(model, images, monkeypatch):
@@ -390,8 +400,8 @@ def test_a_full_disk_stops_it_and_a_refused_file_does_not(model, images, monkeyp
 
     monkeypatch.setattr(atomic, "replacing", failing)
     number = errno.EACCES
-    outcome, found = converted(model, images)
-    assert "b.jpg" in [name for name, _ in outcome.failed] and len(found) == 4
+    summary, found = converted(model, images)
+    assert "b.jpg" in [name for name, _ in summary.failures] and len(found) == 4
     number = errno.ENOSPC
     with pytest.raises(OSError, match="No space left"):
         converted(model, images, overwrite=True)
@@ -404,8 +414,8 @@ def test_a_face_is_translated_alone_and_where_there_is_none_the_whole(model, tmp
     monkeypatch.setattr(
         face, "find", lambda pixels: (5, 10, 24) if np.array_equal(pixels, first) else None
     )
-    outcome, found = converted(model, tmp_path / "in", face=True, heatmap="npy")
-    assert outcome.without_face == ["b.png"]
+    summary, found = converted(model, tmp_path / "in", face=True, heatmap="npy")
+    assert summary.without_face == ["b.png"]
     changed = (found["a.png"] != first).any(-1)
     rows, columns = changed.any(1).nonzero()[0], changed.any(0).nonzero()[0]
     assert rows.min() >= 5 and rows.max() < 29 and columns.min() >= 10 and columns.max() < 34
@@ -418,7 +428,7 @@ def test_a_grey_model_translates_colour_and_writes_grey(tmp_path):
     config = runs.config_in(tmp_path / "grey", img_ch=1)
     runs.make_run(config)
     runs.write_images(tmp_path / "in", ["a.png"])
-    _, found = converted(load.of_run(config), tmp_path / "in", heatmap="side")
+    _, found = converted(loading.from_run(config), tmp_path / "in", heatmap="side")
     assert np.array_equal(found["a.png"][..., 0], found["a.png"][..., 2])
     assert found["a_side.png"].shape == (10, 5 * 14, 3)
 
@@ -444,7 +454,7 @@ def test_the_command_says_what_it_did_and_fails_if_an_image_did(config, images, 
     tiled = {"tile_pixels": 4096, "size": "native"}
     assert main.main(arguments(config, images, overwrite=True, **tiled)) == 0
     out = capsys.readouterr().out
-    assert "In tiles, whose tones may differ (--max_side avoids them): large.png" in out
+    assert "In tiles, whose tones may differ (--max_side avoids it): large.png" in out
 
 
 def test_what_moves_and_becomes_an_image_is_named(config, tmp_path, capsys):
@@ -456,7 +466,7 @@ def test_what_moves_and_becomes_an_image_is_named(config, tmp_path, capsys):
     assert main.main(arguments(config, folder)) == 0
     told = [line for line in capsys.readouterr().out.splitlines() if "first frame" in line]
     assert told == [
-        "Animated, and only the first frame is translated: moves.gif, moves.png, moves.webp"
+        "Animated; only the first frame was translated: moves.gif, moves.png, moves.webp"
     ]
 
 
@@ -490,7 +500,7 @@ def test_a_shard_without_images_is_no_failure(config, tmp_path, capsys):
 
 def test_the_command_takes_one_image_and_a_generator_file(config, model, tmp_path, capsys):
     (path,) = runs.write_images(tmp_path, ["me.jpg"])
-    networks, _ = translate.load(config, "latest")
+    networks, _ = loading.load_networks(config)
     file = str(tmp_path / "b2a.npz")
     generator_file.save(networks.b2a, config, "b2a", file)
     words = [f"--input={path}", f"--output={tmp_path / 'anime.png'}", f"--model={file}"]
@@ -505,8 +515,8 @@ def test_the_command_takes_one_image_and_a_generator_file(config, model, tmp_pat
 def test_names_of_other_bytes_and_scripts_are_translated(model, tmp_path):
     names = ["夏 photo.png", "<b> & co.png", "-dash.png"]
     runs.write_images(tmp_path / "in", names)
-    outcome, found = converted(model, tmp_path / "in", report=True)
-    assert outcome.translated == 3 and set(names) < set(found)
+    summary, found = converted(model, tmp_path / "in", report=True)
+    assert summary.num_translated == 3 and set(names) < set(found)
 
 
 def test_a_job_is_of_one_request(model, images):
@@ -514,4 +524,4 @@ def test_a_job_is_of_one_request(model, images):
     request = request_of(images)
     with pytest.raises(dataclasses.FrozenInstanceError):
         request.output = "elsewhere"
-    assert sources.jobs(request) == sources.jobs(request)
+    assert paths.jobs(request) == paths.jobs(request)

@@ -6,7 +6,7 @@ import pytest
 
 from ugatit_tf.errors import Failure
 from ugatit_tf.options import ConfigError
-from ugatit_tf.translation import sources
+from ugatit_tf.translation import paths
 from ugatit_tf.translation.options import TranslateOptions
 
 
@@ -18,7 +18,7 @@ def write(root, *names):
 
 
 def jobs_of(root, input="in", output="out", **options):
-    return sources.jobs(TranslateOptions(str(root / input), str(root / output), **options))
+    return paths.jobs(TranslateOptions(str(root / input), str(root / output), **options))
 
 
 def written(root, **options):
@@ -68,7 +68,7 @@ def test_results_are_not_translated_again(tmp_path):
     ],
 )
 def test_no_two_results_have_one_name(kind, names, expected):
-    assert sources.targets(names, kind) == expected
+    assert paths.result_names(names, kind) == expected
 
 
 def test_one_image_goes_to_a_file_or_into_a_folder(tmp_path):
@@ -119,7 +119,7 @@ def test_what_cannot_be_begun_is_refused(tmp_path, options, message):
 
 def test_results_that_exist_are_refused_kept_or_replaced(tmp_path):
     write(tmp_path, *(f"in/{i}.png" for i in range(5)), *(f"out/{i}.png" for i in range(4)))
-    with pytest.raises(Failure, match="0.png, .*1.png, .*2.png and 1 more are there already"):
+    with pytest.raises(Failure, match="0.png, .*1.png, .*2.png, and 1 more are there already"):
         jobs_of(tmp_path)
     assert list(written(tmp_path, resume_output=True)) == ["4.png"]
     assert len(written(tmp_path, overwrite=True)) == 5
@@ -232,9 +232,10 @@ def test_a_folder_that_cannot_be_read_is_named_and_stops_nothing(tmp_path, monke
     named = [("dark", "permission denied; this folder was left out")]
     for given, options in (("in", {"recursive": True}), ("in/*/*.png", {}), ("in/**/*.png", {})):
         assert (
-            sources.unreadable(TranslateOptions(str(tmp_path / given), "out", **options)) == named
+            paths.unreadable_folders(TranslateOptions(str(tmp_path / given), "out", **options))
+            == named
         )
-    assert sources.unreadable(TranslateOptions(str(tmp_path / "in"), "out")) == []
+    assert paths.unreadable_folders(TranslateOptions(str(tmp_path / "in"), "out")) == []
     with pytest.raises(PermissionError, match="dark"):
         jobs_of(tmp_path, input="in/dark")
     os.remove(tmp_path / "in/a.png")
@@ -253,7 +254,7 @@ def test_a_heatmap_that_exists_is_refused_too(tmp_path):
 def test_heatmaps_of_one_stem_have_each_their_name(tmp_path):
     write(tmp_path, "in/a.png", "in/a.jpg", "in/b.png")
     request = TranslateOptions(str(tmp_path / "in"), str(tmp_path / "out"), heatmap="raw")
-    found = [sources.extras(job, request)["local"] for job in sources.jobs(request)]
+    found = [paths.heatmap_paths(job, request)["local"] for job in paths.jobs(request)]
     names = [os.path.basename(path) for path in found]
     assert names == ["a.jpg_local.png", "a.png_local.png", "b_local.png"]
 

@@ -18,7 +18,7 @@ from ugatit_tf.data import pipeline
 from ugatit_tf.errors import Failure
 from ugatit_tf.images import image_array, image_file, panels
 from ugatit_tf.images.errors import UnreadableImage
-from ugatit_tf.translation import translate
+from ugatit_tf.translation import loading, streaming, testing
 
 TEST_A = ["face.png", "twin.jpg", "twin.png", "夏 photo.webp"]
 TEST_B = ["<b> & co.png", "face.png"]
@@ -33,7 +33,7 @@ def tested(tmp_path_factory):
     for seed, (part, names) in enumerate((("testA", TEST_A), ("testB", TEST_B))):
         runs.write_images(root / "dataset" / "tiny" / part, names, seed=seed)
     model = runs.make_run(config)
-    report = translate.test(config)
+    report = testing.run_test(config)
     return types.SimpleNamespace(
         root=root, config=config, model=model, report=report, folder=os.path.dirname(report)
     )
@@ -72,9 +72,9 @@ def test_an_image_is_what_the_model_makes_of_it(tested, direction, part):
     out = getattr(tested.model, direction)(image[None])
     expected = image_array.to_uint8(out.image[0].numpy())
     assert_levels(image_file.read(os.path.join(tested.folder, direction, "face.png")), expected)
-    attention = panels.overlay(image_array.to_uint8(image), out.heatmap[0].numpy())
+    heatmap = panels.overlay(image_array.to_uint8(image), out.heatmap[0].numpy())
     found = image_file.read(os.path.join(tested.folder, f"{direction}_attention", "face.png"))
-    assert_levels(found, attention)
+    assert_levels(found, heatmap)
 
 
 def test_images_of_one_name_in_both_domains_have_each_their_result(tested):
@@ -101,7 +101,7 @@ def test_images_of_one_stem_have_each_their_result(tested):
     ],
 )
 def test_a_translation_is_called_as_its_source(names, expected):
-    assert translate.output_names(names) == expected
+    assert testing.output_names(names) == expected
 
 
 @pytest.mark.parametrize(
@@ -114,30 +114,32 @@ def test_a_translation_is_called_as_its_source(names, expected):
     ],
 )
 def test_no_two_translations_have_one_name(names):
-    given = {name.lower() for name in translate.output_names(names)}
+    given = {name.lower() for name in testing.output_names(names)}
     assert len(given) == len(names)
     assert all(name.endswith(".png") for name in given)
 
 
+def blind(network):
+    def run(x):
+        out = network(x)
+        return out._replace(image=np.nan * out.image)
+
+    return run
+
+
 def test_a_generator_of_nan_stops_the_test_with_its_name(tested, monkeypatch, tmp_path):
-    def blind(generators, config):
-        def made(x):
-            nan = tf.fill(tf.shape(x), np.nan)
-            return types.SimpleNamespace(image=nan, heatmap=tf.constant(x)[..., 0])
-
-        return dict.fromkeys(generators, made)
-
-    monkeypatch.setattr(translate, "_graphs", blind)
-    message = "checkpoint.tiny: the generator a2b gives numbers that are not finite"
+    broken = runs.with_networks(loading.from_run(tested.config), blind)
+    monkeypatch.setattr(loading, "from_run", lambda *_, **__: broken)
+    message = "step_0000003: the generator a2b gives numbers that are not finite"
     with pytest.raises(Failure, match=message):
-        translate.test(dataclasses.replace(tested.config, result_dir=str(tmp_path)))
+        testing.run_test(dataclasses.replace(tested.config, result_dir=str(tmp_path)))
 
 
 def test_results_that_are_removed_meanwhile_are_a_failure(tmp_path):
     runs.write_images(tmp_path / "a2b", ["x.png"])
-    translate._refuse_removed({"a2b": ["in/x.jpg"]}, str(tmp_path))
+    testing._refuse_removed({"a2b": ["in/x.jpg"]}, str(tmp_path))
     with pytest.raises(Failure, match="1 of 2 results were removed meanwhile, e.g. .*y.png"):
-        translate._refuse_removed({"a2b": ["in/x.jpg", "in/y.jpg"]}, str(tmp_path))
+        testing._refuse_removed({"a2b": ["in/x.jpg", "in/y.jpg"]}, str(tmp_path))
 
 
 def test_the_page_shows_every_image_with_its_four_images(tested):
@@ -147,7 +149,7 @@ def test_the_page_shows_every_image_with_its_four_images(tested):
         assert f'data-name="{name}"' in page
     assert "6 results" in page
     assert page.count("<img src=") == 6 * 4
-    for title in ("Input", "Attention", "Output", "Reconstruction"):
+    for title in ("Input", "Heatmap", "Output", "Reconstruction"):
         assert page.count(f"<figcaption>{title}</figcaption>") == 6
     assert page.count('data-direction="A to B"') == 4
     assert page.count('data-direction="B to A"') == 2
@@ -167,7 +169,7 @@ def test_the_page_needs_nothing_but_itself_and_its_links_lead_to_the_images(test
 
 def test_a_second_run_has_a_folder_of_its_own_and_leaves_the_first(tested):
     before = runs.bytes_below(tested.folder)
-    again = translate.test(tested.config)
+    again = testing.run_test(tested.config)
     assert again == os.path.join(f"{tested.folder}_2", "index.html")
     assert runs.bytes_below(tested.folder) == before
     found = runs.bytes_below(os.path.dirname(again))
@@ -179,7 +181,7 @@ def test_one_missing_test_folder_is_no_obstacle_and_grey_stays_grey(tmp_path):
     config = runs.config_in(tmp_path, img_ch=1)
     runs.write_images(tmp_path / "dataset" / "tiny" / "testB", ["a.png", "b.png"])
     model = runs.make_run(config)
-    folder = os.path.dirname(translate.test(config))
+    folder = os.path.dirname(testing.run_test(config))
     assert names_in(folder) == ["b2a", "b2a_attention", "index.html"]
     image = image_file.read(os.path.join(folder, "b2a", "a.png"))
     np.testing.assert_array_equal(image, np.repeat(image[:, :, :1], 3, -1))
@@ -192,7 +194,7 @@ def test_one_missing_test_folder_is_no_obstacle_and_grey_stays_grey(tmp_path):
 def test_without_test_folders_nothing_is_written(tmp_path):
     config = runs.config_in(tmp_path)
     with pytest.raises(Failure, match="Neither testA nor testB in .*tiny"):
-        translate.test(config)
+        testing.run_test(config)
     assert os.listdir(tmp_path) == []
 
 
@@ -200,7 +202,7 @@ def test_without_a_checkpoint_nothing_is_translated(tmp_path):
     config = runs.config_in(tmp_path)
     runs.write_dataset(tmp_path / "dataset" / "tiny", ("testA", "testB"))
     with pytest.raises(Failure, match="No checkpoint in .*tiny"):
-        translate.test(config)
+        testing.run_test(config)
     assert os.listdir(tmp_path) == ["dataset"]
 
 
@@ -210,7 +212,7 @@ def test_a_test_folder_without_a_readable_image_fails_before_anything_is_written
     os.makedirs(os.path.join(config.dataset_folder, "testA"))
     before = runs.bytes_below(tested.root)
     with pytest.raises(Failure, match="No readable image in .*testA"):
-        translate.test(config)
+        testing.run_test(config)
     assert runs.bytes_below(tested.root) == before
 
 
@@ -224,11 +226,12 @@ def folder_of_six(tested, tmp_path):
     return config
 
 
-def translated_in(folder, tested, config):
+def translated_in(folder, config):
     """Name -> pixels of what the phase writes, for the images of testA in both directions."""
     paths = [os.path.join(config.dataset_folder, "testA", f"{i}.png") for i in range(6)]
-    networks = translate.networks(tested.model, config)
-    rows = translate.translated(networks, config, dict.fromkeys(networks, paths), str(folder))
+    translator = loading.from_run(config)
+    networks = translator.generators.networks
+    rows = testing.translate_all(translator, dict.fromkeys(networks, paths), str(folder))
     names = [(row.direction, row.name) for row in rows]
     assert names == [(d, f"{i}.png") for d in ("A to B", "B to A") for i in range(6)]
     counts = {network.experimental_get_tracing_count() for network in networks.values()}
@@ -240,9 +243,9 @@ def translated_in(folder, tested, config):
 def test_batches_and_xla_change_no_level_but_by_rounding_and_trace_once(
     tested, folder_of_six, tmp_path, monkeypatch, batch, xla
 ):
-    monkeypatch.setattr(translate, "BATCH", batch)
+    monkeypatch.setattr(streaming, "BATCH", batch)
     config = dataclasses.replace(folder_of_six, xla=xla)
-    found = translated_in(tmp_path / "found", tested, config)
+    found = translated_in(tmp_path / "found", config)
     assert len(found) == 6 * 4
     for direction in ("a2b", "b2a"):
         for i in range(6):
@@ -253,8 +256,8 @@ def test_batches_and_xla_change_no_level_but_by_rounding_and_trace_once(
 
 
 def test_an_image_that_breaks_after_the_first_look_is_named(folder_of_six, monkeypatch):
-    paths = translate.folders.images_in(os.path.join(folder_of_six.dataset_folder, "testA"))
-    monkeypatch.setattr(translate.folders, "images_in", lambda _: paths)
+    paths = testing.folders.images_in(os.path.join(folder_of_six.dataset_folder, "testA"))
+    monkeypatch.setattr(testing.folders, "images_in", lambda _: paths)
     os.truncate(paths[4], 60)
     assert_fails(folder_of_six, UnreadableImage, "testA.4.png: the image is damaged")
 
@@ -276,31 +279,37 @@ def assert_fails(config, error, message):
     """Nothing of it is left but whole images: no page, no thread."""
     threads = threading.active_count()
     with pytest.raises(error, match=message):
-        translate.test(config)
+        testing.run_test(config)
     left = runs.bytes_below(config.result_dir)
     assert all(name.endswith(".png") and ".unfinished" not in name for name in left)
     assert threading.active_count() <= threads
 
 
-def test_a_report_that_fails_in_the_middle_stops_the_threads(tested, folder_of_six, tmp_path):
+def test_a_report_that_fails_in_the_middle_stops_the_threads(folder_of_six, tmp_path):
     paths = [os.path.join(folder_of_six.dataset_folder, "testA", f"{i}.png") for i in range(6)]
-    networks = translate.networks(tested.model, folder_of_six)
+    translator = loading.from_run(folder_of_six)
     threads = threading.active_count()
-    rows = translate.translated(networks, folder_of_six, {"a2b": paths}, str(tmp_path))
+    rows = testing.translate_all(translator, {"a2b": paths}, str(tmp_path))
     next(rows)
     assert threading.active_count() > threads
     rows.close()
     assert threading.active_count() <= threads
 
 
-def test_what_xla_cannot_compile_is_said_with_the_way_out(folder_of_six, tested, tmp_path):
-    def refusing(_):
+def refusing(_):
+    def run(x):
         raise tf.errors.UnimplementedError(None, None, "no such kernel\nmore")
 
-    networks = {"a2b": refusing, "b2a": refusing}
+    return run
+
+
+def test_what_xla_cannot_compile_is_said_with_the_way_out(folder_of_six, tmp_path):
     paths = {"a2b": [os.path.join(folder_of_six.dataset_folder, "testA", "0.png")]}
-    config = dataclasses.replace(folder_of_six, xla=True)
-    with pytest.raises(Failure, match="XLA cannot compile .*: no such kernel. Use --xla False"):
-        list(translate.translated(networks, config, paths, str(tmp_path)))
-    with pytest.raises(tf.errors.UnimplementedError):
-        list(translate.translated(networks, folder_of_six, paths, str(tmp_path)))
+    for xla, error, message in (
+        (True, Failure, "XLA cannot compile .*: no such kernel. Use --xla False"),
+        (False, tf.errors.UnimplementedError, "no such kernel"),
+    ):
+        config = dataclasses.replace(folder_of_six, xla=xla)
+        translator = runs.with_networks(loading.from_run(config), refusing)
+        with pytest.raises(error, match=message):
+            list(testing.translate_all(translator, paths, str(tmp_path)))

@@ -19,12 +19,13 @@ from PIL import Image
 
 import ugatit_tf
 from tests import made, runs
+from tests.tolerances import TOLERANCE
 from ugatit_tf.errors import Failure
 from ugatit_tf.images import image_array, image_file
 from ugatit_tf.interchange import generator_file
-from ugatit_tf.translation import devices
-from ugatit_tf.translation import load as module
-from ugatit_tf.translation.fit import scaled
+from ugatit_tf.options import ConfigError
+from ugatit_tf.translation import devices, loading
+from ugatit_tf.translation.fit import resize
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +60,14 @@ def assert_levels(image, expected, most=1):
     assert np.abs(image.astype(int) - expected).max() <= most
 
 
+def blind(network):
+    def run(x):
+        out = network(x)
+        return out._replace(image=np.nan * out.image)
+
+    return run
+
+
 def expected_of(generator, pixels):
     """What the generator makes of an image whose sides it takes as they are."""
     out = generator(image_array.to_float(pixels)[None])
@@ -71,7 +80,7 @@ def test_every_source_translates_alike(trained, place):
     model = ugatit_tf.load(folder or os.path.join(trained.exported, os.path.basename(place)))
     assert (model.size, model.channels, model.any_size) == (8, 3, True)
     assert model.directions == (("a2b", "b2a") if place in ("run", "export") else ("a2b",))
-    assert model.judges == (place == "run")
+    assert model.has_discriminators == (place == "run")
     pixels = levels(12, 16, 3)
     found = model.translate(pixels, size="native")
     assert_levels(found, expected_of(trained.networks.a2b, pixels)[0])
@@ -156,7 +165,7 @@ def test_the_full_model_takes_its_own_size_alone(full):
     pixels = levels(8, 8, 1)
     assert_levels(model.translate(pixels), expected_of(full.networks.a2b, pixels)[0])
     assert model.translate(levels(9, 30, 1)).shape == (9, 30, 1)
-    for options in ({"mode": "keep"}, {"size": 16}, {"size": "native"}):
+    for options in ({"fit": "keep"}, {"size": 16}, {"size": "native"}):
         with pytest.raises(ValueError, match="takes 8 x 8 pixels only.*--light True"):
             model.translate(pixels, **options)
 
@@ -165,23 +174,35 @@ def test_large_images_are_translated_in_tiles_and_look_alike(trained, model):
     """Alike and no more, since each tile has its own statistics; but there is no seam."""
     y, x = np.mgrid[:96, :160]
     image = np.stack([np.sin(x / 2), np.cos(y / 2), np.sin((x + y) / 3)], -1).astype(np.float32)
-    ((whole, _),) = model.outputs(image[None])
-    ((tiled, looked),) = model.outputs(image[None], tile_pixels=64 * 64)
-    assert tiled.shape == whole.shape and looked.generator.shape == (96, 160)
-    assert np.corrcoef(tiled.ravel(), whole.ravel())[0, 1] > 0.8
+    (whole,) = runs.results_of(model, [image])
+    options = {"tile_pixels": 64 * 64, "heatmap": True, "discriminator_heatmaps": True}
+    (tiled,) = runs.results_of(model, [image], **options)
+    assert tiled.heatmaps.generator.shape == (96, 160)
+    assert tiled.heatmaps.local.ndim == tiled.heatmaps.global_.ndim == 2
+    assert tiled.image.shape == whole.image.shape
+    assert np.corrcoef(tiled.image.ravel(), whole.image.ravel())[0, 1] > 0.8
     for axis in (0, 1):
-        steps, usual = (np.abs(np.diff(image, axis=axis)).max() for image in (tiled, whole))
+        images = tiled.image, whole.image
+        steps, usual = (np.abs(np.diff(image, axis=axis)).max() for image in images)
         assert steps < 1.5 * usual
+    by_option = model.translate(image, size="native", tile_pixels=64 * 64)
+    np.testing.assert_array_equal(by_option, np.clip(tiled.image, -1, 1))
 
 
 def test_the_discriminators_look_at_the_result_in_the_size_of_training(trained, model):
     image = image_array.to_float(levels(8, 8, 3))
-    ((image, looked),) = model.outputs(image[None], "b2a", judged=True)
-    local, deep = trained.networks.discriminator_a(image[None])
-    for found, expected in ((looked.local, local), (looked.global_, deep)):
-        assert found.shape == (8, 8)
-        top, bottom = expected.heatmap.numpy().max(), expected.heatmap.numpy().min()
-        assert bottom - 1e-4 <= found.min() and found.max() <= top + 1e-4
+    options = {"direction": "b2a", "discriminator_heatmaps": True}
+    (result,) = runs.results_of(model, [image], **options)
+    local, deep = trained.networks.discriminator_a(result.image[None])
+    for found, expected in ((result.heatmaps.local, local), (result.heatmaps.global_, deep)):
+        np.testing.assert_allclose(found, expected.heatmap[0], **TOLERANCE["network"])
+
+
+def test_a_result_may_be_translated_back(trained, model):
+    image = image_array.to_float(levels(8, 8, 3))
+    (result,) = runs.results_of(model, [image], reconstruct=True)
+    expected = trained.networks.b2a(result.image[None]).image[0]
+    np.testing.assert_allclose(result.reconstruction, expected, **TOLERANCE["network"])
 
 
 @pytest.mark.parametrize(
@@ -204,16 +225,16 @@ def test_what_is_no_image_is_refused(model, images, message):
 @pytest.mark.parametrize(
     "options",
     [
-        {"mode": "squeeze"},
+        {"fit": "squeeze"},
         {"size": 10},
         {"size": 4},
         {"size": -8},
         {"size": "large"},
-        {"size": "native", "mode": "crop"},
+        {"size": "native", "fit": "crop"},
     ],
 )
 def test_a_fit_that_cannot_be_is_refused(model, options):
-    with pytest.raises(ValueError, match="Expected a mode of auto.*multiple of 4 from 8 on"):
+    with pytest.raises(ValueError, match="Expected a fit of auto.*multiple of 4 from 8 on"):
         model.translate(levels(8, 8, 3), **options)
 
 
@@ -233,22 +254,22 @@ def test_a_direction_that_the_model_does_not_have_is_refused(trained):
         ((512, 768), {"size": "native"}, (512, 768), 1),
         ((512, 768), {"size": 16}, (16, 24), 1 / 32),
         ((512, 768), {"max_side": 6}, (4, 6), 1 / 128),
-        ((16, 32), {"mode": "stretch"}, (8, 8), 0.5),
+        ((16, 32), {"fit": "stretch"}, (8, 8), 0.5),
     ],
 )
 def test_what_is_much_larger_than_the_training_images_is_scaled_down_to_them(
     model, shape, options, seen, scale
 ):
-    how = model.fit_of(shape, **options)
-    assert (how.inner, how.result) == (seen, shape)
-    assert how.scale == pytest.approx(scale)
+    fit = model.fit_of(shape, **options)
+    assert (fit.inner, fit.result) == (seen, shape)
+    assert fit.scale == pytest.approx(scale)
 
 
 def test_a_large_image_is_translated_at_the_training_size_and_scaled_back(trained, model):
     large = np.kron(levels(8, 8, 3), np.ones([4, 4, 1], np.uint8))
     small = model.fit_of(large.shape).apply(image_array.to_float(large))
     expected = trained.networks.a2b(small[None]).image[0].numpy()
-    expected = image_array.to_uint8(np.clip(scaled(expected, (32, 32)), -1, 1))
+    expected = image_array.to_uint8(np.clip(resize(expected, (32, 32)), -1, 1))
     assert_levels(model.translate(large), expected)
 
 
@@ -290,12 +311,84 @@ def test_colours_are_images_for_a_grey_model(full):
     )
 
 
-def test_a_generator_of_nan_is_named(trained, monkeypatch):
+def test_a_generator_of_nan_is_named(trained):
     model = ugatit_tf.load(os.path.join(trained.exported, "b2a.npz"))
-    nothing = np.full([1, 8, 8, 3], np.nan, np.float32)
-    monkeypatch.setattr(model, "_translated", lambda *_: (nothing, [None]))
+    broken = runs.with_networks(model, blind)
     with pytest.raises(Failure, match="b2a.npz: the generator b2a gives numbers that are not fini"):
-        model.translate(levels(8, 8, 3))
+        broken.translate(levels(8, 8, 3))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"max_side": 4}, "max_side of 0, or at least 8"),
+        ({"max_side": 16, "fit": "crop"}, "max_side .* with the fit keep. Received: 16, 'crop'"),
+        ({"tile_pixels": 100}, "tile_pixels of at least 4096. Received: 100"),
+    ],
+)
+def test_sides_and_tiles_that_cannot_be_are_refused(model, options, message):
+    with pytest.raises(ValueError, match=message):
+        model.translate(levels(8, 8, 3), **options)
+
+
+def test_a_longer_side_may_be_bounded(model):
+    pixels = levels(16, 40, 3)
+    bounded = model.translate(pixels, size="native", max_side=20)
+    np.testing.assert_array_equal(bounded, model.translate(pixels, size=8))
+
+
+@made.needs_half
+@pytest.mark.parametrize("source", ["run", "a2b.npz"])
+def test_how_a_model_is_executed_may_be_chosen(trained, source):
+    is_run = source == "run"
+    path = trained.config.run_folder if is_run else os.path.join(trained.exported, source)
+    chosen = ugatit_tf.load(path, precision="bfloat16", xla=True, strategy="one")
+    assert chosen.generators.xla and chosen.generators.copies.count == 1
+    plain, pixels = ugatit_tf.load(path), levels(8, 8, 3)
+    assert not plain.generators.xla
+    exact = plain.translate(image_array.to_float(pixels))
+    half = ugatit_tf.load(path, precision="bfloat16").translate(image_array.to_float(pixels))
+    assert 0 < np.abs(half - exact).max() < 0.5
+
+
+def test_an_export_computes_as_it_was_exported(trained):
+    assert ugatit_tf.load(trained.exported, strategy="one").generators.copies.count == 1
+    message = "computes as it was exported: --precision and --xla cannot change that. Use its run"
+    with pytest.raises(Failure, match=message):
+        ugatit_tf.load(trained.exported, precision="bfloat16", xla=True)
+
+
+@pytest.mark.parametrize("source", ["export", "a2b.npz"])
+def test_options_that_mean_nothing_are_refused(trained, source):
+    name = "" if source == "export" else source
+    path = os.path.join(trained.exported, name)
+    with pytest.raises(Failure, match="is no run folder.* Leave out --which best"):
+        ugatit_tf.load(path, which="best")
+    with pytest.raises(ConfigError, match="--precision must be one of float32"):
+        ugatit_tf.load(path, precision="float8")
+
+
+@pytest.mark.parametrize("sizes", [(4, 4, 2, 1), (1, 3, 2, 4)])
+def test_xla_is_given_no_more_sizes_of_batches_than_it_must_compile(trained, sizes):
+    model, shapes = ugatit_tf.load(trained.config.run_folder), []
+
+    def spied(network):
+        def run(x):
+            shapes.append(len(x))
+            return network(x)
+
+        return run
+
+    spy = runs.with_networks(model, spied)
+    spy.generators.xla = True
+    for count in sizes:
+        x = made.images(count, 8, 8, 3)
+        results = spy.generators.run(x, "a2b")
+        expected = trained.networks.a2b(x).image
+        np.testing.assert_allclose(
+            [result.image for result in results], expected, **TOLERANCE["network"]
+        )
+    assert shapes == [max(sizes[: i + 1]) for i in range(len(sizes))]
 
 
 def signature_of(shape=(None, None, None, 3), kind=tf.float32, name="images", function=None):
@@ -348,10 +441,10 @@ def test_a_strange_saved_model_that_gives_another_size_is_refused(tmp_path):
 def test_where_there_is_no_model_it_is_said_what_would_be_one(tmp_path):
     for path, message in ((tmp_path, "has none of these"), (tmp_path / "x", "does not exist")):
         with pytest.raises(Failure, match=f"{message}. Expected a run folder.*a2b.npz"):
-            module.load(path)
+            loading.load(path)
     (tmp_path / "saved_model.pb").write_bytes(b"no model")
     with pytest.raises(Failure, match="cannot be used .*export again"):
-        module.load(tmp_path)
+        loading.load(tmp_path)
 
 
 def test_a_generator_file_that_is_damaged_or_something_else_is_refused(trained, tmp_path):
@@ -367,7 +460,7 @@ def test_a_generator_file_that_is_damaged_or_something_else_is_refused(trained, 
         broken = tmp_path / f"{number}.npz"
         broken.write_bytes(data)
         with pytest.raises(Failure, match="not a generator file, or it is damaged"):
-            module.load(broken)
+            loading.load(broken)
 
 
 DEEP = "[" * 100_000 + "]" * 100_000
@@ -413,7 +506,7 @@ def test_a_generator_file_that_says_more_than_it_holds_is_refused_at_once(
     monkeypatch.setattr(generator_file, "build_generator", None)  # nothing is built
     rewritten(os.path.join(trained.exported, "a2b.npz"), tmp_path / "x.npz", change)
     with pytest.raises(Failure, match="is not a generator file|its own description"):
-        module.load(tmp_path / "x.npz")
+        loading.load(tmp_path / "x.npz")
 
 
 def test_an_array_that_is_larger_than_its_bytes_is_refused_without_its_memory(trained, tmp_path):
@@ -426,7 +519,7 @@ def test_an_array_that_is_larger_than_its_bytes_is_refused_without_its_memory(tr
 
     rewritten(os.path.join(trained.exported, "a2b.npz"), tmp_path / "x.npz", change)
     with pytest.raises(Failure, match=r"shape \(70368744177664,\) in [0-9]+ bytes"):
-        module.load(tmp_path / "x.npz")
+        loading.load(tmp_path / "x.npz")
 
 
 def test_an_archive_that_unpacks_to_more_than_the_file_is_refused_unread(tmp_path, monkeypatch):
@@ -436,7 +529,7 @@ def test_an_archive_that_unpacks_to_more_than_the_file_is_refused_unread(tmp_pat
     assert path.stat().st_size < 10**5
     monkeypatch.setattr(zipfile.ZipFile, "read", None)
     with pytest.raises(Failure, match="more in it than the file is long"):
-        module.load(path)
+        loading.load(path)
 
 
 def test_a_generator_file_that_the_system_does_not_give_is_not_called_damaged(trained, monkeypatch):
@@ -477,7 +570,7 @@ def test_threads_share_the_devices_whatever_the_model_is_from(trained, place, mo
     monkeypatch.setattr(devices, "names", lambda *_: ["CPU:0"] * 2)
     folder = {"run": trained.config.run_folder, "export": trained.exported}.get(place)
     model = ugatit_tf.load(folder or os.path.join(trained.exported, place))
-    assert model.num_devices == 2
+    assert model.generators.copies.count == 2
     networks, meet = [], threading.Barrier(2)
 
     def watched(found):
@@ -487,7 +580,7 @@ def test_threads_share_the_devices_whatever_the_model_is_from(trained, place, mo
 
     pixels = levels(8, 8, 3)
     with ThreadPoolExecutor(2) as pool:
-        one, other = pool.map(model._copies.use, [watched] * 2)
+        one, other = pool.map(model.generators.copies.use, [watched] * 2)
     assert networks[0] is not networks[1]
     np.testing.assert_array_equal(one, other)
     assert_levels(image_array.to_uint8(one[0]), expected_of(trained.networks.b2a, pixels)[0])
@@ -495,7 +588,7 @@ def test_threads_share_the_devices_whatever_the_model_is_from(trained, place, mo
 
 def test_networks_in_memory_stay_on_their_device(trained, monkeypatch):
     monkeypatch.setattr(devices, "names", lambda *_: ["CPU:0"] * 2)
-    assert module.of_networks(trained.networks, trained.config).num_devices == 1
+    assert loading.from_networks(trained.networks, trained.config).generators.copies.count == 1
 
 
 def test_strategy_one_is_one_device(trained, monkeypatch):
@@ -503,4 +596,4 @@ def test_strategy_one_is_one_device(trained, monkeypatch):
     monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: two)
     for strategy, count in (("auto", 2), ("one", 1)):
         config = dataclasses.replace(trained.config, strategy=strategy)
-        assert module.of_run(config).num_devices == count
+        assert loading.from_run(config).generators.copies.count == count
