@@ -1,5 +1,6 @@
 """Fixtures that all tests share."""
 
+import gc
 import importlib.util
 import os
 
@@ -17,14 +18,21 @@ OptionNames.on_command_line = True  # tests expect messages as the command line 
 # Phases, images and files, whose code does the same on both stacks and takes long to test. What
 # they build on (layers, networks, step, checkpoints, exports, input) is tested on both.
 OF_ANY_STACK = (
-    "ablation", "benchmarks", "cache", "devices", "evaluate", "image_files", "listing", "packing",
-    "replicas", "testing", "video", "video_file",
+    "ablation", "benchmarks", "cache", "crash_points", "devices", "evaluate", "image_files",
+    "listing", "packing", "replicas", "testing", "video", "video_file",
 )  # fmt: skip
 OLDER_STACK = importlib.util.find_spec("tensorflow_addons") is not None
 # Not a skip: a test that does not belong to a stack does not belong to its suite.
 collect_ignore = [] if OLDER_STACK else ["test_addons.py"]
 if OLDER_STACK and "ALL_TESTS" not in os.environ:
     collect_ignore += [f"test_{name}.py" for name in OF_ANY_STACK]
+
+
+def pytest_collection_finish():
+    """Looks for garbage less often, and never in what is imported: a tenth of the time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 10, 10)
 
 
 @pytest.fixture(params=["eager", "graph"])

@@ -93,6 +93,7 @@ def test_an_export_without_attention_has_no_heatmap(tmp_path):
         export.export(model.a2b, config, path)
     loaded = loading.load(path)
     assert not loaded.has_heatmap and loaded.any_size
+    assert loaded.translate(made.images(72, 80, 3), size="native", tile_pixels=4096).shape[0] == 72
     image = made.images(8, 8, 3)
     expected = model.a2b(image[None]).image[0]
     np.testing.assert_allclose(loaded.translate(image), expected, **TOLERANCE["float32"])

@@ -449,7 +449,7 @@ def test_the_command_says_what_it_did_and_fails_if_an_image_did(config, images, 
         os.remove(images / name)
     assert main.main(arguments(config, images, overwrite=True)) == 0
     assert main.main(arguments(config, images)) == 1
-    assert "there already" in capsys.readouterr().err
+    assert "already exist" in capsys.readouterr().err
     runs.write_images(images, ["large.png"], height=70, width=70)
     tiled = {"tile_pixels": 4096, "size": "native"}
     assert main.main(arguments(config, images, overwrite=True, **tiled)) == 0

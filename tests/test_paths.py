@@ -97,7 +97,10 @@ def test_a_folder_in_brackets_is_itself_in_a_pattern(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"input": "nothing"}, "nothing: nothing is there. Expected an image, a folder or a video"),
+        (
+            {"input": "nothing"},
+            "it does not exist. Expected an image, a folder or a video",
+        ),
         ({"input": "in/*.gif"}, r"in/\*.gif: nothing matches"),
         ({"input": "empty"}, "No file in .*empty .--recursive True looks into its folders too."),
         (
@@ -119,7 +122,7 @@ def test_what_cannot_be_begun_is_refused(tmp_path, options, message):
 
 def test_results_that_exist_are_refused_kept_or_replaced(tmp_path):
     write(tmp_path, *(f"in/{i}.png" for i in range(5)), *(f"out/{i}.png" for i in range(4)))
-    with pytest.raises(Failure, match="0.png, .*1.png, .*2.png, and 1 more are there already"):
+    with pytest.raises(Failure, match="0.png, .*1.png, .*2.png, and 1 more already exist"):
         jobs_of(tmp_path)
     assert list(written(tmp_path, resume_output=True)) == ["4.png"]
     assert len(written(tmp_path, overwrite=True)) == 5
@@ -155,7 +158,7 @@ def test_a_shard_is_the_same_whatever_others_have_done(tmp_path):
     assert written(tmp_path, shard="2/2") == second
     assert written(tmp_path, shard="2/2", resume_output=True) == second
     assert written(tmp_path, shard="1/2", resume_output=True) == {}
-    with pytest.raises(Failure, match="4.png are there already"):
+    with pytest.raises(Failure, match="4.png already exist"):
         jobs_of(tmp_path, shard="1/2")
     os.remove(tmp_path / "out/2.png")
     assert list(written(tmp_path, shard="1/2", resume_output=True)) == ["2.png"]
@@ -247,7 +250,7 @@ def test_a_folder_that_cannot_be_read_is_named_and_stops_nothing(tmp_path, monke
 def test_a_heatmap_that_exists_is_refused_too(tmp_path):
     write(tmp_path, "in/a.png", "out/a_side.png")
     assert len(jobs_of(tmp_path, heatmap="overlay")) == 1
-    with pytest.raises(Failure, match="a_side.png is there already"):
+    with pytest.raises(Failure, match="a_side.png already exists"):
         jobs_of(tmp_path, heatmap="side")
 
 

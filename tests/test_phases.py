@@ -92,9 +92,9 @@ def refusal(argv):
             "There is no folder dataset/empty/testA. To measure",
         ),
         ([*TRANSLATE, "--run", "x", "--input", "in", "--output", "out"], "No checkpoint"),
-        ([*TRANSLATE, "--input", "none", "--output", "out"], "--input none: nothing is there"),
+        ([*TRANSLATE, "--input", "none", "--output", "out"], "--input none: it does not exist"),
         ([*TRANSLATE, "--input", "in", "--output", "in"], "is one of the images to translate"),
-        ([*TRANSLATE, "--input", "in", "--output", "one"], "one/1.png is there already"),
+        ([*TRANSLATE, "--input", "in", "--output", "one"], "one/1.png already exists"),
         ([*TRANSLATE, "--input", "in", "--output", "file"], "file is a file"),
         (
             [*TRANSLATE[:2], "--model", "none.npz", "--input", "in", "--output", "out"],

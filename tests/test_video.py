@@ -140,7 +140,7 @@ def test_what_videos_do_not_have_is_refused(model, original, tmp_path, options, 
 
 def test_a_video_that_is_there_is_refused_kept_or_replaced(model, original, tmp_path):
     (tmp_path / "out.mp4").write_bytes(b"older")
-    with pytest.raises(Failure, match="out.mp4 is there already"):
+    with pytest.raises(Failure, match="out.mp4 already exists"):
         translated(model, original, tmp_path)
     assert translated(model, original, tmp_path, resume_output=True)[1] == 0
     assert (tmp_path / "out.mp4").read_bytes() == b"older"
@@ -154,7 +154,7 @@ def test_the_video_of_its_attention_replaces_nothing_either(model, original, tmp
     source = shutil.copy(original, tmp_path / "me_attention.mp4")
     with pytest.raises(Failure, match="me_attention.mp4 is the video to translate"):
         translated(model, source, tmp_path, "me.mp4", heatmap="overlay", overwrite=True)
-    with pytest.raises(Failure, match="me_attention.mp4 is there already"):
+    with pytest.raises(Failure, match="me_attention.mp4 already exists"):
         translated(model, original, tmp_path, "me.mp4", heatmap="overlay")
     (tmp_path / "me.mp4").write_bytes(b"older")
     os.remove(source)

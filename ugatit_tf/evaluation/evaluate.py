@@ -221,7 +221,7 @@ def _progress(name) -> Callable[[Sequence], Iterable]:
 def _image_paths(config, name):
     folder = os.path.join(config.dataset_folder, name)
     if not storage.is_folder(folder):
-        raise Failure(presence.FOR_MEASURING(folder))
+        raise Failure(presence.no_images(folder, presence.FOR_MEASURING))
     return folders.images_in(folder)
 
 

@@ -109,11 +109,11 @@ def _results(translator, request, jobs):
     )
 
 
-def _write(request, source, shown, output, heatmaps) -> dict:
+def _write(request, source, original, output, heatmaps) -> dict:
     """Writes the results of one image: last the translation, which completes them.
 
     Args:
-        shown: uint8 image, the source in the size of the output.
+        original: uint8 image, the source in the size of the output.
 
     Returns:
         dict title -> uint8 image, for the report.
@@ -123,14 +123,14 @@ def _write(request, source, shown, output, heatmaps) -> dict:
         alpha = source.fit.untouched(alpha[..., None])[..., 0]
     if request.heatmap != "none":
         targets = paths.heatmap_paths(job, request)
-        images = heatmap_images(request.heatmap, shown, output, heatmaps)
+        images = heatmap_images(request.heatmap, original, output, heatmaps)
         for kind, values in images.items():
             _write_heatmap(targets[kind], values)
     options = {} if _is_lossless(job.target) else {"quality": request.quality}
     image_file.write(job.target, output, alpha=alpha, **options)
-    images = {"Input": shown}
+    images = {"Input": original}
     if request.report and heatmaps.generator is not None:
-        images["Heatmap"] = panels.overlay(shown, heatmaps.generator)
+        images["Heatmap"] = panels.overlay(original, heatmaps.generator)
     return {**images, "Output": output}
 
 

@@ -27,7 +27,7 @@ class Job:
         source: path of the image.
         name: its path below the input.
         target: path of the result.
-        heatmap_stem: how the paths of its heatmaps begin.
+        heatmap_stem: the start of the paths of its heatmaps.
     """
 
     source: str
@@ -45,17 +45,17 @@ def jobs(request: TranslateOptions) -> list[Job]:
         Failure: as `all_jobs`, or a result exists.
     """
     number, count = request.part
-    found = all_jobs(request)[number - 1 :: count]
+    shard = all_jobs(request)[number - 1 :: count]
     if request.resume_output:
-        return [job for job in found if not _is_done(job, request)]
-    existing = [path for path in _result_paths(found, request) if os.path.lexists(path)]
+        return [job for job in shard if not _is_done(job, request)]
+    existing = [path for path in _result_paths(shard, request) if os.path.lexists(path)]
     if existing and not request.overwrite:
-        verb = "is" if len(existing) == 1 else "are"
+        verb = "exists" if len(existing) == 1 else "exist"
         raise Failure(
-            f"{listed(existing, MOST_NAMED)} {verb} there already. Use another --output, "
+            f"{listed(existing, MOST_NAMED)} already {verb}. Use another --output, "
             f"--resume_output True to make what is missing, or --overwrite True to replace."
         )
-    return found
+    return shard
 
 
 def all_jobs(request: TranslateOptions) -> list[Job]:
@@ -77,12 +77,12 @@ def all_jobs(request: TranslateOptions) -> list[Job]:
         _refuse_outside(targets, request.output)
     stems = [os.path.splitext(path)[0] for path in targets]
     counts = collections.Counter(stem.lower() for stem in stems)
-    found = [
+    result = [
         Job(os.path.join(base, name), name, path, path if counts[stem.lower()] > 1 else stem)
         for name, path, stem in zip(names, targets, stems)
     ]
-    _refuse_lost(_result_paths(found, request), [job.source for job in found])
-    return found
+    _refuse_lost(_result_paths(result, request), [job.source for job in result])
+    return result
 
 
 def is_file(request: TranslateOptions) -> bool:
@@ -189,8 +189,8 @@ def _inputs(request):
     if output != os.path.realpath(base):  # results of an earlier call are no input
         images = [p for p in images if not os.path.realpath(p).startswith(output + os.sep)]
     if not images:
-        verb = "matches" if glob.has_magic(path) else "is there"
-        raise Failure(f"--input {path}: nothing {verb}. Expected an image, a folder or a video.")
+        problem = "nothing matches" if glob.has_magic(path) else "it does not exist"
+        raise Failure(f"--input {path}: {problem}. Expected an image, a folder or a video.")
     return base, [os.path.relpath(file, base or ".") for file in images]
 
 

@@ -26,7 +26,7 @@ class Translated(NamedTuple):
 
     job: Job
     images: dict  # title -> uint8 image, for the report
-    lacks_face: bool  # whether a face was to be found, and was not
+    lacks_face: bool  # whether --face found no face in it
     is_tiled: bool
     is_animated: bool  # whether only its first frame was translated
     scale: float  # `Fit.scale`
@@ -102,7 +102,7 @@ class VideoSummary(NamedTuple):
     def line(self, translator: Translator, request: TranslateOptions) -> str:
         """What was translated, for people."""
         if not self.num_frames:
-            return f"{self.path}: there already"
+            return f"{self.path}: exists already"
         frames = counted(self.num_frames, "frame")
         scale = scale_text(translator, request, self.scales)
         return f"{self.path}: {frames} in {self.seconds:.1f} seconds, {scale}"

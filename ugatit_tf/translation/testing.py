@@ -34,12 +34,12 @@ def run_test(config: Config, which: str = "latest") -> str:
         which: the "latest" checkpoint, or the "best".
 
     Returns:
-        The path of the report page. The images are in the folders beside it: `a2b`,
+        The path of the report page. The images are in folders next to it: `a2b`,
         `a2b_attention`, `b2a`, `b2a_attention` (no heatmaps where the model gives none).
 
     Raises:
         Failure: there is no checkpoint or no test folder, a generator gives NaN, XLA cannot
-            compile the networks, or results were removed while the test ran.
+            compile the networks, or results were removed during the test.
     """
     test_folders = presence.test_folders(config.dataset_folder)
     translator = loading.from_run(config, which, fixed_size=True)

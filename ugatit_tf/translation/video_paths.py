@@ -11,7 +11,7 @@ from ugatit_tf.translation.options import TranslateOptions
 
 
 def is_video(request: TranslateOptions) -> bool:
-    """Whether the input is a video; not a moving GIF of which one image is to be made."""
+    """Whether the input is a video; not an animated GIF of which the output is an image."""
     if not os.path.isfile(request.input) or not video_file.is_video(request.input):
         return False
     suffix = os.path.splitext(request.output)[1].lower()
@@ -23,7 +23,8 @@ def video_paths(request: TranslateOptions) -> dict[str, str]:
     """kind -> path: of the translated "video" and, with --heatmap overlay, of its "attention".
 
     Raises:
-        Failure: one exists, is the source, or cannot be written; or an option is not for videos.
+        Failure: a path exists, is the source, or cannot be written; or an option is not for
+            videos.
     """
     if request.heatmap in ("raw", "npy"):
         raise Failure("--heatmap of a video is none, overlay or side.")
@@ -48,5 +49,5 @@ def video_paths(request: TranslateOptions) -> dict[str, str]:
         if os.path.exists(path) and os.path.samefile(path, request.input):
             raise Failure(f"{path} is the video to translate. Use another --output.")
         if os.path.lexists(path) and not (request.overwrite or request.resume_output):
-            raise Failure(f"{path} is there already. Use another --output, or --overwrite True.")
+            raise Failure(f"{path} already exists. Use another --output, or --overwrite True.")
     return targets
