@@ -178,8 +178,8 @@ def test_an_ablation_stops_goes_on_and_ends_with_the_table(config, trained, caps
     monkeypatch.setattr(ablation, "ROWS", ablation.ROWS[:3])
     runs.run_phase("ablate", config)
     assert len(trained) == 3
-    told = capsys.readouterr().out
-    assert "Stopped. The same command goes on." in told and "2 of 3 rows are done." in told
+    output = capsys.readouterr().out
+    assert "Stopped. The same command goes on." in output and "2 of 3 rows are done." in output
     folder = os.path.join(config.result_dir, "tiny_ablation")
     with open(os.path.join(folder, "ablation.json"), encoding="utf-8") as file:
         assert list(json.load(file)["rows"]) == ["full", "in"]
@@ -260,8 +260,8 @@ def test_rows_train_and_stand_in_the_table(config, capsys, monkeypatch):
     monkeypatch.setattr(ablation, "ROWS", ablation.ROWS[::4])
     config = dataclasses.replace(config, summary_freq=1)
     runs.run_phase("ablate", config)
-    told = capsys.readouterr().out
-    assert all(f"{row.title} " in told for row in ablation.ROWS)
+    output = capsys.readouterr().out
+    assert all(f"{row.title} " in output for row in ablation.ROWS)
     with open(os.path.join(config.result_dir, "tiny_ablation", "index.html")) as file:
         page = file.read()
     assert page.count("<svg viewBox") == 4 and page.count("<img") == 2 * 4 * (1 + 2)

@@ -189,13 +189,13 @@ def work_of_two(root):
     on, twin = devices.Copies._use, devices.twin
 
     def watched(copies, place, function):
-        told = seen.setdefault(copies, {"devices": [], "meet": threading.Barrier(2)})
+        output = seen.setdefault(copies, {"devices": [], "meet": threading.Barrier(2)})
 
         def used(copy):
             device = tf.constant(0.0).device
-            if device not in told["devices"]:
-                told["devices"].append(device)
-                told["meet"].wait(120)
+            if device not in output["devices"]:
+                output["devices"].append(device)
+                output["meet"].wait(120)
             return function(copy)
 
         return on(copies, place, used)
@@ -207,8 +207,8 @@ def work_of_two(root):
 
     devices.Copies._use, devices.twin, evaluate.Extractor = watched, built, Small
     work(root, root / "two")
-    told = {"used": [sorted(one["devices"]) for one in seen.values()], "twins": sorted(twins)}
-    (root / "seen.json").write_text(json.dumps(told))
+    output = {"used": [sorted(one["devices"]) for one in seen.values()], "twins": sorted(twins)}
+    (root / "seen.json").write_text(json.dumps(output))
 
 
 def test_two_devices_write_what_one_writes_and_both_work(tmp_path, monkeypatch):
@@ -220,10 +220,10 @@ def test_two_devices_write_what_one_writes_and_both_work(tmp_path, monkeypatch):
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
-    told = json.loads((tmp_path / "seen.json").read_text())
+    output = json.loads((tmp_path / "seen.json").read_text())
     both = [f"/job:localhost/replica:0/task:0/device:CPU:{i}" for i in range(2)]
-    assert told["twins"] == both[1:]
-    assert len(told["used"]) == 4 and all(used == both for used in told["used"]), told
+    assert output["twins"] == both[1:]
+    assert len(output["used"]) == 4 and all(used == both for used in output["used"]), output
     monkeypatch.setattr(evaluate, "Extractor", Small)
     work(tmp_path, tmp_path / "one")
     one, two = (runs.bytes_below(tmp_path / name) for name in ("one", "two"))

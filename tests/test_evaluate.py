@@ -62,13 +62,13 @@ def test_the_numbers_are_those_of_the_translated_test_images(config):
             p: features(paths_in(os.path.join(config.dataset_folder, p))) for p in (source, target)
         }
         mean, std = kid.kid(real[target], fake)
-        told = found[direction]
-        assert told["kid_target"] == pytest.approx({"mean": mean, "spread": std}, abs=1e-3)
-        assert told["fid"] == pytest.approx(fid.fid(real[target], fake), abs=1e-2)
+        output = found[direction]
+        assert output["kid_target"] == pytest.approx({"mean": mean, "spread": std}, abs=1e-3)
+        assert output["fid"] == pytest.approx(fid.fid(real[target], fake), abs=1e-2)
         blocks = kid.block_kid(real[target], fake)[0], kid.block_kid(real[source], fake)[0]
-        assert told["paper"]["figure"] == pytest.approx(kid.paper_figure(*blocks), abs=1e-3)
-        assert told["pictures"] == {"fake": 9, "target": 9, "source": 9}
-        assert told["subset_size"] == 4
+        assert output["paper"]["figure"] == pytest.approx(kid.paper_figure(*blocks), abs=1e-3)
+        assert output["pictures"] == {"fake": 9, "target": 9, "source": 9}
+        assert output["subset_size"] == 4
     assert os.path.basename(path) == "step_0000003_metrics.json"
     with open(path, encoding="utf-8") as file:
         text = file.read()
@@ -161,14 +161,14 @@ def watched(tmp_path_factory):
     """A run that was measured while it trained, what was printed, and the same run without."""
     config = runs.config_in(tmp_path_factory.mktemp("watched"), inception="random")
     runs.write_dataset(config.dataset_folder, count=9)
-    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(io.StringIO()) as told:
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(io.StringIO()) as output:
         patch.setattr(evaluate, "Extractor", Small)
         tf.config.run_functions_eagerly(True)
         config = trained(config, ema=0.5)
         plain = dataclasses.replace(config, run="plain", eval_freq=0)
         runs.run_phase("train", plain)
         tf.config.run_functions_eagerly(False)
-    return types.SimpleNamespace(config=config, told=told.getvalue(), plain=plain)
+    return types.SimpleNamespace(config=config, output=output.getvalue(), plain=plain)
 
 
 def test_training_measures_and_keeps_the_best(watched):
@@ -182,7 +182,7 @@ def test_training_measures_and_keeps_the_best(watched):
     path, metric = checkpoints.best(config.run_folder)
     assert metric == {"tag": "eval/kid", "value": best["eval/kid"]}
     assert path.endswith(f"step_{best['step']:07d}")
-    assert "Best by eval/kid" in watched.told
+    assert "Best by eval/kid" in watched.output
 
 
 def test_what_is_measured_is_the_average_and_training_goes_on_as_without(watched):

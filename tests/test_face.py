@@ -12,7 +12,7 @@ from ugatit_tf.translation import face
 
 def test_the_region_is_inside_the_image_around_the_largest_face(monkeypatch):
     boxes = [[10, 10, 8, 8], [60, 40, 20, 20]]
-    monkeypatch.setattr(face, "_detect", lambda pixels: boxes)
+    monkeypatch.setattr(face, "detect", lambda pixels: boxes)
     assert face.find(np.zeros([100, 200, 3], np.uint8)) == (28, 50, 40)
     boxes[1] = [60, 0, 20, 20]
     assert face.find(np.zeros([100, 200, 3], np.uint8)) == (0, 50, 40)
@@ -57,10 +57,10 @@ def test_pasting_the_same_face_changes_nothing():
 
 
 def test_a_heatmap_of_the_face_is_cold_elsewhere():
-    heat = np.random.default_rng(0).random([10, 10]).astype(np.float32)
-    placed = face.place_heatmap(heat, (5, 6, 10), 20, 30)
-    np.testing.assert_array_equal(placed[5:15, 6:16], heat)
-    assert placed[0, 0] == placed[-1, -1] == heat.min()
+    heatmap = np.random.default_rng(0).random([10, 10]).astype(np.float32)
+    whole = face.place_heatmap(heatmap, (5, 6, 10), 20, 30)
+    np.testing.assert_array_equal(whole[5:15, 6:16], heatmap)
+    assert whole[0, 0] == whole[-1, -1] == heatmap.min()
 
 
 def test_without_opencv_it_is_said_how_to_get_it(monkeypatch):

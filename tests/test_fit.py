@@ -15,12 +15,12 @@ SIZES = [(1, 1), (2, 9), (7, 8), (8, 8), (33, 50), (40, 36)]
 @pytest.mark.parametrize("size", SIZES)
 def test_keep_gives_every_image_back_as_it_was(size):
     image = made.images(*size, 3)
-    how = make_fit(*size, "keep")
-    assert all(side % 4 == 0 and side >= 8 for side in how.shape)
-    assert all(seen - own < max(4, 8 - own + 1) for seen, own in zip(how.shape, size))
-    x = how.apply(image)
-    assert x.shape == (*how.shape, 3)
-    np.testing.assert_array_equal(how.undo(x), image)
+    fit = make_fit(*size, "keep")
+    assert all(side % 4 == 0 and side >= 8 for side in fit.shape)
+    assert all(seen - own < max(4, 8 - own + 1) for seen, own in zip(fit.shape, size))
+    x = fit.apply(image)
+    assert x.shape == (*fit.shape, 3)
+    np.testing.assert_array_equal(fit.undo(x), image)
 
 
 def test_keep_reflects_below_and_on_the_right():
@@ -32,17 +32,17 @@ def test_keep_reflects_below_and_on_the_right():
 @pytest.mark.parametrize("restore", [True, False])
 def test_stretch_is_the_official_resizing(restore):
     pixels = np.random.default_rng(0).integers(0, 256, [30, 50, 3], dtype=np.uint8)
-    how = make_fit(30, 50, "stretch", size=16, restore=restore)
+    fit = make_fit(30, 50, "stretch", size=16, restore=restore)
     expected = pipeline.resized(tf.constant(pixels), 16)
-    x = how.apply(pixels.astype(np.float32) / 127.5 - 1)
+    x = fit.apply(pixels.astype(np.float32) / 127.5 - 1)
     np.testing.assert_allclose(x, expected, **TOLERANCE["float32"])
-    assert how.undo(x).shape == ((30, 50, 3) if restore else (16, 16, 3))
+    assert fit.undo(x).shape == ((30, 50, 3) if restore else (16, 16, 3))
 
 
 def test_crop_is_the_square_in_the_middle():
     image = made.images(20, 41, 1)
-    how = make_fit(20, 41, "crop", size=20)
-    np.testing.assert_array_equal(how.apply(image), image[:, 10:30])
+    fit = make_fit(20, 41, "crop", size=20)
+    np.testing.assert_array_equal(fit.apply(image), image[:, 10:30])
     assert make_fit(20, 41, "crop", size=8).undo(np.zeros([8, 8, 1], np.float32)).shape == (
         20,
         20,
@@ -53,13 +53,13 @@ def test_crop_is_the_square_in_the_middle():
 
 @pytest.mark.parametrize("size", [(20, 40), (40, 21)])
 def test_pad_keeps_the_shape_and_reflects_to_a_square(size):
-    how = make_fit(*size, "pad", size=40)
+    fit = make_fit(*size, "pad", size=40)
     image = made.images(*size, 1)
-    x = how.apply(image)
+    x = fit.apply(image)
     assert x.shape == (40, 40, 1)
-    np.testing.assert_array_equal(how.undo(x), image)
+    np.testing.assert_array_equal(fit.undo(x), image)
     shorter = np.argmin(size)
-    margin = how.margins[shorter]
+    margin = fit.margins[shorter]
     inside = np.moveaxis(x, shorter, 0)[:, :, 0]
     np.testing.assert_array_equal(inside[margin - 1], inside[margin + 1])
 
@@ -74,8 +74,8 @@ def test_pad_keeps_the_shape_and_reflects_to_a_square(size):
     ],
 )
 def test_keep_scales_by_the_shorter_or_the_longer_side(options, inner):
-    how = make_fit(40, 80, "keep", **options)
-    assert (how.inner, how.result) == (inner, (40, 80))
+    fit = make_fit(40, 80, "keep", **options)
+    assert (fit.inner, fit.result) == (inner, (40, 80))
     assert make_fit(40, 80, "keep", restore=False, **options).result == inner
 
 

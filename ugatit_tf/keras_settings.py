@@ -1,13 +1,16 @@
 """Keras as a program may have set it, and what differs between its two generations."""
 
+from __future__ import annotations
+
 import contextlib
 import os
+from collections.abc import Iterator
 
 from ugatit_tf.errors import Failure
 from ugatit_tf.lazy import tf
 
 
-def check_keras():
+def check_keras() -> None:
     """Refuses a Keras that is missing, or that computes with another library than TensorFlow.
 
     Raises:
@@ -32,7 +35,7 @@ def check_keras():
 
 
 @contextlib.contextmanager
-def default_keras():
+def default_keras() -> Iterator[None]:
     """Within it Keras' global settings are its defaults: float32, and channels last.
 
     For models of Keras Applications, which follow settings that a program or keras.json made.
@@ -52,6 +55,6 @@ def _set_keras(policy, floatx, image_data_format):
     tf.keras.mixed_precision.set_global_policy(policy)
 
 
-def raw(variable):
+def raw(variable: object) -> tf.Variable:
     """The `tf.Variable` behind a Keras weight: Keras 3 wraps it, Keras 2 does not."""
     return variable if isinstance(variable, tf.Variable) else variable.value

@@ -38,7 +38,7 @@ def find(pixels: np.ndarray) -> tuple[int, int, int] | None:
     Raises:
         Failure: OpenCV is not installed.
     """
-    faces = _detect(pixels)
+    faces = detect(pixels)
     if not len(faces):
         return None
     left, top, width, height = max(faces, key=lambda box: box[2] * box[3])
@@ -49,6 +49,27 @@ def find(pixels: np.ndarray) -> tuple[int, int, int] | None:
         for middle, length in zip(centre, pixels.shape)
     )
     return top, left, side
+
+
+def detect(pixels: np.ndarray) -> list[list[float]]:
+    """[left, top, width, height] of each detected face, in pixels."""
+    try:
+        import cv2
+    except ImportError:
+        raise Failure(MISSING) from None
+    grey = pixels[..., 0] if pixels.shape[2] == 1 else cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
+    factor = min(1.0, MOST_PIXELS / max(grey.shape))
+    if factor < 1:
+        size = [max(1, round(side * factor)) for side in grey.shape[::-1]]
+        grey = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
+    smallest = max(24, round(SMALLEST * min(grey.shape)))  # 24 is the detector's own size
+    cascade = cv2.CascadeClassifier(
+        cv2.data.haarcascades + "haarcascade_frontalface_default.xml"
+    )  # a new one each time: it is not made for several threads
+    faces = cascade.detectMultiScale(
+        cv2.equalizeHist(grey), scaleFactor=1.1, minNeighbors=6, minSize=(smallest, smallest)
+    )
+    return [[value / factor for value in box] for box in np.reshape(faces, [-1, 4]).tolist()]
 
 
 def cut(pixels: np.ndarray, region: tuple) -> np.ndarray:
@@ -81,24 +102,3 @@ def _mask(side):
     ramp = np.clip(distance, 0, 1)
     ramp = ramp * ramp * (3 - 2 * ramp)
     return np.outer(ramp, ramp).astype(np.float32)
-
-
-def _detect(pixels):
-    """[left, top, width, height] of each detected face, in pixels."""
-    try:
-        import cv2
-    except ImportError:
-        raise Failure(MISSING) from None
-    grey = pixels[..., 0] if pixels.shape[2] == 1 else cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
-    factor = min(1.0, MOST_PIXELS / max(grey.shape))
-    if factor < 1:
-        size = [max(1, round(side * factor)) for side in grey.shape[::-1]]
-        grey = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
-    smallest = max(24, round(SMALLEST * min(grey.shape)))  # 24 is the detector's own size
-    cascade = cv2.CascadeClassifier(
-        cv2.data.haarcascades + "haarcascade_frontalface_default.xml"
-    )  # a new one each time: it is not made for several threads
-    faces = cascade.detectMultiScale(
-        cv2.equalizeHist(grey), scaleFactor=1.1, minNeighbors=6, minSize=(smallest, smallest)
-    )
-    return [[value / factor for value in box] for box in np.reshape(faces, [-1, 4]).tolist()]

@@ -66,7 +66,7 @@ class Fit:
         return resize(image[top : top + height, left : left + width], self.result)
 
     def untouched(self, pixels: np.ndarray) -> np.ndarray:
-        """A source as large as its result: uint8 [height, width, channels] to [*result, channels]."""
+        """A source as large as its result: uint8 [height, width, ...] to uint8 [*result, ...]."""
         pixels = self._cut(pixels)
         if self.result == pixels.shape[:2]:
             return pixels
