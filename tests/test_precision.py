@@ -121,7 +121,7 @@ def test_networks_take_and_return_float32_and_keep_float32_weights(precision):
 def looked_at(kinks=True, **options):
     trainer = trainer_of(img_size=16, **options)
     for learner in (trainer.generators, trainer.discriminators):
-        if learner.scale:  # the losses are large already
+        if learner.scale.enabled:  # the losses are large already
             learner.scale.scale.assign(1.0)
     with contextlib.nullcontext() if kinks else without_kinks():
         return trainer.losses_and_gradients(*images(), alpha=0.5, eps=0.5)
@@ -206,7 +206,7 @@ def test_two_batches_for_one_update_are_one_batch_of_twice_the_size(options, noi
 
 def test_the_loss_scale_is_halved_at_once_and_doubled_after_long_success(monkeypatch):
     monkeypatch.setattr(LossScale, "PATIENCE", 3)
-    scale = LossScale()
+    scale = LossScale(enabled=True)
     seen = []
     for finite in (True, False, True, True, True, True, False, False):
         assert bool(scale.follow(tf.constant(finite)))
@@ -217,7 +217,7 @@ def test_the_loss_scale_is_halved_at_once_and_doubled_after_long_success(monkeyp
 
 
 def test_at_the_smallest_scale_nothing_is_left_to_try():
-    scale = LossScale()
+    scale = LossScale(enabled=True)
     scale.scale.assign(LossScale.SMALLEST)
     assert not bool(scale.follow(tf.constant(False)))
     assert float(scale.scale) == LossScale.SMALLEST

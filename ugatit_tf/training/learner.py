@@ -1,9 +1,14 @@
 """From a loss to new weights: gradients, loss scale, average over batches, Adam."""
 
+from __future__ import annotations
+
 import contextlib
+from collections.abc import Iterator
+from typing import Callable
 
 import tensorflow as tf
 
+from ugatit_tf.layers.weights import Role
 from ugatit_tf.training.optimizer import Adam
 
 ON_READ = tf.VariableSynchronization.ON_READ
@@ -16,15 +21,22 @@ class Learner:
         weights: dict path -> float32 tf.Variable.
         roles: dict path -> `Role`; weights that are not trained are left alone.
         scaled: bool. Scale the loss, which float16 needs.
-        accumulate: int. Batches whose gradients are averaged for one update.
+        accumulate: int. Micro-batches whose gradients are averaged for one update.
     """
 
-    def __init__(self, weights, roles, *, scaled=False, accumulate=1):
+    def __init__(
+        self,
+        weights: dict[str, tf.Variable],
+        roles: dict[str, Role],
+        *,
+        scaled: bool = False,
+        accumulate: int = 1,
+    ) -> None:
         weights = {path: weight for path, weight in weights.items() if roles[path].trained}
         clipped = {path: roles[path].clipped for path in weights if roles[path].clipped}
         self.optimizer = Adam(weights, clipped)
         self.kernels = [weight for path, weight in weights.items() if roles[path].decays]
-        self.scale = LossScale() if scaled else None
+        self.scale = LossScale(enabled=scaled)
         self.accumulate = accumulate
         self.sums = {}
         if accumulate > 1:
@@ -33,37 +45,34 @@ class Learner:
             self.sums = {p: tf.Variable(tf.zeros_like(w), **each) for p, w in weights.items()}
 
     @contextlib.contextmanager
-    def watch(self):
+    def watch(self) -> Iterator[tf.GradientTape]:
         """A tape for the gradients of these weights and of nothing else."""
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             for weight in self.optimizer.weights.values():
                 tape.watch(weight)
             yield tape
 
-    def gradients(self, tape, loss) -> dict:
+    def gradients(self, tape: tf.GradientTape, loss: tf.Tensor) -> dict[str, tf.Tensor]:
         """path -> gradient of `loss`, which was computed under `tape`."""
+        with tape:
+            loss = self.scale.multiply(loss)
         weights = list(self.optimizer.weights.values())
-        if self.scale:
-            with tape:
-                loss = loss * self.scale.scale
         values = tape.gradient(loss, weights, unconnected_gradients="zero")  # loss weights of 0
-        if self.scale:
-            values = [value / self.scale.scale for value in values]
-        return dict(zip(self.optimizer.weights, values))
+        return dict(zip(self.optimizer.weights, self.scale.divide(values)))
 
-    def add(self, gradients):
-        """Keeps the gradients of one of several batches until they are `taken`."""
+    def accumulate_gradients(self, gradients: dict[str, tf.Tensor]) -> None:
+        """Adds the gradients of one of several micro-batches."""
         for path, gradient in gradients.items():
             self.sums[path].assign_add(gradient / self.accumulate)
 
-    def taken(self) -> dict:
-        """path -> the mean of the gradients that were added; the next are added to 0."""
+    def take_mean_gradients(self) -> dict[str, tf.Tensor]:
+        """path -> the mean of the accumulated gradients; the next are added to 0."""
         means = {path: total.read_value() for path, total in self.sums.items()}
         for total in self.sums.values():
             total.assign(tf.zeros_like(total))
         return means
 
-    def update(self, gradients, rate):
+    def update(self, gradients: dict[str, tf.Tensor], rate: tf.Tensor) -> tf.Tensor:
         """Updates the weights.
 
         Returns:
@@ -72,15 +81,7 @@ class Learner:
         # The sum of squares is one pass without a copy, and it is finite only if all terms are.
         sums = [tf.nn.l2_loss(gradient) for gradient in gradients.values()]
         finite = tf.reduce_all(tf.math.is_finite(tf.stack(sums)))
-        if not self.scale:
-            self.optimizer.apply(gradients, rate)
-            return finite
-        tf.cond(finite, lambda: self._apply(gradients, rate), lambda: False)
-        return tf.logical_or(finite, self.scale.follow(finite))
-
-    def _apply(self, gradients, rate):
-        self.optimizer.apply(gradients, rate)
-        return True
+        return self.scale.guard(finite, lambda: self.optimizer.apply(gradients, rate))
 
 
 class LossScale:
@@ -90,18 +91,46 @@ class LossScale:
     finite show that the scale is too large: it is halved and the update is skipped. After
     `PATIENCE` good updates in a row it is doubled. Micikevicius et al., ICLR 2018,
     arXiv:1710.03740.
+
+    Args:
+        enabled: bool. Without it the loss stays as it is and every update is made.
     """
 
     START, SMALLEST, LARGEST, PATIENCE = 2.0**15, 1.0, 2.0**24, 2000
 
-    def __init__(self):
-        self.scale = tf.Variable(self.START)
-        # int64, for which a GPU has the operations of a replica's variable
-        self.good = tf.Variable(0, dtype=tf.int64)  # updates in a row
-        self.skipped = tf.Variable(0, dtype=tf.int64)
+    def __init__(self, enabled: bool) -> None:
+        self.enabled = enabled
+        if enabled:
+            self.scale = tf.Variable(self.START)
+            # int64, for which a GPU has the operations of a replica's variable
+            self.good = tf.Variable(0, dtype=tf.int64)  # updates in a row
+            self.skipped = tf.Variable(0, dtype=tf.int64)
 
-    def follow(self, finite):
-        """Takes note of an update. Returns whether the scale could still be halved."""
+    def multiply(self, loss: tf.Tensor) -> tf.Tensor:
+        return loss * self.scale if self.enabled else loss
+
+    def divide(self, gradients: list) -> list:
+        return [gradient / self.scale for gradient in gradients] if self.enabled else gradients
+
+    def guard(self, finite: tf.Tensor, update: Callable[[], None]) -> tf.Tensor:
+        """Calls `update`, but not with gradients that are not finite, if the scale can be halved.
+
+        Returns:
+            Whether the gradients were finite, or the scale could be halved.
+        """
+        if not self.enabled:
+            update()
+            return finite
+
+        def updated():
+            update()
+            return True
+
+        tf.cond(finite, updated, lambda: False)
+        return tf.logical_or(finite, self.follow(finite))
+
+    def follow(self, finite: tf.Tensor) -> tf.Tensor:
+        """Adapts the scale to an update. Returns whether it could still be halved."""
         larger = tf.minimum(2.0 * self.scale, self.LARGEST)
         could = self.scale > self.SMALLEST
         none = tf.zeros_like(self.good)
@@ -114,5 +143,8 @@ class LossScale:
         self.scale.assign(scale)
         return could
 
-    def state(self) -> dict:
+    def state(self) -> dict[str, tf.Variable]:
+        """name -> variable; empty where it is not enabled."""
+        if not self.enabled:
+            return {}
         return {"scale": self.scale, "good": self.good, "skipped": self.skipped}

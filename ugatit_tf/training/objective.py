@@ -87,10 +87,13 @@ class Objective:
         Returns:
             dict tag -> scalar, "Discriminator_loss" among them.
         """
-        judges = networks.discriminator_a, networks.discriminator_b
-        found = {}
-        for side, judge, plain, real, fake in zip("AB", judges, of_penalty, reals, fakes):
-            of_real, of_fake = map(logits, halves(judge, real, tf.stop_gradient(fake)))
+        discriminators = networks.discriminator_a, networks.discriminator_b
+        tags = {}
+        for side, discriminator, plain, real, fake in zip(
+            "AB", discriminators, of_penalty, reals, fakes
+        ):
+            outputs = halves(discriminator, real, tf.stop_gradient(fake))
+            of_real, of_fake = map(logits, outputs)
             terms = {
                 name: self.adversarial.discriminator(logit, of_fake[name])
                 for name, logit in of_real.items()
@@ -100,11 +103,11 @@ class Objective:
                 terms["penalty"] = self._penalty(side, plain, real, fake, alpha, eps)
                 total += self.config.GP_ld * terms["penalty"]
             name = f"discriminator_{side.lower()}"
-            found.update({f"{name}/{term}": value for term, value in terms.items()})
-            found[f"D_{side}_loss"] = self.config.adv_weight * total
-        found["weight_decay/discriminators"] = decay = WEIGHT_DECAY * losses.l2(kernels)
-        found["Discriminator_loss"] = found["D_A_loss"] + found["D_B_loss"] + decay
-        return found
+            tags.update({f"{name}/{term}": value for term, value in terms.items()})
+            tags[f"D_{side}_loss"] = self.config.adv_weight * total
+        tags["weight_decay/discriminators"] = decay = WEIGHT_DECAY * losses.l2(kernels)
+        tags["Discriminator_loss"] = tags["D_A_loss"] + tags["D_B_loss"] + decay
+        return tags
 
     def _penalty(self, side, discriminator, real, fake, alpha, eps):
         if alpha is None:
@@ -140,28 +143,28 @@ class Objective:
             "a2b": self._terms(of_a2b, networks.discriminator_b, networks.b2a, real_a, real_b),
             "b2a": self._terms(of_b2a, networks.discriminator_a, networks.a2b, real_b, real_a),
         }
-        found, total = {}, 0.0
+        tags, total = {}, 0.0
         for direction, letter in SIDES.items():
             weighted = {}
             for term, (official, weight) in TERMS.items():
                 if term in terms[direction]:
-                    found[f"{direction}/{term}"] = value = terms[direction][term]
+                    tags[f"{direction}/{term}"] = value = terms[direction][term]
                     weighted[official] = getattr(self.config, weight) * value
                 else:
                     weighted[official] = tf.constant(0.0)
-            found.update({f"G_{letter}_{name}": value for name, value in weighted.items()})
-            found[f"G_{letter}_loss"] = loss = sum(weighted.values())
+            tags.update({f"G_{letter}_{name}": value for name, value in weighted.items()})
+            tags[f"G_{letter}_loss"] = loss = sum(weighted.values())
             total += loss
-        found["weight_decay/generators"] = decay = WEIGHT_DECAY * losses.l2(kernels)
-        found["Generator_loss"] = total + decay
-        return found
+        tags["weight_decay/generators"] = decay = WEIGHT_DECAY * losses.l2(kernels)
+        tags["Generator_loss"] = total + decay
+        return tags
 
-    def _terms(self, translated, judge, back, source, target):
+    def _terms(self, translated, discriminator, back, source, target):
         """The terms of one generator that have a weight, without it."""
         config, terms = self.config, {}
         if config.adv_weight:
-            found = logits(judge(translated.fake)).values()
-            terms["adversarial"] = sum(map(self.adversarial.generator, found))
+            fake_logits = logits(discriminator(translated.fake)).values()
+            terms["adversarial"] = sum(map(self.adversarial.generator, fake_logits))
         if config.cycle_weight:
             terms["cycle"] = losses.l1(back(translated.fake).image, source)
         if config.identity_weight:
@@ -182,9 +185,9 @@ def halves(network, first, second):
     return tuple(tf.nest.pack_sequence_as(output, half) for half in zip(*parts))
 
 
-def logits(judgements) -> dict:
+def logits(outputs: tuple) -> dict[str, tf.Tensor]:
     """The logits of a discriminator: of both depths' patches, and of their CAM if they have one."""
-    found = {}
-    for name, judged in zip(("local", "global"), judgements):
-        found[name], found[f"{name}_cam"] = judged.logit, judged.cam_logit
-    return {name: logit for name, logit in found.items() if logit is not None}
+    named = {}
+    for name, output in zip(("local", "global"), outputs):
+        named[name], named[f"{name}_cam"] = output.logit, output.cam_logit
+    return {name: logit for name, logit in named.items() if logit is not None}

@@ -40,19 +40,19 @@ class Trainer:
         self.average = _copies(self.generator_optimizer.weights) if config.ema else {}
         self.steps_done = tf.Variable(0, dtype=tf.int64)
         self.num_traces = 0
-        self._part = tf.Variable(0, dtype=tf.int64)  # of the batches of an update of several
+        self._micro_batch = tf.Variable(0, dtype=tf.int64)  # of the batches of an update of several
         self._plain = Networks(
             model.a2b, model.b2a, model.a2b.attend, model.b2a.attend,
             model.discriminator_a, model.discriminator_b,
         )  # fmt: skip
         self._networks = traced_networks(model, config, self.replicas)
         traced = self.replicas.function
-        self._step = traced(self._iteration)
-        self._step_without_generators = traced(self._iteration_without_generators)
-        self._add_discriminators = traced(self._batch_of_discriminators)
-        self._add_generators = traced(self._batch_of_generators)
-        self._end_batches_of_discriminators = traced(self._end_of_discriminators, batches=0)
-        self._end_batches_of_generators = traced(self._end_of_generators, batches=0)
+        self._step = traced(self._full_step)
+        self._step_without_generators = traced(self._discriminator_step)
+        self._discriminator_micro_batch = traced(self._accumulate_discriminators)
+        self._generator_micro_batch = traced(self._accumulate_generators)
+        self._update_discriminators = traced(self._apply_to_discriminators, batches=0)
+        self._update_generators = traced(self._apply_to_generators, batches=0)
 
     def step(self, real_a, real_b, alpha=None, eps=None) -> dict:
         """Runs one iteration: discriminators, then in every n_critic-th one the generators.
@@ -70,7 +70,7 @@ class Trainer:
         rate = tf.constant(learning_rate(index, self.config), tf.float32)
         both = index % self.config.n_critic == 0
         if self.config.accumulate > 1:
-            return self._step_of_parts(real_a, real_b, rate, both, alpha, eps)
+            return self._accumulated_step(real_a, real_b, rate, both, alpha, eps)
         update = self._step if both else self._step_without_generators
         return update(real_a, real_b, rate, alpha, eps)
 
@@ -84,8 +84,8 @@ class Trainer:
             (dict tag -> scalar, dict path -> gradient), generators' and discriminators' together.
         """
         reals = real_a, real_b
-        generator, gradients, fakes = self._look_at_generators(self._plain, reals)
-        discriminator, more = self._look_at_discriminators(self._plain, reals, fakes, alpha, eps)
+        generator, gradients, fakes = self._generator_gradients(self._plain, reals)
+        discriminator, more = self._discriminator_gradients(self._plain, reals, fakes, alpha, eps)
         return {**discriminator, **generator}, {**gradients, **more}
 
     def state(self) -> dict:
@@ -96,7 +96,7 @@ class Trainer:
             "discriminator_optimizer": self.discriminator_optimizer.state(),
             "progress": {"steps_done": self.steps_done},
             **({"average": self.average} if self.average else {}),
-            **({"loss_scale": self._scales()} if self.generators.scale else {}),
+            **({"loss_scale": self._scales()} if self.generators.scale.enabled else {}),
         }
 
     def start_average(self):
@@ -120,7 +120,7 @@ class Trainer:
     # One batch for each update: the discriminators are updated in the middle of the generators'
     # pass, so that the translations are computed once.
 
-    def _iteration(self, real_a, real_b, rate, alpha, eps):
+    def _full_step(self, real_a, real_b, rate, alpha, eps):
         self.num_traces += 1  # Python runs only while tracing
         reals = real_a, real_b
         with self.generators.watch() as tape:
@@ -128,90 +128,93 @@ class Trainer:
             with tape.stop_recording():
                 scalars = self._train_discriminators(reals, _fakes(translated), rate, alpha, eps)
             kernels = self.generators.kernels
-            parts = self.objective.generators(self._networks, reals, *translated, kernels)
-        gradients = self.generators.gradients(tape, parts["Generator_loss"])
-        parts, gradients = self.replicas.mean((parts, gradients))
+            losses = self.objective.generators(self._networks, reals, *translated, kernels)
+        gradients = self.generators.gradients(tape, losses["Generator_loss"])
+        losses, gradients = self.replicas.mean((losses, gradients))
         updated = self.replicas.update(self.generators.update, gradients, rate)
-        finite = _all_finite(parts, scalars.pop("finite"), updated)
-        self.replicas.update(self._end_step_of_all)
-        return {**scalars, **parts, **self._told_of_scales(), "finite": finite}
+        finite = _all_finite(losses, scalars.pop("finite"), updated)
+        self.replicas.update(self._end_full_step)
+        return {**scalars, **losses, **self._scale_metrics(), "finite": finite}
 
-    def _iteration_without_generators(self, real_a, real_b, rate, alpha, eps):
+    def _discriminator_step(self, real_a, real_b, rate, alpha, eps):
         self.num_traces += 1
         fakes = self._networks.b2a(real_b).image, self._networks.a2b(real_a).image
         scalars = self._train_discriminators((real_a, real_b), fakes, rate, alpha, eps)
         self.replicas.update(self._count_step)
-        return {**scalars, **self._told_of_scales()}
+        return {**scalars, **self._scale_metrics()}
 
     def _train_discriminators(self, reals, fakes, rate, alpha, eps):
-        found = self._look_at_discriminators(self._networks, reals, fakes, alpha, eps)
-        parts, gradients = self.replicas.mean(found)
+        losses, gradients = self.replicas.mean(
+            self._discriminator_gradients(self._networks, reals, fakes, alpha, eps)
+        )
         finite = self.replicas.update(self.discriminators.update, gradients, rate)
-        return {**parts, "finite": _all_finite(parts, finite)}
+        return {**losses, "finite": _all_finite(losses, finite)}
 
-    def _look_at_discriminators(self, networks, reals, fakes, alpha, eps):
+    def _discriminator_gradients(self, networks, reals, fakes, alpha, eps):
         of_penalty = self._plain.discriminator_a, self._plain.discriminator_b
         with self.discriminators.watch() as tape:
-            parts = self.objective.discriminators(
+            losses = self.objective.discriminators(
                 networks, of_penalty, reals, fakes, self.discriminators.kernels, alpha, eps
             )
-        return parts, self.discriminators.gradients(tape, parts["Discriminator_loss"])
+        return losses, self.discriminators.gradients(tape, losses["Discriminator_loss"])
 
-    def _look_at_generators(self, networks, reals):
+    def _generator_gradients(self, networks, reals):
         with self.generators.watch() as tape:
             translated = self.objective.translate(networks, *reals)
-            parts = self.objective.generators(networks, reals, *translated, self.generators.kernels)
-        gradients = self.generators.gradients(tape, parts["Generator_loss"])
-        return parts, gradients, _fakes(translated)
+            losses = self.objective.generators(
+                networks, reals, *translated, self.generators.kernels
+            )
+        gradients = self.generators.gradients(tape, losses["Generator_loss"])
+        return losses, gradients, _fakes(translated)
 
     # Several batches for each update: the generators must wait for the discriminators, so the
     # translations are computed twice rather than kept for all batches.
 
-    def _step_of_parts(self, real_a, real_b, rate, both, alpha, eps):
-        parts = list(zip(*(tf.split(x, self.config.accumulate) for x in (real_a, real_b))))
-        told = [self._add_discriminators(*part, alpha, eps) for part in parts]
-        finite = [scalars.pop("finite") for scalars in told]
-        finite.append(self._end_batches_of_discriminators(rate))
-        scalars = _mean(told)
+    def _accumulated_step(self, real_a, real_b, rate, both, alpha, eps):
+        micro_batches = list(zip(*(tf.split(x, self.config.accumulate) for x in (real_a, real_b))))
+        losses = [self._discriminator_micro_batch(*one, alpha, eps) for one in micro_batches]
+        finite = [scalars.pop("finite") for scalars in losses]
+        finite.append(self._update_discriminators(rate))
+        scalars = _mean(losses)
         if both:
-            told = [self._add_generators(*part) for part in parts]
-            finite += [scalars.pop("finite") for scalars in told]
-            finite.append(self._end_batches_of_generators(rate))
-            scalars.update(_mean(told))
-        (self._end_step_of_all if both else self._count_step)()
-        return {**scalars, **self._told_of_scales(), "finite": tf.reduce_all(finite)}
+            losses = [self._generator_micro_batch(*one) for one in micro_batches]
+            finite += [scalars.pop("finite") for scalars in losses]
+            finite.append(self._update_generators(rate))
+            scalars.update(_mean(losses))
+        (self._end_full_step if both else self._count_step)()
+        return {**scalars, **self._scale_metrics(), "finite": tf.reduce_all(finite)}
 
-    def _batch_of_discriminators(self, real_a, real_b, alpha, eps):
+    def _accumulate_discriminators(self, real_a, real_b, alpha, eps):
         self.num_traces += 1
         fakes = self._networks.b2a(real_b).image, self._networks.a2b(real_a).image
         reals = real_a, real_b
-        parts, gradients = self._look_at_discriminators(self._networks, reals, fakes, alpha, eps)
-        self.discriminators.add(gradients)
-        self.replicas.update(lambda: self._part.assign_add(1))
-        parts = self.replicas.mean(parts)
-        return {**parts, "finite": _all_finite(parts)}
+        losses, gradients = self._discriminator_gradients(self._networks, reals, fakes, alpha, eps)
+        self.discriminators.accumulate_gradients(gradients)
+        self.replicas.update(lambda: self._micro_batch.assign_add(1))
+        losses = self.replicas.mean(losses)
+        return {**losses, "finite": _all_finite(losses)}
 
-    def _batch_of_generators(self, real_a, real_b):
+    def _accumulate_generators(self, real_a, real_b):
         self.num_traces += 1
-        parts, gradients, _ = self._look_at_generators(self._networks, (real_a, real_b))
-        self.generators.add(gradients)
-        parts = self.replicas.mean(parts)
-        return {**parts, "finite": _all_finite(parts)}
+        losses, gradients, _ = self._generator_gradients(self._networks, (real_a, real_b))
+        self.generators.accumulate_gradients(gradients)
+        losses = self.replicas.mean(losses)
+        return {**losses, "finite": _all_finite(losses)}
 
-    def _end_of_discriminators(self, rate):
-        gradients = self.replicas.mean(self.discriminators.taken())
+    def _apply_to_discriminators(self, rate):
+        gradients = self.replicas.mean(self.discriminators.take_mean_gradients())
         self.replicas.update(self._advance_u)
         return self.replicas.update(self.discriminators.update, gradients, rate)
 
-    def _end_of_generators(self, rate):
-        gradients = self.replicas.mean(self.generators.taken())
+    def _apply_to_generators(self, rate):
+        gradients = self.replicas.mean(self.generators.take_mean_gradients())
         self.replicas.update(self._advance_u)
         return self.replicas.update(self.generators.update, gradients, rate)
 
     def _advance_u(self):
         return advance_u(self.model.discriminator_a, self.model.discriminator_b)
 
-    def _end_step_of_all(self):
+    def _end_full_step(self):
         """average = ema * average + (1 - ema) * weight, if there is one; counts the step."""
         for path, average in self.average.items():
             weight = self.generator_optimizer.weights[path]
@@ -219,29 +222,27 @@ class Trainer:
         return self._count_step()
 
     def _count_step(self):
-        self._part.assign(0)
+        self._micro_batch.assign(0)
         return self.steps_done.assign_add(1)
 
     def _scales(self):
         return {
-            f"{name}/{part}": variable
+            f"{name}/{key}": variable
             for name in ("generators", "discriminators")
-            for part, variable in getattr(self, name).scale.state().items()
+            for key, variable in getattr(self, name).scale.state().items()
         }
 
-    def _told_of_scales(self):
-        """The loss scales and the number of skipped updates, where there are any."""
-        if not self.generators.scale:
-            return {}
-        told = {name: value for name, value in self._scales().items() if "good" not in name}
-        return {f"loss_scale/{k}": tf.cast(v.read_value(), tf.float32) for k, v in told.items()}
+    def _scale_metrics(self):
+        """The loss scales and the number of skipped updates, if the loss is scaled."""
+        scales = {name: value for name, value in self._scales().items() if "good" not in name}
+        return {f"loss_scale/{k}": tf.cast(v.read_value(), tf.float32) for k, v in scales.items()}
 
     def _noise(self, name, shape):
         """Uniform [0, 1): a pure function of the run's seed, the step, the part and `name`.
 
         Replicas draw it for the whole batch, so that theirs is what one device would draw.
         """
-        moved = tf.cast(tf.stack([self.steps_done, self._part]), tf.int32)
+        moved = tf.cast(tf.stack([self.steps_done, self._micro_batch]), tf.int32)
         seed = tf.constant(seed_of(self.config.seed, name)) + moved
         whole = tf.concat([[shape[0] * self.replicas.count], shape[1:]], 0)
         return self.replicas.own(tf.random.stateless_uniform(whole, seed))
@@ -253,9 +254,9 @@ def _fakes(translated):
     return of_b2a.fake, of_a2b.fake
 
 
-def _all_finite(parts, *others):
-    """Whether all losses are finite numbers, and what was found of others."""
-    return tf.reduce_all([tf.reduce_all(tf.math.is_finite([*parts.values()])), *others])
+def _all_finite(losses, *others):
+    """Whether all losses are finite numbers, and whether others are."""
+    return tf.reduce_all([tf.reduce_all(tf.math.is_finite([*losses.values()])), *others])
 
 
 def _mean(scalars):

@@ -18,15 +18,15 @@ def traced_networks(model, config, replicas) -> Networks:
     def traced(network, **kwargs):
         return tf.function(lambda x: network(x, **kwargs), **options)
 
-    def judge(network):
+    def discriminator(network):
         if config.accumulate > 1 or not replicas.strategy:
             return traced(network, training=config.accumulate == 1)
-        judged = traced(network)
+        frozen = traced(network)
 
         def moving(x):  # a function of its own cannot change what replicas have in common
-            found = judged(x)
+            output = frozen(x)
             replicas.update(lambda: advance_u(network))
-            return found
+            return output
 
         return moving
 
@@ -35,8 +35,8 @@ def traced_networks(model, config, replicas) -> Networks:
         b2a=traced(model.b2a),
         attend_a2b=traced(model.a2b.attend),
         attend_b2a=traced(model.b2a.attend),
-        discriminator_a=judge(model.discriminator_a),
-        discriminator_b=judge(model.discriminator_b),
+        discriminator_a=discriminator(model.discriminator_a),
+        discriminator_b=discriminator(model.discriminator_b),
     )
 
 
