@@ -113,7 +113,7 @@ def reading(path):
 @pytest.fixture
 def stand_in(monkeypatch):
     """Everything that is slow or needs images gives way to something that is not."""
-    model = types.SimpleNamespace(generator_weights=dict)
+    model = types.SimpleNamespace(rhos=dict)
     monkeypatch.setattr(loop, "build_model", lambda config: model)
     monkeypatch.setattr(loop, "Trainer", Trainer)
     monkeypatch.setattr(loop.pipeline, "batches", lambda *_, first_step=0, **__: iter(

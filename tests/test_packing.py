@@ -340,7 +340,7 @@ def test_a_manifest_of_something_else_is_one_more_file(tmp_path):
 def test_the_phase_packs_beside_the_dataset_and_says_how_to_use_it(source, capsys):
     folder, name = os.path.split(source)
     argv = ["--phase", "pack", "--dataset", name, "--dataset_dir", folder, "--shards", "2"]
-    for message in (f"Packed into {source}_packed", f"{source}_packed is there already."):
+    for message in (f"Packed into {source}_packed", f"{source}_packed already exists."):
         assert main.main(argv) == 0
         out = capsys.readouterr().out
         assert message.encode("utf-8", "backslashreplace").decode() in out

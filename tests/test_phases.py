@@ -107,7 +107,7 @@ def refusal(argv):
         ([*IMPORT, "official/model-7"], "No TensorFlow checkpoint at official/model-7"),
         ([*IMPORT, "file", "--dataset", "tiny"], "checkpoint/tiny has checkpoints already"),
         ([*STUDY, "x=one,y=two"], "No folder two"),
-        ([*STUDY, "x=one,y=in", "--page", "file"], "file is there already"),
+        ([*STUDY, "x=one,y=in", "--page", "file"], "file already exists"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

@@ -161,7 +161,7 @@ def test_the_command_makes_a_page_of_what_all_methods_have(study, tmp_path, caps
     assert "2 questions" in capsys.readouterr().out
     assert (tmp_path / "study.html").read_text(encoding="utf-8").count("data-image=") == 2
     assert main.main(study) == 1
-    assert "study.html is there already" in capsys.readouterr().err
+    assert "study.html already exists" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -189,13 +189,13 @@ def _inputs(config) -> dict:
 
 def _outputs(translator, inputs) -> dict:
     """signature/output -> what the model itself computes."""
-    found = {}
+    results = {}
     for key, value in inputs.items():
         signature = key.split("/")[0]
         outputs = translator.served[signature].python_function(tf.constant(value))
-        found.update({f"{signature}/{name}": out.numpy() for name, out in outputs.items()})
-    refuse_not_finite(found["exact/images"], f"The generator {translator.direction}")
-    return found
+        results.update({f"{signature}/{name}": out.numpy() for name, out in outputs.items()})
+    refuse_not_finite(results["exact/images"], f"The generator {translator.direction}")
+    return results
 
 
 def _outputs_alone(folder, inputs, scratch) -> dict:
@@ -212,10 +212,10 @@ def _outputs_alone(folder, inputs, scratch) -> dict:
         return dict(loaded)
 
 
-def _difference(expected, found) -> float:
+def _difference(expected, exported) -> float:
     """The largest difference of any image in levels of 255; heatmaps must lie in [0, 1]."""
     largest = 0.0
-    for key, values in found.items():
+    for key, values in exported.items():
         signature, name, _ = key.split("/")
         wanted = expected[f"{signature}/{name}"]
         if name == "heatmap" and signature != "exact":

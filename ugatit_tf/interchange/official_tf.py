@@ -170,7 +170,7 @@ def architecture(prefix) -> dict:
             f"{prefix} is not a checkpoint of the official U-GAT-IT program: it has no "
             f"generator_B/conv/conv2d/kernel and generator_B/MLP/linear_0/dense/kernel."
         ) from None
-    found = {
+    options = {
         "light": inputs == wide,
         "ch": ch,
         "img_ch": img_ch,
@@ -181,9 +181,9 @@ def architecture(prefix) -> dict:
         "generator_cam": True,
         "discriminator_cam": True,
     }
-    if not found["light"]:
-        found["img_size"] = 4 * math.isqrt(inputs // max(wide, 1))
-    return found
+    if not options["light"]:
+        options["img_size"] = 4 * math.isqrt(inputs // max(wide, 1))
+    return options
 
 
 def check_room(prefix, num_weights):

@@ -49,7 +49,7 @@ def run(config: Config, options: PackOptions) -> None:
     target = os.path.join(config.dataset_dir, options.pack_to or f"{config.dataset}_packed")
     sizes = {"count": options.shards, "megabytes": options.shard_mb}
     splits, existed = packing.pack(config.dataset_folder, target, **sizes)
-    print(f"{target} is there already." if existed else f"Packed into {target}")
+    print(f"{target} already exists." if existed else f"Packed into {target}")
     for name, split in splits.items():
         images, shards = len(split.images), len(split.pack.shards)
         print(f"{name}: {counted(images, 'image')} in {counted(shards, 'shard')}")

@@ -39,7 +39,7 @@ class StudyOptions(Options):
 
 def check(named: dict, options: StudyOptions) -> None:
     if os.path.lexists(options.page):
-        raise Failure(f"{options.page} is there already. Use another --page.")
+        raise Failure(f"{options.page} already exists. Use another --page.")
     for folder in (options.sources, *options.folders().values()):
         if not os.path.isdir(folder):
             raise Failure(f"No folder {folder}. Expected images.")

@@ -45,8 +45,13 @@ def run(config: Union[Config, dict], options: TranslateOptions) -> None:
     else:
         translator = loading.from_run(config, options.which)
     try:
-        heatmap = options.heatmap != "none"
-        translator.check(options.direction or None, options.fit, options.size, heatmap)
+        translator.check(
+            options.direction or None,
+            options.fit,
+            options.size,
+            heatmap=options.heatmap != "none",
+            max_side=options.max_side,
+        )
     except ValueError as error:
         raise Failure(str(error)) from None
     if video_paths.is_video(options):

@@ -55,8 +55,8 @@ class Replicas:
 
         @tf.function
         def on_all(*args):
-            found = self.strategy.run(body, args)
-            return tf.nest.map_structure(self._of_one, found)
+            results = self.strategy.run(body, args)
+            return tf.nest.map_structure(self._of_one, results)
 
         def called(*args):
             return on_all(*map(self._dealt, args[:batches]), *args[batches:])
@@ -86,15 +86,15 @@ class Replicas:
         """The whole numbers that each worker says, as many as the others; waits for all."""
         if self.workers == 1:
             return [list(numbers)]
-        told = np.zeros([self.mine, self.workers, len(numbers)], np.int64)
-        told[0, self._worker] = numbers
-        return self._sum(told)[0].numpy().tolist()
+        rows = np.zeros([self.mine, self.workers, len(numbers)], np.int64)
+        rows[0, self._worker] = numbers
+        return self._sum(rows)[0].numpy().tolist()
 
     @functools.cached_property
     def _sum(self):
-        def of_all(told):
-            told = tf.identity(told)  # on this replica's device, which an argument does not say
-            return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, told)
+        def of_all(rows):
+            rows = tf.identity(rows)  # on this replica's device, which an argument does not say
+            return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, rows)
 
         return self.function(of_all, batches=1)
 
