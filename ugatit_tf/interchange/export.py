@@ -1,5 +1,7 @@
 """SavedModels that need TensorFlow alone, checked after writing in a process of their own."""
 
+from __future__ import annotations
+
 import os
 import shutil
 import subprocess
@@ -9,10 +11,11 @@ import tempfile
 import numpy as np
 import tensorflow as tf
 
+from ugatit_tf.config import Config
 from ugatit_tf.data.pipeline import resized
 from ugatit_tf.errors import Failure
 from ugatit_tf.keras_settings import raw
-from ugatit_tf.networks.generator import MULTIPLE, SMALLEST
+from ugatit_tf.networks.generator import MULTIPLE, SMALLEST, Generator
 from ugatit_tf.networks.shapes import refuse_not_finite, required
 from ugatit_tf.tf_paths import plain_path
 
@@ -68,7 +71,7 @@ class Translator(tf.Module):
     expected.
     """
 
-    def __init__(self, generator, config):
+    def __init__(self, generator: Generator, config: Config) -> None:
         super().__init__()
         # Only the variables are tracked. A Keras 3 layer would be saved with its variables a
         # second time, and loaders other than TensorFlow 2's would restore that set alone.
@@ -91,7 +94,7 @@ class Translator(tf.Module):
             "encoded": tf.function(self.translate_encoded, input_signature=[encoded]),
         }
 
-    def translate(self, images):
+    def translate(self, images: tf.Tensor) -> dict:
         images = _checked(images, f"images, uint8 [N, height, width, {self._channels}]")
         height, width = tf.unstack(tf.shape(images)[1:3])
         if self._any_size:
@@ -108,11 +111,11 @@ class Translator(tf.Module):
         heatmap = tf.math.divide_no_nan(heatmap - lowest, highest - lowest)
         return {"images": image, "heatmap": heatmap}
 
-    def translate_under_other_names(self, images):
+    def translate_under_other_names(self, images: tf.Tensor) -> dict:
         out = self._serve(images)
         return {"translated": out.pop("images"), **out}
 
-    def translate_exactly(self, images):
+    def translate_exactly(self, images: tf.Tensor) -> dict:
         images = _checked(
             images, f"images, float32 [N, height, width, {self._channels}] in [-1, 1]"
         )
@@ -120,7 +123,7 @@ class Translator(tf.Module):
         heat = {} if out.heatmap is None else {"heatmap": out.heatmap}
         return {"images": out.image, **heat}
 
-    def translate_encoded(self, encoded):
+    def translate_encoded(self, encoded: tf.Tensor) -> dict:
         encoded = _checked(encoded, "encoded, the contents of N image files")
         shape = tf.TensorSpec([self._size, self._size, self._channels])
         images = tf.map_fn(self._decoded, encoded, fn_output_signature=shape)
@@ -133,7 +136,7 @@ class Translator(tf.Module):
         return tf.ensure_shape(image, [self._size, self._size, self._channels])
 
 
-def export(generator, config, folder) -> float:
+def export(generator: Generator, config: Config, folder: str) -> float:
     """Writes `generator` as a SavedModel into `folder`, which must not exist, and checks it.
 
     Returns:
@@ -166,7 +169,7 @@ def export(generator, config, folder) -> float:
     return difference
 
 
-def fixed_image(size, channels):
+def fixed_image(size: int, channels: int) -> np.ndarray:
     """uint8 [1, size, size, channels] with smooth parts, edges and noise."""
     rng = np.random.default_rng(0)
     y, x = np.mgrid[:size, :size][..., None] / size

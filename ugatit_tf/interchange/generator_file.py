@@ -4,6 +4,8 @@ A NumPy archive (.npz) of float32 arrays under the names of the weights, and `ab
 the options of the architecture. Every array carries a CRC-32, which reading checks.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import errno
 import io
@@ -20,6 +22,7 @@ from ugatit_tf.directions import DIRECTIONS
 from ugatit_tf.errors import Failure
 from ugatit_tf.jsonfile import parse_json
 from ugatit_tf.layers.weights import named_weights
+from ugatit_tf.networks.generator import Generator
 from ugatit_tf.networks.model import build_generator
 from ugatit_tf.networks.weight_count import num_generator_weights
 
@@ -34,7 +37,7 @@ UNFIT = (
 )  # fmt: skip
 
 
-def save(generator, config, direction, path):
+def save(generator: Generator, config: Config, direction: str, path: str) -> None:
     """Writes `generator` to `path`, whole or not at all."""
     about = {
         "format": "ugatit_tf generator",
@@ -48,7 +51,7 @@ def save(generator, config, direction, path):
         np.savez(file, **{ABOUT: np.array(json.dumps(about))}, **arrays)
 
 
-def load(path, **options):
+def load(path: str, **options) -> tuple:
     """Reads what `save` wrote.
 
     Args:

@@ -1,5 +1,9 @@
 """Foreign arrays into our weights through a table: nothing missing, nothing left over."""
 
+from __future__ import annotations
+
+from typing import Callable
+
 import numpy as np
 
 from ugatit_tf.errors import Failure
@@ -9,7 +13,7 @@ class MappingError(Failure):
     """The foreign names or shapes do not fit the model. The message names them."""
 
 
-def assign(weights, arrays, foreign_name, *, source):
+def assign(weights: dict, arrays: dict, foreign_name: Callable, *, source: str) -> None:
     """Copies `arrays` into `weights`, all or none.
 
     Args:

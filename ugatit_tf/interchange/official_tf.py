@@ -1,5 +1,7 @@
 """Reads checkpoints of the official TensorFlow 1 program (github.com/taki0112/UGATIT)."""
 
+from __future__ import annotations
+
 import contextlib
 import math
 import os
@@ -10,6 +12,7 @@ import tensorflow as tf
 from ugatit_tf import tf_paths
 from ugatit_tf.errors import reason
 from ugatit_tf.interchange.mapping import MappingError, assign
+from ugatit_tf.networks.model import UGATIT
 
 NETWORKS = {
     "a2b": "generator_B",  # the official name of a generator is the domain that it makes
@@ -48,7 +51,7 @@ FILE_ENDING = re.compile(r"\.(index|meta|data-\d{5}-of-\d{5})$")
 POWERS = {"beta_1_power": "beta1_power", "beta_2_power": "beta2_power"}
 
 
-def official_name(path, *, sn) -> str:
+def official_name(path: str, *, sn: bool) -> str:
     """The official variable of the weight at `path`.
 
     >>> official_name("a2b/down/0/norm/gamma", sn=True)
@@ -67,7 +70,7 @@ def official_name(path, *, sn) -> str:
     raise MappingError(f"The table of official names lacks {path}.")
 
 
-def restore(model, prefix, optimizers=None):
+def restore(model: UGATIT, prefix: str, optimizers: tuple | None = None) -> None:
     """Loads an official checkpoint into `model`, all or nothing.
 
     Args:
@@ -98,7 +101,7 @@ def restore(model, prefix, optimizers=None):
     )
 
 
-def chosen(path) -> str:
+def chosen(path: str) -> str:
     """The prefix of the checkpoint that `path` names.
 
     Args:
@@ -143,7 +146,7 @@ def _recorded(folder):
     return os.path.basename(state.model_checkpoint_path) if state else ""
 
 
-def read(prefix) -> dict:
+def read(prefix: str) -> dict:
     """name -> array of every variable in the checkpoint at `prefix`."""
     with _reader(prefix) as reader:
         names = reader.get_variable_to_shape_map()
@@ -153,7 +156,7 @@ def read(prefix) -> dict:
             raise MappingError(f"The checkpoint {prefix} cannot be read: {reason(error)}") from None
 
 
-def architecture(prefix) -> dict:
+def architecture(prefix: str) -> dict:
     """The options that the shapes in a checkpoint tell: of `Config`, without `smoothing`.
 
     Raises:
@@ -186,7 +189,7 @@ def architecture(prefix) -> dict:
     return options
 
 
-def check_room(prefix, num_weights):
+def check_room(prefix: str, num_weights: int) -> None:
     """Refuses networks that the checkpoint at `prefix` cannot hold, before they are built.
 
     Raises:
@@ -203,7 +206,7 @@ def check_room(prefix, num_weights):
         )
 
 
-def step_of(prefix):
+def step_of(prefix: str) -> int | None:
     """The step number at the end of an official checkpoint's name; None if there is none.
 
     >>> step_of("checkpoint/UGATIT.model-30000")

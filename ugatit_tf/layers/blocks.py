@@ -1,5 +1,7 @@
 """The generator's blocks: convolution, residual, adaptive residual, upsampling."""
 
+from __future__ import annotations
+
 import tensorflow as tf
 
 from ugatit_tf.layers.convolution import Convolution, UpsampleConvolution
@@ -29,7 +31,9 @@ class ConvolutionBlock(_Block):
         kernel_size, stride, padding: as in `Convolution`.
     """
 
-    def __init__(self, channels, kernel_size, *, stride=1, padding=0, **kwargs):
+    def __init__(
+        self, channels: int, kernel_size: int, *, stride: int = 1, padding: int = 0, **kwargs
+    ) -> None:
         super().__init__(channels, **kwargs)
         self.kernel_size = kernel_size
         self.stride = stride
@@ -37,10 +41,10 @@ class ConvolutionBlock(_Block):
         self.convolution = Convolution(channels, kernel_size, stride=stride, padding=padding)
         self.norm = InstanceNormalization()
 
-    def call(self, x):
+    def call(self, x: tf.Tensor) -> tf.Tensor:
         return tf.nn.relu(self.norm(self.convolution(x)))
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {
             **super().get_config(),
             "kernel_size": self.kernel_size,
@@ -57,7 +61,7 @@ class ResidualBlock(_Block):
         norm: one of `normalization.FIXED`: what N is.
     """
 
-    def __init__(self, channels, *, norm="in", **kwargs):
+    def __init__(self, channels: int, *, norm: str = "in", **kwargs) -> None:
         super().__init__(channels, **kwargs)
         self.norm = norm
         self.convolution_1 = Convolution(channels, 3, padding=1)
@@ -65,11 +69,11 @@ class ResidualBlock(_Block):
         self.convolution_2 = Convolution(channels, 3, padding=1)
         self.norm_2 = FIXED[norm]()
 
-    def call(self, x):
+    def call(self, x: tf.Tensor) -> tf.Tensor:
         h = tf.nn.relu(self.norm_1(self.convolution_1(x)))
         return x + self.norm_2(self.convolution_2(h))
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**super().get_config(), "norm": self.norm}
 
 
@@ -86,7 +90,9 @@ class AdaptiveResidualBlock(_Block):
         gamma, beta: [batch, channels].
     """
 
-    def __init__(self, channels, *, norm="adalin", smoothing=True, **kwargs):
+    def __init__(
+        self, channels: int, *, norm: str = "adalin", smoothing: bool = True, **kwargs
+    ) -> None:
         super().__init__(channels, **kwargs)
         self.norm = norm
         self.smoothing = smoothing
@@ -96,11 +102,11 @@ class AdaptiveResidualBlock(_Block):
         self.convolution_2 = Convolution(channels, 3, padding=1)
         self.norm_2 = ADAPTIVE[norm](**options)
 
-    def call(self, x, gamma, beta):
+    def call(self, x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor) -> tf.Tensor:
         h = tf.nn.relu(self.norm_1(self.convolution_1(x), gamma, beta))
         return x + self.norm_2(self.convolution_2(h), gamma, beta)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**super().get_config(), "norm": self.norm, "smoothing": self.smoothing}
 
 
@@ -112,14 +118,14 @@ class UpsampleBlock(_Block):
         norm: one of `normalization.FIXED`.
     """
 
-    def __init__(self, channels, *, norm="lin", **kwargs):
+    def __init__(self, channels: int, *, norm: str = "lin", **kwargs) -> None:
         super().__init__(channels, **kwargs)
         self.kind = norm  # `self.norm` is the layer
         self.convolution = UpsampleConvolution(channels)
         self.norm = FIXED[norm]()
 
-    def call(self, x):
+    def call(self, x: tf.Tensor) -> tf.Tensor:
         return tf.nn.relu(self.norm(self.convolution(x)))
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**super().get_config(), "norm": self.kind}

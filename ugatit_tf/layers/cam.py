@@ -5,6 +5,8 @@ TensorFlow code: one head for the average and the maximum branch, and a channel'
 the attention is the head's weight plus its bias.
 """
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -35,19 +37,19 @@ class CAM(SpectralLayer):
         training: bool. Whether the spectral state is updated.
     """
 
-    def __init__(self, *, spectral_norm=False, **kwargs):
+    def __init__(self, *, spectral_norm: bool = False, **kwargs) -> None:
         super().__init__(**kwargs)
         self.spectral_norm = spectral_norm
         self.mixer = Mixer()
 
-    def build(self, x_shape):
+    def build(self, x_shape: object) -> None:
         self.kernel = self.add_kernel([x_shape[-1], 1])
         self.bias = self.add_trained("bias", [1])
         if self.spectral_norm:
             self.add_u(1)
         super().build(x_shape)
 
-    def call(self, x, training=False):
+    def call(self, x: tf.Tensor, training: bool = False) -> CAMOutput:
         weight = tf.convert_to_tensor(self.kernel)  # [C, 1]
         if self.spectral_norm:
             weight = weight / self.sigma(training)
@@ -56,7 +58,7 @@ class CAM(SpectralLayer):
         cam_logit = tf.squeeze(tf.tensordot(pooled, weight, 1), -1) + self.bias  # [B, 2]
         return CAMOutput(self.mixer(x, weight + self.bias), cam_logit)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**super().get_config(), "spectral_norm": self.spectral_norm}
 
 
@@ -68,13 +70,13 @@ class Mixer(MixedLayer):
         weight: [channels, 1]. What both copies of x are multiplied by.
     """
 
-    def build(self, x_shape, weight_shape=None):
+    def build(self, x_shape: object, weight_shape: object = None) -> None:
         channels = x_shape[-1]
         self.kernel = self.add_kernel([1, 1, 2 * channels, channels])
         self.bias = self.add_trained("bias", [channels])
         super().build(x_shape)
 
-    def call(self, x, weight):
+    def call(self, x: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
         average, maximum = tf.split(tf.convert_to_tensor(self.kernel), 2, 2)  # [1, 1, C, C]
         kernel = like(x, weight * (average + maximum))
         return add_bias(tf.nn.conv2d(x, kernel, 1, "VALID"), tf.convert_to_tensor(self.bias))

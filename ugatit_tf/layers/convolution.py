@@ -3,6 +3,8 @@
 As the official U-GAT-IT code: padding by reflection, then a VALID convolution with bias.
 """
 
+from __future__ import annotations
+
 import tensorflow as tf
 
 from ugatit_tf.layers.precision import MixedLayer, add_bias, like, scale_by
@@ -35,8 +37,15 @@ class Convolution(SpectralLayer):
     """
 
     def __init__(
-        self, channels, kernel_size, *, stride=1, padding=0, spectral_norm=False, **kwargs
-    ):
+        self,
+        channels: int,
+        kernel_size: int,
+        *,
+        stride: int = 1,
+        padding: int = 0,
+        spectral_norm: bool = False,
+        **kwargs,
+    ) -> None:
         super().__init__(**kwargs)
         self.channels = channels
         self.kernel_size = kernel_size
@@ -44,7 +53,7 @@ class Convolution(SpectralLayer):
         self.padding = padding
         self.spectral_norm = spectral_norm
 
-    def build(self, input_shape):
+    def build(self, input_shape: object) -> None:
         self.kernel = self.add_kernel(
             [self.kernel_size, self.kernel_size, input_shape[-1], self.channels]
         )
@@ -53,7 +62,7 @@ class Convolution(SpectralLayer):
             self.add_u(self.channels)
         super().build(input_shape)
 
-    def call(self, x, training=False):
+    def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
         y = convolve(self._pad(x), like(x, self.kernel), self.stride)
         if self.spectral_norm:  # dividing the map is cheaper than dividing the kernel
             y = scale_by(y, 1.0 / self.sigma(training))
@@ -67,7 +76,7 @@ class Convolution(SpectralLayer):
         after = before if beyond % 2 == 0 else beyond - before
         return tf.pad(x, [[0, 0], [before, after], [before, after], [0, 0]], "REFLECT")
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {
             **super().get_config(),
             "channels": self.channels,
@@ -93,16 +102,16 @@ class UpsampleConvolution(MixedLayer):
         x: [batch, height, width, channels_in]; the result is [batch, 2 height, 2 width, channels].
     """
 
-    def __init__(self, channels, **kwargs):
+    def __init__(self, channels: int, **kwargs) -> None:
         super().__init__(**kwargs)
         self.channels = channels
 
-    def build(self, input_shape):
+    def build(self, input_shape: object) -> None:
         self.kernel = self.add_kernel([3, 3, input_shape[-1], self.channels])
         self.bias = self.add_trained("bias", [self.channels])
         super().build(input_shape)
 
-    def call(self, x):
+    def call(self, x: tf.Tensor) -> tf.Tensor:
         padded = tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]], "SYMMETRIC")
         phases = like(x, self._phase_kernels())
         y = tf.nn.conv2d(padded, phases, 1, "VALID")  # [B, H + 1, W + 1, 4 C]
@@ -116,11 +125,11 @@ class UpsampleConvolution(MixedLayer):
         kernels = tf.einsum("pik,qjl,klcd->ijcpqd", taps, taps, tf.convert_to_tensor(self.kernel))
         return tf.reshape(kernels, [2, 2, self.kernel.shape[2], 4 * self.channels])
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**super().get_config(), "channels": self.channels}
 
 
-def convolve(x, kernel, stride):
+def convolve(x: tf.Tensor, kernel: tf.Tensor, stride: int) -> tf.Tensor:
     """A VALID convolution, in the form that is fastest for its shapes if these are known."""
     size, channels = kernel.shape[0], kernel.shape[-1]
     height, width = (x.shape[axis] and (x.shape[axis] - size) // stride + 1 for axis in (1, 2))

@@ -5,12 +5,16 @@ shift for every sample and channel. Statistics follow the official TensorFlow co
 variance).
 """
 
+from __future__ import annotations
+
+from typing import Callable
+
 import tensorflow as tf
 
 from ugatit_tf.layers.precision import float32
 
 
-def normalize(x, coefficients, *parameters):
+def normalize(x: tf.Tensor, coefficients: Callable, *parameters) -> tf.Tensor:
     """y = x * scale + shift, where the moments of x decide scale and shift.
 
     The gradient is in closed form for the map (two reductions, one multiply-add) and by
@@ -61,13 +65,23 @@ def _map(small):
     return small[:, None, None, :]  # [B, C] -> [B, 1, 1, C]
 
 
-def instance_coefficients(mean, variance, gamma, beta, *, epsilon):
+def instance_coefficients(
+    mean: tf.Tensor, variance: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, *, epsilon: float
+) -> tuple:
     """x_I * gamma + beta as (scale, shift)."""
     scale = gamma * tf.math.rsqrt(variance + epsilon)
     return scale, beta - mean * scale
 
 
-def group_coefficients(mean, variance, gamma, beta, *, groups, epsilon):
+def group_coefficients(
+    mean: tf.Tensor,
+    variance: tf.Tensor,
+    gamma: tf.Tensor,
+    beta: tf.Tensor,
+    *,
+    groups: int,
+    epsilon: float,
+) -> tuple:
     """x_G * gamma + beta as (scale, shift), where each group of channels has one moment."""
     channels = mean.shape[-1] // groups
     mean, variance = (
@@ -76,7 +90,7 @@ def group_coefficients(mean, variance, gamma, beta, *, groups, epsilon):
     return instance_coefficients(mean, variance, gamma, beta, epsilon=epsilon)
 
 
-def group_moments(mean, variance, groups):
+def group_moments(mean: tf.Tensor, variance: tf.Tensor, groups: int) -> tuple:
     """Mean and variance [batch, groups] of groups of channels, from those of each channel.
 
     They are the mean of means, and the mean variance plus the variance of means.
@@ -89,7 +103,15 @@ def group_moments(mean, variance, groups):
     return group_mean, tf.reduce_mean(variance, -1) + between
 
 
-def mixed_coefficients(mean, variance, rho, gamma, beta, *, epsilon):
+def mixed_coefficients(
+    mean: tf.Tensor,
+    variance: tf.Tensor,
+    rho: float,
+    gamma: tf.Tensor,
+    beta: tf.Tensor,
+    *,
+    epsilon: float,
+) -> tuple:
     """(rho * x_I + (1 - rho) * x_L) * gamma + beta as (scale, shift).
 
     x_L has the moments of one group of all channels.

@@ -4,6 +4,8 @@ U-GAT-IT, Kim et al., ICLR 2020, section 2.1.1, arXiv:1907.10830. Each is `momen
 coefficients of its own.
 """
 
+from __future__ import annotations
+
 import functools
 
 import tensorflow as tf
@@ -47,11 +49,11 @@ class InstanceNormalization(_Normalization):
         x: [batch, height, width, channels].
     """
 
-    def build(self, x_shape):
+    def build(self, x_shape: object) -> None:
         self._add_gamma_and_beta(x_shape[-1])
         super().build(x_shape)
 
-    def call(self, x):
+    def call(self, x: tf.Tensor) -> tf.Tensor:
         coefficients = functools.partial(instance_coefficients, epsilon=self.epsilon)
         return normalize(x, coefficients, self.gamma, self.beta)
 
@@ -73,26 +75,26 @@ class GroupNormalization(_Normalization):
         x: [batch, height, width, channels].
     """
 
-    def __init__(self, groups=32, **kwargs):
+    def __init__(self, groups: int = 32, **kwargs) -> None:
         super().__init__(**kwargs)
         self.groups = groups
 
-    def build(self, x_shape):
+    def build(self, x_shape: object) -> None:
         self._add_gamma_and_beta(x_shape[-1])
         super().build(x_shape)
 
-    def call(self, x):
+    def call(self, x: tf.Tensor) -> tf.Tensor:
         coefficients = functools.partial(
             group_coefficients, groups=self.groups_of(x.shape[-1]), epsilon=self.epsilon
         )
         return normalize(x, coefficients, self.gamma, self.beta)
 
-    def groups_of(self, channels):
+    def groups_of(self, channels: int) -> int:
         """How many groups there are of so many channels."""
         fitting = (n for n in range(1, self.groups + 1) if channels % n == 0 and 2 * n <= channels)
         return max(fitting, default=1)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**super().get_config(), "groups": self.groups}
 
 
@@ -112,10 +114,10 @@ class AdaIN(_Normalization):
         gamma, beta: [batch, channels].
     """
 
-    def build(self, *_):
+    def build(self, *_) -> None:
         self.built = True
 
-    def call(self, x, gamma, beta):
+    def call(self, x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor) -> tf.Tensor:
         coefficients = functools.partial(instance_coefficients, epsilon=self.epsilon)
         return normalize(x, coefficients, gamma, beta)
 
@@ -158,14 +160,14 @@ class LIN(_Mixed):
         x: [batch, height, width, channels].
     """
 
-    def __init__(self, *, rho=0.0, **kwargs):
+    def __init__(self, *, rho: float = 0.0, **kwargs) -> None:
         super().__init__(rho=rho, **kwargs)
 
-    def build(self, x_shape):
+    def build(self, x_shape: object) -> None:
         self._add_gamma_and_beta(x_shape[-1])
         super().build(x_shape)
 
-    def call(self, x):
+    def call(self, x: tf.Tensor) -> tf.Tensor:
         return self._mix(x, self.rho, self.gamma, self.beta)
 
 
@@ -187,17 +189,17 @@ class AdaLIN(_Mixed):
         gamma, beta: [batch, channels].
     """
 
-    def __init__(self, *, rho=1.0, smoothing=True, **kwargs):
+    def __init__(self, *, rho: float = 1.0, smoothing: bool = True, **kwargs) -> None:
         super().__init__(rho=rho, **kwargs)
         self.smoothing = smoothing
 
-    def call(self, x, gamma, beta):
+    def call(self, x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor) -> tf.Tensor:
         rho = tf.convert_to_tensor(self.rho)
         if self.smoothing:
             rho = tf.clip_by_value(rho - 0.1, 0.0, 1.0)
         return self._mix(x, rho, gamma, beta)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**super().get_config(), "smoothing": self.smoothing}
 
 

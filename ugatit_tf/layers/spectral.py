@@ -5,12 +5,14 @@ The ready-made wrappers of Keras and TensorFlow Addons overwrite the stored kern
 drop the gradient through sigma; here the kernel stays as it is and the gradient flows.
 """
 
+from __future__ import annotations
+
 import tensorflow as tf
 
 from ugatit_tf.layers.precision import MixedLayer
 
 
-def spectral_norm(kernel, u):
+def spectral_norm(kernel: tf.Tensor, u: tf.Tensor) -> tuple:
     """Estimates the spectral norm of `kernel` by one power iteration.
 
         W = kernel as [-1, C_out];  v = l2norm(u W^T);  u' = l2norm(v W);  sigma = v W u'^T
@@ -49,18 +51,18 @@ def _unit(x):
 class SpectralLayer(MixedLayer):
     """A layer whose kernel may be divided by its spectral norm, from its state `u`."""
 
-    def add_u(self, channels):
+    def add_u(self, channels: int) -> None:
         """Adds the state of the power iteration: [1, channels], not of unit length at first."""
         self.u = self.add_state("u", [1, channels], deviation=1.0)
 
-    def sigma(self, training):
+    def sigma(self, training: bool) -> tf.Tensor:
         """The spectral norm of `self.kernel`; in training `self.u` moves on."""
         sigma, next_u = self._iterate()
         if training:
             self.u.assign(next_u)
         return sigma
 
-    def advance_u(self):
+    def advance_u(self) -> None:
         """Moves `self.u` on by one power iteration."""
         self.u.assign(self._iterate()[1])
 

@@ -3,7 +3,9 @@
 U-GAT-IT section 2.1.2 and appendix, as the official TensorFlow code builds it.
 """
 
-from typing import NamedTuple, Optional
+from __future__ import annotations
+
+from typing import NamedTuple
 
 import tensorflow as tf
 
@@ -18,8 +20,8 @@ from ugatit_tf.sizes import smallest_image
 class DiscriminatorOutput(NamedTuple):
     logit: tf.Tensor  # [batch, h, w, 1], one for each patch; high where it looks real
     # Both None without a class activation map.
-    cam_logit: Optional[tf.Tensor]  # [batch, 2]
-    heatmap: Optional[tf.Tensor]  # [batch, h, w], not scaled
+    cam_logit: tf.Tensor | None  # [batch, 2]
+    heatmap: tf.Tensor | None  # [batch, h, w], not scaled
 
 
 class PatchNetwork(MixedLayer):
@@ -37,7 +39,16 @@ class PatchNetwork(MixedLayer):
         training: bool. Whether the spectral states are updated.
     """
 
-    def __init__(self, *, ch, depth, spectral_norm=True, cam=True, precision="float32", **kwargs):
+    def __init__(
+        self,
+        *,
+        ch: int,
+        depth: int,
+        spectral_norm: bool = True,
+        cam: bool = True,
+        precision: str = "float32",
+        **kwargs,
+    ) -> None:
         super().__init__(**kwargs)
         self.ch = ch
         self.depth = depth
@@ -49,10 +60,10 @@ class PatchNetwork(MixedLayer):
         self.cam = CAM(spectral_norm=spectral_norm) if cam else None
         self.to_logit = self._convolution(1)
 
-    def build(self, *_):
+    def build(self, *_) -> None:
         self.built = True
 
-    def call(self, x, training=False):
+    def call(self, x: tf.Tensor, training: bool = False) -> DiscriminatorOutput:
         x = tf.cast(x, self.precision)
         for convolution in (*self.convolutions, self.last):
             x = _activate(convolution(x, training=training))
@@ -66,7 +77,7 @@ class PatchNetwork(MixedLayer):
     def _convolution(self, channels, stride=1):
         return Convolution(channels, 4, stride=stride, padding=1, spectral_norm=self.spectral_norm)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {
             **super().get_config(),
             "ch": self.ch,
@@ -100,7 +111,16 @@ class Discriminator(Network):
         ValueError: `x` has another shape, or a side below `config.smallest_image(n_dis)`.
     """
 
-    def __init__(self, *, ch=64, n_dis=6, sn=True, cam=True, precision="float32", **kwargs):
+    def __init__(
+        self,
+        *,
+        ch: int = 64,
+        n_dis: int = 6,
+        sn: bool = True,
+        cam: bool = True,
+        precision: str = "float32",
+        **kwargs,
+    ) -> None:
         super().__init__(**kwargs)
         self.ch = ch
         self.n_dis = n_dis
@@ -117,10 +137,10 @@ class Discriminator(Network):
         x = check_images(x, name, smallest=smallest_image(self.n_dis))
         return super().__call__(x, *args, **kwargs)
 
-    def call(self, x, training=False):
+    def call(self, x: tf.Tensor, training: bool = False) -> tuple:
         return self.local_network(x, training=training), self.global_network(x, training=training)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {
             **super().get_config(),
             "ch": self.ch,

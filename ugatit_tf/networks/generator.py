@@ -4,7 +4,9 @@ U-GAT-IT section 2.1.1 and appendix, as the official TensorFlow code builds it, 
 that the paper's ablation compares with it.
 """
 
-from typing import NamedTuple, Optional
+from __future__ import annotations
+
+from typing import NamedTuple
 
 import tensorflow as tf
 
@@ -28,8 +30,8 @@ MULTIPLE, SMALLEST = 4, 8  # of a side; reflection in the bottleneck, at 1/4, ne
 class Translation(NamedTuple):
     image: tf.Tensor  # [batch, height, width, img_ch] in [-1, 1]
     # Both None without a class activation map.
-    cam_logit: Optional[tf.Tensor]  # [batch, 2]; high where the input looks like the source domain
-    heatmap: Optional[tf.Tensor]  # [batch, height / 4, width / 4], not scaled
+    cam_logit: tf.Tensor | None  # [batch, 2]; high where the input looks like the source domain
+    heatmap: tf.Tensor | None  # [batch, height / 4, width / 4], not scaled
 
 
 @tf.keras.utils.register_keras_serializable(package="ugatit_tf")
@@ -61,17 +63,17 @@ class Generator(Network):
     def __init__(
         self,
         *,
-        ch=64,
-        n_res=4,
-        img_ch=3,
-        light=False,
-        smoothing=True,
-        norm="adalin",
-        cam=True,
-        precision="float32",
-        recompute=False,
+        ch: int = 64,
+        n_res: int = 4,
+        img_ch: int = 3,
+        light: bool = False,
+        smoothing: bool = True,
+        norm: str = "adalin",
+        cam: bool = True,
+        precision: str = "float32",
+        recompute: bool = False,
         **kwargs,
-    ):
+    ) -> None:
         super().__init__(**kwargs)
         self.ch = ch
         self.n_res = n_res
@@ -108,7 +110,7 @@ class Generator(Network):
             self._check_size(x)
         return super().__call__(x, *args, **kwargs)
 
-    def call(self, x):
+    def call(self, x: tf.Tensor) -> Translation:
         features, cam_logit = self._encode(x)
         h = tf.nn.relu(features)
         heatmap = tf.reduce_sum(float32(h), -1) if self.cam else None
@@ -123,7 +125,7 @@ class Generator(Network):
             h = self._run(block, h)  # [B, H, W, ch] at the end
         return Translation(tf.tanh(float32(self.to_image(h))), cam_logit, heatmap)
 
-    def attend(self, x):
+    def attend(self, x: tf.Tensor) -> tf.Tensor | None:
         """The CAM logit of `call`, for half of its work."""
         return self._encode(x).cam_logit
 
@@ -159,7 +161,7 @@ class Generator(Network):
                     f"Received: {height} x {width}"
                 )
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {
             **super().get_config(),
             "ch": self.ch,

@@ -1,9 +1,12 @@
 """The whole model: two generators, two discriminators, and the names of their weights."""
 
+from __future__ import annotations
+
 import dataclasses
 
 import tensorflow as tf
 
+from ugatit_tf.config import Config
 from ugatit_tf.layers.weights import named_weights, roles_of
 from ugatit_tf.networks.discriminator import Discriminator
 from ugatit_tf.networks.generator import SMALLEST, Generator
@@ -49,7 +52,7 @@ class UGATIT:
         }
 
 
-def build_model(config) -> UGATIT:
+def build_model(config: Config) -> UGATIT:
     """Builds the networks that `config` describes, with all weights drawn from `config.seed`.
 
     Returns:
@@ -76,7 +79,7 @@ def build_model(config) -> UGATIT:
     return model
 
 
-def build_generator(config, name) -> Generator:
+def build_generator(config: Config, name: str) -> Generator:
     """One generator as `config` describes it. Its weights do not follow `config.seed`."""
     generator = Generator(
         ch=config.ch,

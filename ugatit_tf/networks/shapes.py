@@ -1,12 +1,16 @@
 """Which images a network takes, checked before it computes anything."""
 
+from __future__ import annotations
+
 import numpy as np
 import tensorflow as tf
 
 from ugatit_tf.errors import Failure
 
 
-def check_images(x, name, *, smallest, multiple=1, channels=None):
+def check_images(
+    x: tf.Tensor, name: str, *, smallest: int, multiple: int = 1, channels: int = None
+) -> tf.Tensor:
     """Refuses images that a network cannot take, or would return in another size.
 
     Sizes that are unknown while a graph is traced are checked whenever it runs.
@@ -44,7 +48,7 @@ def check_images(x, name, *, smallest, multiple=1, channels=None):
     return x
 
 
-def required(condition, x, expected):
+def required(condition: tf.Tensor, x: tf.Tensor, expected: str) -> tf.Tensor:
     """`x`, which nothing can use before the condition is known to hold.
 
     Raises:
@@ -56,7 +60,7 @@ def required(condition, x, expected):
         return tf.identity(x)
 
 
-def refuse_not_finite(images, source):
+def refuse_not_finite(images: tf.Tensor, source: str) -> None:
     """Raises `Failure` where images that a network made hold NaN, which a file would show as black.
 
     Args:

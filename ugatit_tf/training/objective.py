@@ -8,11 +8,14 @@ readable one without it (`a2b/cycle`, `discriminator_b/local`). A term without w
 of a class activation map that is not there, is not computed; its official tag is 0.
 """
 
-from typing import Callable, NamedTuple, Optional
+from __future__ import annotations
+
+from typing import Callable, NamedTuple
 
 import tensorflow as tf
 
 from ugatit_tf import losses
+from ugatit_tf.config import Config
 
 WEIGHT_DECAY = 1e-4  # of all kernels, with its gradient through Adam
 TERMS = {  # of a generator: readable name -> (official name, option with its weight)
@@ -39,9 +42,9 @@ class Translated(NamedTuple):
     """What a generator made of the images of a step."""
 
     fake: tf.Tensor  # of its source domain
-    same: Optional[tf.Tensor]  # of its target domain, which it should not change
-    cam_source: Optional[tf.Tensor]
-    cam_target: Optional[tf.Tensor]
+    same: tf.Tensor | None  # of its target domain, which it should not change
+    cam_source: tf.Tensor | None
+    cam_target: tf.Tensor | None
 
 
 class Objective:
@@ -52,7 +55,7 @@ class Objective:
         mean: function tensor -> its mean over the parts of a batch that other devices have.
     """
 
-    def __init__(self, config, noise, mean=lambda x: x):
+    def __init__(self, config: Config, noise: Callable, mean: Callable = lambda x: x) -> None:
         self.config = config
         self.noise = noise
         self.mean = mean
@@ -60,7 +63,7 @@ class Objective:
         self.penalty = self.adversarial.penalty if config.GP_ld else None
         self.has_cam_loss = bool(config.cam_weight and config.generator_cam)
 
-    def translate(self, networks, real_a, real_b):
+    def translate(self, networks: Networks, real_a: tf.Tensor, real_b: tf.Tensor) -> tuple:
         """Returns what a2b made of both domains, and what b2a made: `Translated` each."""
         return (
             self._translated(networks.a2b, networks.attend_a2b, real_a, real_b),
@@ -75,7 +78,16 @@ class Objective:
         cam_target = attend(target) if self.has_cam_loss else None
         return Translated(output.image, None, output.cam_logit, cam_target)
 
-    def discriminators(self, networks, of_penalty, reals, fakes, kernels, alpha=None, eps=None):
+    def discriminators(
+        self,
+        networks: Networks,
+        of_penalty: tuple,
+        reals: tuple,
+        fakes: tuple,
+        kernels: list,
+        alpha: float | None = None,
+        eps: float | None = None,
+    ) -> dict:
         """The losses of both discriminators.
 
         Args:
@@ -127,7 +139,14 @@ class Objective:
         mean = self.mean(tf.reduce_mean(x))
         return tf.sqrt(self.mean(tf.reduce_mean(tf.square(x - mean))))
 
-    def generators(self, networks, reals, of_a2b, of_b2a, kernels):
+    def generators(
+        self,
+        networks: Networks,
+        reals: tuple,
+        of_a2b: Translated,
+        of_b2a: Translated,
+        kernels: list,
+    ) -> dict:
         """The losses of both generators.
 
         Args:
@@ -174,7 +193,7 @@ class Objective:
         return terms
 
 
-def halves(network, first, second):
+def halves(network: Callable, first: tf.Tensor, second: tf.Tensor) -> tuple:
     """Runs both batches through `network` as one larger batch: all statistics are per sample.
 
     Returns:

@@ -1,6 +1,10 @@
 """Adam as the official TensorFlow 1 program runs it, in one kernel, and its learning rate."""
 
+from __future__ import annotations
+
 import tensorflow as tf
+
+from ugatit_tf.config import Config
 
 BETA_1, BETA_2, EPSILON = 0.5, 0.999, 1e-8
 
@@ -19,7 +23,7 @@ class Adam:
         clipped: dict path -> (lowest, highest) to which that weight is clipped after an update.
     """
 
-    def __init__(self, weights, clipped=None):
+    def __init__(self, weights: dict, clipped: dict | None = None) -> None:
         self.weights = dict(weights)
         self.clipped = clipped or {}
         self.m = {path: tf.Variable(tf.zeros_like(w)) for path, w in self.weights.items()}
@@ -27,7 +31,7 @@ class Adam:
         self.beta_1_power = tf.Variable(BETA_1)
         self.beta_2_power = tf.Variable(BETA_2)
 
-    def apply(self, gradients, learning_rate):
+    def apply(self, gradients: dict, learning_rate: tf.Tensor) -> None:
         """Updates all weights.
 
         Args:
@@ -63,7 +67,7 @@ class Adam:
         }
 
 
-def learning_rate(step, config) -> float:
+def learning_rate(step: int, config: Config) -> float:
     """The rate of step `step` (counted from 0): constant, then falling by whole epochs."""
     epoch = step // config.iteration
     if not config.decay_flag or epoch < config.decay_epoch:

@@ -5,8 +5,11 @@ the mean of the replicas' gradients is the gradient of the whole batch, and equa
 their weights equal. With one device nothing here does anything.
 """
 
+from __future__ import annotations
+
 import contextlib
 import functools
+from typing import Callable
 
 import numpy as np
 import tensorflow as tf
@@ -26,7 +29,7 @@ class Replicas:
         is_chief: bool. Whether this is the one that writes.
     """
 
-    def __init__(self, strategy=None):
+    def __init__(self, strategy: tf.distribute.Strategy | None = None) -> None:
         self.strategy = strategy
         self.count = strategy.num_replicas_in_sync if strategy else 1
         self._worker, self.workers = place_of(strategy)
@@ -36,11 +39,11 @@ class Replicas:
         with self.scope():
             self._anchor = tf.Variable(0.0)  # where the replicas are
 
-    def scope(self):
+    def scope(self) -> contextlib.AbstractContextManager:
         """Within it variables are made for all replicas."""
         return self.strategy.scope() if self.strategy else contextlib.nullcontext()
 
-    def function(self, body, batches=2):
+    def function(self, body: Callable, batches: int = 2) -> Callable:
         """`body` as a graph that every replica runs, each with its part of the batches.
 
         Args:
@@ -74,15 +77,15 @@ class Replicas:
 
         return self.strategy.experimental_distribute_values_from_function(part)
 
-    def any(self, flag) -> bool:
+    def any(self, flag: bool) -> bool:
         """Whether any worker says so; waits for all of them."""
         return any(self.numbers(int(flag)))
 
-    def numbers(self, number) -> list:
+    def numbers(self, number: int) -> list:
         """The whole number that each worker says, in their order; waits for all of them."""
         return [row[0] for row in self.rows([number])]
 
-    def rows(self, numbers) -> list:
+    def rows(self, numbers: list) -> list:
         """The whole numbers that each worker says, as many as the others; waits for all."""
         if self.workers == 1:
             return [list(numbers)]
@@ -100,7 +103,7 @@ class Replicas:
 
     # What a replica calls while it runs
 
-    def mean(self, values):
+    def mean(self, values: object) -> object:
         """The mean of each of `values`, a structure of tensors, over all replicas."""
         if not self.strategy:
             return values
@@ -108,7 +111,7 @@ class Replicas:
         flat = context.all_reduce(MEAN, tf.nest.flatten(values))
         return tf.nest.pack_sequence_as(values, flat)
 
-    def update(self, function, *values):
+    def update(self, function: Callable, *values) -> tf.Tensor:
         """Calls a function that changes variables, with values that are equal on all replicas.
 
         Returns:
@@ -126,7 +129,7 @@ class Replicas:
         of_each = tf.distribute.get_replica_context().merge_call(on_each, values)
         return of_each[0]
 
-    def own(self, whole):
+    def own(self, whole: tf.Tensor) -> tf.Tensor:
         """This replica's part of a tensor for the whole batch."""
         if not self.strategy:
             return whole
@@ -135,7 +138,7 @@ class Replicas:
         return whole[start : start + size]
 
 
-def place_of(strategy):
+def place_of(strategy: tf.distribute.Strategy | None) -> tuple:
     """(number of this process among the workers, how many there are)."""
     resolver = getattr(strategy, "cluster_resolver", None)
     if resolver is None or not resolver.cluster_spec():
@@ -146,7 +149,7 @@ def place_of(strategy):
 
 
 @functools.lru_cache(None)  # a second strategy of one process would mix up its messages
-def strategy_of(name="auto"):
+def strategy_of(name: str = "auto") -> tf.distribute.Strategy | None:
     """The `tf.distribute.Strategy` that `--strategy` names; None where one device works alone.
 
     That of several machines must be made before TensorFlow computes anything.

@@ -3,10 +3,15 @@
 U-GAT-IT section 2.2, as the official TensorFlow code; docs/fidelity.md lists what differs.
 """
 
+from __future__ import annotations
+
 import contextlib
+from collections.abc import Iterator
 
 import tensorflow as tf
 
+from ugatit_tf.config import Config
+from ugatit_tf.networks.model import UGATIT
 from ugatit_tf.seeds import seed_of
 from ugatit_tf.training.learner import Learner
 from ugatit_tf.training.objective import Networks, Objective
@@ -26,7 +31,7 @@ class Trainer:
             then takes the batches of all replicas of this process.
     """
 
-    def __init__(self, model, config, replicas=None):
+    def __init__(self, model: UGATIT, config: Config, replicas: Replicas | None = None) -> None:
         self.model = model
         self.config = config
         self.replicas = replicas or Replicas()
@@ -54,7 +59,13 @@ class Trainer:
         self._update_discriminators = traced(self._apply_to_discriminators, batches=0)
         self._update_generators = traced(self._apply_to_generators, batches=0)
 
-    def step(self, real_a, real_b, alpha=None, eps=None) -> dict:
+    def step(
+        self,
+        real_a: tf.Tensor,
+        real_b: tf.Tensor,
+        alpha: float | None = None,
+        eps: float | None = None,
+    ) -> dict:
         """Runs one iteration: discriminators, then in every n_critic-th one the generators.
 
         Args:
@@ -74,7 +85,13 @@ class Trainer:
         update = self._step if both else self._step_without_generators
         return update(real_a, real_b, rate, alpha, eps)
 
-    def losses_and_gradients(self, real_a, real_b, alpha=None, eps=None):
+    def losses_and_gradients(
+        self,
+        real_a: tf.Tensor,
+        real_b: tf.Tensor,
+        alpha: float | None = None,
+        eps: float | None = None,
+    ) -> tuple:
         """All losses and gradients at the present weights, without changing anything.
 
         Args:
@@ -99,13 +116,13 @@ class Trainer:
             **({"loss_scale": self._scales()} if self.generators.scale.enabled else {}),
         }
 
-    def start_average(self):
+    def start_average(self) -> None:
         """Lets the moving average, if one is kept, be the weights of now."""
         for path, average in self.average.items():
             average.assign(self.generator_optimizer.weights[path])
 
     @contextlib.contextmanager
-    def averaged(self):
+    def averaged(self) -> Iterator[None]:
         """Within it the generators have their moving average, if one is kept."""
         weights = {path: self.generator_optimizer.weights[path] for path in self.average}
         own = {path: weight.numpy() for path, weight in weights.items()}

@@ -1,12 +1,17 @@
 """The networks of a step as traced functions, and when their spectral states move."""
 
+from __future__ import annotations
+
 import tensorflow as tf
 
+from ugatit_tf.config import Config
 from ugatit_tf.layers.weights import layers_in
+from ugatit_tf.networks.model import UGATIT
 from ugatit_tf.training.objective import Networks
+from ugatit_tf.training.replicas import Replicas
 
 
-def traced_networks(model, config, replicas) -> Networks:
+def traced_networks(model: UGATIT, config: Config, replicas: Replicas) -> Networks:
     """Each network as one traced function of any batch size: traced once, called often.
 
     In every pass of a discriminator its spectral states move on; with `config.accumulate` they
@@ -40,7 +45,7 @@ def traced_networks(model, config, replicas) -> Networks:
     )
 
 
-def advance_u(*networks):
+def advance_u(*networks: tf.keras.layers.Layer) -> tf.Tensor:
     """One power iteration for all spectral states of `networks`."""
     for network in networks:
         for _, layer in layers_in(network):
