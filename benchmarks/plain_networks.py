@@ -8,6 +8,7 @@ from typing import Callable, NamedTuple
 
 import tensorflow as tf
 
+from ugatit_tf.layers.weights import Role
 from ugatit_tf.networks.discriminator import DiscriminatorOutput
 from ugatit_tf.networks.generator import Translation
 
@@ -25,6 +26,9 @@ class PlainModel(NamedTuple):
 
     def weights(self) -> dict:
         return self.variables
+
+    def roles(self) -> dict:
+        return {path: Role(trained=not path.endswith("/u")) for path in self.variables}
 
 
 def plain_model(weights, config) -> PlainModel:
