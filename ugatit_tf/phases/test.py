@@ -29,7 +29,7 @@ def run(config: Config, options: CheckpointOptions) -> None:
     report = testing.run_test(config, options.which)
     print(f"Report: {report}")
     if config.dataset == presence.BUILT_IN:
-        print(*demo.how_far(config.dataset_folder, os.path.dirname(report)), sep="\n")
+        print(*demo.summarize_results(config.dataset_folder, os.path.dirname(report)), sep="\n")
 
 
 TEST = Phase(
