@@ -1,5 +1,6 @@
 """Output streams as they may be: closed, of a notebook, no text, a narrow terminal."""
 
+import errno
 import io
 import os
 import subprocess
@@ -132,3 +133,17 @@ def test_lines_elsewhere_stay_as_they_are(monkeypatch):
     with streams.usable():
         print(LONG)
     assert stream.text == f"{LONG}\n"
+
+
+@pytest.mark.parametrize(("number", "is_error"), [(errno.EIO, False), (errno.ENOSPC, True)])
+def test_what_is_printed_to_a_terminal_that_was_closed_goes_nowhere(number, is_error):
+    class Closed(Terminal):
+        def write(self, text):
+            raise OSError(number, os.strerror(number))
+
+    stream = streams.Wrapped(Closed(80))
+    if is_error:
+        with pytest.raises(OSError, match="No space"):
+            print("saved", file=stream)
+    else:
+        print("saved", file=stream)

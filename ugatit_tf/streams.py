@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import sys
@@ -84,7 +85,11 @@ def flush(stream: Any) -> None:
 
 
 class Wrapped:
-    """A stream that breaks long lines between words, and that can be flushed."""
+    """A stream that breaks long lines between words, and that can be flushed.
+
+    A terminal may be closed while the program finishes its work. What is written to it then goes
+    nowhere: the work must not fail because of it.
+    """
 
     def __init__(self, stream: Any) -> None:
         self.stream = stream
@@ -92,9 +97,14 @@ class Wrapped:
     def write(self, text: str) -> int:
         """Writes `text`, with its lines broken if the stream is a terminal."""
         width = columns(self.stream)
-        if width is None or "\r" in text:  # a progress line knows the width
+        if width is not None and "\r" not in text:  # a progress line knows the width
+            text = wrapped(text, width)
+        try:
             return self.stream.write(text)
-        return self.stream.write(wrapped(text, width))
+        except OSError as error:
+            if error.errno != errno.EIO:  # that is a terminal that was closed
+                raise
+            return len(text)
 
     def flush(self) -> None:
         """As the function `flush`."""
