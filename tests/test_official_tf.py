@@ -1,16 +1,13 @@
 """The official checkpoint: made here by its names in SPEC, read strictly."""
 
-import os
-
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests import made, reference, runs
+from tests import made, official
 from ugatit_tf.interchange import official_tf
 from ugatit_tf.interchange.mapping import MappingError, assign
 from ugatit_tf.networks.model import build_model
-from ugatit_tf.phases.ablate import ABLATED
 from ugatit_tf.training.optimizer import Adam
 
 ARCHITECTURES = {
@@ -44,31 +41,6 @@ PAIRS = {  # written by hand, one of every kind
 }
 
 
-def write(path, arrays):
-    """A checkpoint as TensorFlow 1 wrote it: names and arrays, nothing of Keras."""
-    tf.raw_ops.SaveV2(
-        prefix=str(path),
-        tensor_names=list(arrays),
-        shape_and_slices=[""] * len(arrays),
-        tensors=[tf.constant(array) for array in arrays.values()],
-    )
-    return str(path)
-
-
-def official(config, *, slots=False):
-    """official name -> array, all different; with Adam's slots on request."""
-    options = {k: v for k, v in config.architecture().items() if k not in ("smoothing", *ABLATED)}
-    shapes = reference.official_variables(**{"img_size": config.img_size, **options})
-    arrays = {name: made.numbers(*shape, seed=i) for i, (name, shape) in enumerate(shapes.items())}
-    if slots:
-        trained = [name for name in arrays if not name.endswith("/u")]
-        for kind, sign in (("Adam", 1.0), ("Adam_1", -1.0)):
-            arrays.update({f"{name}/{kind}": sign * arrays[name] + 0.5 for name in trained})
-        powers = ("beta1_power", "beta2_power", "beta1_power_1", "beta2_power_1")
-        arrays.update({name: np.float32(0.1 * (i + 1)) for i, name in enumerate(powers)})
-    return arrays
-
-
 def optimizers_of(model):
     groups = model.generator_weights(), model.discriminator_weights()
     return tuple(
@@ -83,7 +55,7 @@ def model():
 
 @pytest.fixture
 def arrays():
-    return official(made.tiny_config())
+    return official.arrays(made.tiny_config())
 
 
 @pytest.mark.parametrize(("ours", "theirs"), PAIRS.items())
@@ -109,8 +81,8 @@ def test_a_layer_without_spectral_normalization_has_a_further_scope(ours, theirs
 @pytest.mark.parametrize("case", ARCHITECTURES)
 def test_every_variable_goes_to_its_weight(case, tmp_path):
     config = made.tiny_config(**ARCHITECTURES[case])
-    model, arrays = build_model(config), official(config)
-    official_tf.restore(model, write(tmp_path / "UGATIT.model-7", arrays))
+    model, arrays = build_model(config), official.arrays(config)
+    official_tf.restore(model, official.write(tmp_path / "UGATIT.model-7", arrays))
     weights = made.arrays(model.weights())
     assert len(weights) == len(arrays)
     for path, array in weights.items():
@@ -121,16 +93,18 @@ def test_every_variable_goes_to_its_weight(case, tmp_path):
 @pytest.mark.parametrize("case", ARCHITECTURES)
 def test_the_architecture_is_read_from_the_shapes(case, tmp_path):
     config = made.tiny_config(**ARCHITECTURES[case])
-    found = official_tf.architecture(write(tmp_path / "model-1", official(config, slots=True)))
+    found = official_tf.architecture(
+        official.write(tmp_path / "model-1", official.arrays(config, slots=True))
+    )
     expected = {k: v for k, v in config.architecture().items() if k != "smoothing"}
     assert found == expected
     assert made.tiny_config(**{"img_size": config.img_size, **found}) == config
 
 
 def test_slots_are_taken_where_optimizers_are_given(model, tmp_path):
-    arrays = official(made.tiny_config(), slots=True)
+    arrays = official.arrays(made.tiny_config(), slots=True)
     optimizers = optimizers_of(model)
-    official_tf.restore(model, write(tmp_path / "model-1", arrays), optimizers)
+    official_tf.restore(model, official.write(tmp_path / "model-1", arrays), optimizers)
     for optimizer, suffix in zip(optimizers, ("", "_1")):
         np.testing.assert_array_equal(optimizer.beta_1_power, arrays[f"beta1_power{suffix}"])
         np.testing.assert_array_equal(optimizer.beta_2_power, arrays[f"beta2_power{suffix}"])
@@ -142,24 +116,24 @@ def test_slots_are_taken_where_optimizers_are_given(model, tmp_path):
 
 
 def test_slots_are_left_alone_without_optimizers(model, tmp_path):
-    arrays = official(made.tiny_config(), slots=True)
-    official_tf.restore(model, write(tmp_path / "model-1", arrays))
+    arrays = official.arrays(made.tiny_config(), slots=True)
+    official_tf.restore(model, official.write(tmp_path / "model-1", arrays))
     kernel = model.weights()["a2b/stem/convolution/kernel"]
     np.testing.assert_array_equal(kernel, arrays["generator_B/conv/conv2d/kernel"])
 
 
 def test_a_checkpoint_without_slots_leaves_the_optimizers_alone(model, arrays, tmp_path):
     optimizers = optimizers_of(model)
-    official_tf.restore(model, write(tmp_path / "model-1", arrays), optimizers)
+    official_tf.restore(model, official.write(tmp_path / "model-1", arrays), optimizers)
     assert optimizers[0].beta_1_power.numpy() == 0.5
     assert all((slot.numpy() == 0).all() for slot in optimizers[1].m.values())
 
 
 def test_a_missing_slot_is_named(model, tmp_path):
-    arrays = official(made.tiny_config(), slots=True)
+    arrays = official.arrays(made.tiny_config(), slots=True)
     del arrays["generator_A/CAM_logit/bias/Adam_1"]
     with pytest.raises(MappingError, match="missing: generator_A/CAM_logit/bias/Adam_1"):
-        official_tf.restore(model, write(tmp_path / "m-1", arrays), optimizers_of(model))
+        official_tf.restore(model, official.write(tmp_path / "m-1", arrays), optimizers_of(model))
 
 
 @pytest.mark.parametrize(
@@ -190,22 +164,22 @@ def test_what_does_not_fit_is_named_and_nothing_is_loaded(change, message, model
     change(arrays)
     before = made.arrays(model.weights())
     with pytest.raises(MappingError, match=message):
-        official_tf.restore(model, write(tmp_path / "model-1", arrays))
+        official_tf.restore(model, official.write(tmp_path / "model-1", arrays))
     for path, array in made.arrays(model.weights()).items():
         np.testing.assert_array_equal(array, before[path], err_msg=path)
 
 
 def test_a_long_list_of_misfits_is_cut(model, tmp_path):
-    arrays = official(made.tiny_config(n_res=2))
+    arrays = official.arrays(made.tiny_config(n_res=2))
     with pytest.raises(MappingError, match=r"left over: .* and 23 more"):
-        official_tf.restore(model, write(tmp_path / "model-1", arrays))
+        official_tf.restore(model, official.write(tmp_path / "model-1", arrays))
 
 
 def test_all_problems_are_named_at_once(model, arrays, tmp_path):
     del arrays["generator_A/CAM_logit/bias"]
     arrays["stray"] = np.float32([1])
     with pytest.raises(MappingError, match="missing: generator_A/CAM_logit/bias; left over: stray"):
-        official_tf.restore(model, write(tmp_path / "model-1", arrays))
+        official_tf.restore(model, official.write(tmp_path / "model-1", arrays))
 
 
 def test_axes_of_length_1_may_differ():
@@ -232,64 +206,18 @@ def test_restoring_from_nowhere_is_a_file_not_found(model, tmp_path):
 
 
 def test_a_checkpoint_of_another_program_has_no_architecture(tmp_path):
-    prefix = write(tmp_path / "other-1", {"resnet/conv1/kernel": np.zeros([3, 3], np.float32)})
+    prefix = official.write(
+        tmp_path / "other-1", {"resnet/conv1/kernel": np.zeros([3, 3], np.float32)}
+    )
     with pytest.raises(MappingError, match="not a checkpoint of the official U-GAT-IT program"):
         official_tf.architecture(prefix)
 
 
-@pytest.fixture(params=["official", *runs.ODD_NAMES])
-def official_folder(request, tmp_path):
-    """A folder as the official program left it, moved here: its newest checkpoint is of step 7."""
-    plain = tmp_path / "plain"
-    plain.mkdir()
-    for step in (3, 7, 10):
-        write(plain / f"UGATIT.model-{step}", {"step": np.float32(step)})
-    (plain / "checkpoint").write_text('model_checkpoint_path: "/elsewhere/run/UGATIT.model-7"\n')
-    return plain.rename(tmp_path / request.param)
-
-
-@pytest.mark.parametrize(
-    "name", ["", "checkpoint", "UGATIT.model-7", "UGATIT.model-7.index",
-             "UGATIT.model-7.data-00000-of-00001"]
-)  # fmt: skip
-def test_a_checkpoint_is_named_by_its_folder_a_file_or_its_prefix(official_folder, name):
-    prefix = official_tf.chosen(os.path.join(official_folder, name))
-    assert official_tf.step_of(prefix) == 7
-    assert official_tf.read(prefix) == {"step": 7}
-
-
-@pytest.mark.parametrize("record", [None, b'model_checkpoint_path: "gone-11"', b"\xff\x00"])
-def test_without_a_record_the_largest_step_is_the_newest(tmp_path, record):
-    for name in ("UGATIT.model-9", "UGATIT.model-10", "other"):
-        write(tmp_path / name, {"x": np.float32(0)})
-    if record:
-        (tmp_path / "checkpoint").write_bytes(record)
-    assert official_tf.chosen(tmp_path) == str(tmp_path / "UGATIT.model-10")
-
-
 def test_networks_that_an_official_checkpoint_cannot_hold_are_refused(tmp_path):
-    prefix = write(tmp_path / "model-1", {"x": np.zeros(9, np.float32)})
+    prefix = official.write(tmp_path / "model-1", {"x": np.zeros(9, np.float32)})
     official_tf.check_room(prefix, 9)
     with pytest.raises(MappingError, match="at most 9 numbers, and by its own names and shapes"):
         official_tf.check_room(prefix, 10)
-
-
-def test_a_folder_without_a_checkpoint_says_what_was_expected(tmp_path):
-    with pytest.raises(FileNotFoundError, match="Expected files such as UGATIT.model-1000.index"):
-        official_tf.chosen(tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("prefix", "step"),
-    [
-        ("a/UGATIT.model-30000", 30000),
-        ("UGATIT.model-1", 1),
-        ("model-7/other", None),
-        ("model", None),
-    ],
-)
-def test_the_step_is_at_the_end_of_the_name(prefix, step):
-    assert official_tf.step_of(prefix) == step
 
 
 def test_a_path_outside_the_table_is_refused():

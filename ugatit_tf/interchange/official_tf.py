@@ -11,7 +11,9 @@ import tensorflow as tf
 
 from ugatit_tf import tf_paths
 from ugatit_tf.errors import reason
+from ugatit_tf.interchange import official_folder
 from ugatit_tf.interchange.mapping import MappingError, assign
+from ugatit_tf.interchange.source import Source
 from ugatit_tf.networks.model import UGATIT
 
 NETWORKS = {
@@ -46,9 +48,26 @@ DISCRIMINATOR_LAYERS = {  # a layer without spectral normalization has a further
     r"to_logit": r"D_logit",
 }
 SLOTS = {"m": "Adam", "v": "Adam_1"}
-STATE = "checkpoint"  # the file in which TensorFlow notes its newest checkpoint
-FILE_ENDING = re.compile(r"\.(index|meta|data-\d{5}-of-\d{5})$")
 POWERS = {"beta_1_power": "beta1_power", "beta_2_power": "beta2_power"}
+
+
+def find(path: str) -> Source:
+    """The checkpoint that `path` names, in one of the ways of `official_folder.chosen`.
+
+    Raises:
+        FileNotFoundError: no checkpoint there.
+        MappingError: not one of the official program, or its folder has another model's name.
+    """
+    prefix = official_folder.chosen(path)
+    shapes = architecture(prefix)
+    return Source(
+        path=prefix,
+        step=official_folder.step_of(prefix),
+        architecture=shapes,
+        options=official_folder.agreed(official_folder.options_of(prefix), shapes, prefix),
+        check_room=lambda num_weights: check_room(prefix, num_weights),
+        restore=lambda model, optimizers: restore(model, prefix, optimizers),
+    )
 
 
 def official_name(path: str, *, sn: bool) -> str:
@@ -99,51 +118,6 @@ def restore(model: UGATIT, prefix: str, optimizers: tuple | None = None) -> None
         lambda key: targets[key][1],
         source=str(prefix),
     )
-
-
-def chosen(path: str) -> str:
-    """The prefix of the checkpoint that `path` names.
-
-    Args:
-        path: a prefix (`UGATIT.model-1000`), one of its files (`UGATIT.model-1000.index`), or an
-            official checkpoint folder or the file `checkpoint` in it: then the checkpoint that
-            this file names, or, where that is not there, the one of the largest step.
-
-    Raises:
-        FileNotFoundError: a folder without a checkpoint.
-    """
-    path = os.fspath(path)
-    folder, name = os.path.split(path)
-    if name == STATE and os.path.isfile(path):
-        return _newest(folder)
-    if os.path.isdir(path):
-        return _newest(path)
-    return FILE_ENDING.sub("", path)
-
-
-def _newest(folder):
-    names = os.listdir(folder or os.curdir)
-    prefixes = [FILE_ENDING.sub("", name) for name in names if name.endswith(".index")]
-    recorded = _recorded(folder)
-    if recorded not in prefixes:
-        if not prefixes:
-            raise FileNotFoundError(
-                f"No TensorFlow checkpoint in {folder}. Expected files such as "
-                f"UGATIT.model-1000.index and UGATIT.model-1000.data-00000-of-00001."
-            )
-        recorded = max(prefixes, key=lambda name: (step_of(name) or -1, name))
-    return os.path.join(folder, recorded)
-
-
-def _recorded(folder):
-    """The name of the checkpoint that the file `checkpoint` says is the newest; "" if none."""
-    with tf_paths.plain_path(folder or os.curdir) as plain:
-        try:
-            state = tf.train.get_checkpoint_state(plain)
-        except UnicodeDecodeError:
-            return ""
-    # The folder may have been moved: what counts of a path is its last part.
-    return os.path.basename(state.model_checkpoint_path) if state else ""
 
 
 def read(prefix: str) -> dict:
@@ -204,16 +178,6 @@ def check_room(prefix: str, num_weights: int) -> None:
             f"{prefix} is not whole: it has at most {most} numbers, and by its own names and "
             f"shapes there are {num_weights}."
         )
-
-
-def step_of(prefix: str) -> int | None:
-    """The step number at the end of an official checkpoint's name; None if there is none.
-
-    >>> step_of("checkpoint/UGATIT.model-30000")
-    30000
-    """
-    match = re.search(r"-([0-9]{1,18})$", os.path.basename(str(prefix)))
-    return int(match.group(1)) if match else None
 
 
 @contextlib.contextmanager

@@ -3,15 +3,21 @@
 import dataclasses
 import glob
 import os
+import shlex
 import shutil
+from typing import TYPE_CHECKING
 
 from ugatit_tf.config import Config
 from ugatit_tf.config_file import check_architecture
 from ugatit_tf.data import storage
 from ugatit_tf.errors import Failure
-from ugatit_tf.options import Options, names_of, option
+from ugatit_tf.interchange import official_folder
+from ugatit_tf.options import ConfigError, Options, names_of, option
 from ugatit_tf.phases.phase import Phase
 from ugatit_tf.training import checkpoints
+
+if TYPE_CHECKING:
+    from ugatit_tf.interchange.source import Source
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,7 +26,8 @@ class ImportOptions(Options):
 
     official_checkpoint: str = option(
         "",
-        "the official checkpoint folder, or the PREFIX of one checkpoint in it",
+        "the official checkpoint folder, for its newest checkpoint; or one checkpoint in it: its "
+        "PREFIX, or one of its files",
         needed=True,
     )
 
@@ -33,39 +40,96 @@ def check(named: dict, options: ImportOptions) -> None:
             f"No TensorFlow checkpoint at {prefix}. Expected the path of its files without "
             f"the ending, e.g. NAME.model-1000 for NAME.model-1000.index."
         )
-    _refuse_checkpoints(Config(**{k: named[k] for k in names_of(Config, "location") if k in named}))
+    told = {**official_folder.options_of(prefix), **named}
+    _refuse_checkpoints(Config(**{k: told[k] for k in names_of(Config, "location") if k in told}))
 
 
 def run(named: dict, options: ImportOptions) -> None:
     """The checkpoint knows the architecture; `named` options must not contradict it.
 
     Raises:
-        ConfigError: a named option contradicts the checkpoint.
+        ConfigError: a named option contradicts the checkpoint, or one that it does not know misses.
         Failure: the checkpoint does not fit, or the run has checkpoints already.
     """
-    from ugatit_tf.interchange import official_tf
     from ugatit_tf.networks.model import build_model
     from ugatit_tf.networks.weight_count import num_weights
     from ugatit_tf.training.step import Trainer
 
-    prefix = official_tf.chosen(options.official_checkpoint)
-    architecture = official_tf.architecture(prefix)
-    check_architecture(named, architecture, prefix)
-    config = Config(**{**named, **architecture})
+    source = _source(options.official_checkpoint)
+    config = _config(named, source)
     _refuse_checkpoints(config)
-    official_tf.check_room(prefix, num_weights(config))
+    source.check_room(num_weights(config))
     trainer = Trainer(build_model(config), config)
-    optimizers = trainer.generator_optimizer, trainer.discriminator_optimizer
-    official_tf.restore(trainer.model, prefix, optimizers)
-    step = official_tf.step_of(prefix)
-    if step is None:
-        print(
-            f"The name of {prefix} has no step, as in NAME-1000: it is taken for step 0, and the "
-            f"learning rate starts from the beginning."
+    source.restore(trainer.model, (trainer.generator_optimizer, trainer.discriminator_optimizer))
+    trainer.steps_done.assign(source.step or 0)
+    path = _saved(config, trainer, source.step or 0)
+    print(f"Imported step {source.step or 0} of {source.path} into {path}")
+    print(*_notes(named, source, config), sep="\n")
+    print(f"To translate:\n{_translate_command(config)}")
+
+
+def _source(path):
+    """The checkpoint at `path`, by the reader of its kind."""
+    from ugatit_tf.interchange import official_tf
+
+    return official_tf.find(path)
+
+
+def _config(named, source: "Source") -> Config:
+    check_architecture(named, source.architecture, source.path)
+    for name in names_of(Config, "architecture"):
+        told = source.options.get(name)
+        if told is not None and named.get(name, told) != told:
+            raise ConfigError(
+                f"--{name} {named[name]} contradicts the name of the folder of {source.path}, "
+                f"which says {told}. It decides what the networks compute. Leave it out or, if "
+                f"that name is wrong, give the folder another one."
+            )
+    options = {**source.options, **named, **source.architecture}
+    if "img_size" not in options:
+        raise ConfigError(
+            f"{source.path} is a light model, and a light model does not know its image size. "
+            f"Add --img_size with the size that it was trained at; the official default is 256."
         )
-        step = 0
-    trainer.steps_done.assign(step)
-    print(f"Imported step {step} of {prefix} into {_saved(config, trainer, step)}")
+    return Config(**options)
+
+
+def _notes(named, source: "Source", config: Config) -> list:
+    """Lines on what the checkpoint itself does not tell."""
+    taken = {name: value for name, value in source.options.items() if name not in named}
+    differing = {k: v for k, v in source.options.items() if named.get(k, v) != v}
+    notes = []
+    if taken:
+        notes.append(f"Taken from the name of its folder: {_listed(taken)}.")
+    if differing:
+        notes.append(
+            f"The name of its folder says {_listed(differing)}; what you named is taken instead."
+        )
+    if not source.options:
+        untold = {name: getattr(config, name) for name in official_folder.TOLD}
+        notes.append(
+            f"The name of its folder does not tell how the model was trained. The values that you "
+            f"named, or the defaults, are taken: {_listed(untold)}."
+        )
+    if source.step is None:
+        notes.append(
+            f"The name of {source.path} has no step, as in NAME-1000: it is taken for step 0, and "
+            f"the learning rate starts from the beginning."
+        )
+    return notes
+
+
+def _listed(options):
+    return ", ".join(f"--{name} {value}" for name, value in options.items())
+
+
+def _translate_command(config):
+    """A command that finds the run again, whose files are placeholders."""
+    words = ["--run", config.run_name]
+    if config.checkpoint_dir != Config.checkpoint_dir:
+        words += ["--checkpoint_dir", config.checkpoint_dir]
+    words += ["--input", "photographs", "--output", "drawings"]
+    return shlex.join(["python", "main.py", "--phase", "translate", *words])
 
 
 def _saved(config, trainer, step):

@@ -1,0 +1,28 @@
+"""What `--phase import` needs to know of a checkpoint of another program."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Callable
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """A checkpoint of another program.
+
+    Attributes:
+        path: for messages.
+        step: how far it was trained; None where its name does not tell.
+        architecture: the options of `Config` that the shapes tell.
+        options: those that the name of its folder tells besides; empty where it tells none.
+        check_room: function (number of weights). Raises a `Failure` where the files are too short.
+        restore: function (UGATIT, its two optimizers). Loads the weights, and the optimizers' state
+            where there is one, all or nothing. Raises a `Failure` where something does not fit.
+    """
+
+    path: str
+    step: int | None
+    architecture: dict
+    options: dict
+    check_room: Callable[[int], None]
+    restore: Callable[..., None]
