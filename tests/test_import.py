@@ -86,6 +86,15 @@ def test_what_is_named_wins_over_the_folder_s_name_and_a_line_says_so(capsys):
     ]
 
 
+def test_options_that_repeat_the_folder_s_name_need_no_line(capsys):
+    write(OFFICIAL)
+    argv = [word for name, value in TOLD.items() for word in (f"--{name}", str(value))]
+    assert importing(OFFICIAL, "--img_size", "8", *argv) == 0
+    imported, headline, _ = capsys.readouterr().out.splitlines()
+    assert imported.startswith("Imported step 7 of ")
+    assert headline == "To translate:"
+
+
 def test_a_named_smoothing_must_be_that_of_the_folder_s_name(capsys):
     write(OFFICIAL)
     line = refusal(capsys, 2, OFFICIAL, "--img_size", "8", "--smoothing", "True")

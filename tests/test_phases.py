@@ -25,6 +25,7 @@ sys.exit(code)
 TRANSLATE = ["--phase", "translate", "--dataset", "tiny"]
 EVALUATE = ["--phase", "evaluate", "--dataset", "tiny"]
 IMPORT = ["--phase", "import", "--official_checkpoint"]
+OFFICIAL = "UGATIT_tiny_lsgan_4resblock_6dis_1_1_10_10_1000_sn_smoothing"
 STUDY = ["--phase", "study", "--sources", "sources", "--methods"]
 
 
@@ -44,6 +45,7 @@ def folder(tmp_path, monkeypatch):
     made.tiny_config(dataset="tiny", img_ch=3).save("checkpoint/tiny")
     os.makedirs("dataset/empty/trainA")
     os.makedirs("dataset/empty/trainB")
+    os.makedirs(OFFICIAL)
     open("file", "w").close()
 
 
@@ -106,6 +108,7 @@ def refusal(argv):
         ),
         ([*IMPORT, "official/model-7"], "No TensorFlow checkpoint at official/model-7"),
         ([*IMPORT, "file", "--dataset", "tiny"], "checkpoint/tiny has checkpoints already"),
+        ([*IMPORT, OFFICIAL], "checkpoint/tiny has checkpoints already"),
         ([*STUDY, "x=one,y=two"], "No folder two"),
         ([*STUDY, "x=one,y=in", "--page", "file"], "file already exists"),
     ],
@@ -131,6 +134,7 @@ def test_what_cannot_work_is_refused_by_a_look_at_the_disk(argv, told):
         [*TRANSLATE, "--input", "in", "--output", "out"],
         [*TRANSLATE[:2], "--model", "checkpoint/tiny", "--input", "in", "--output", "out"],
         [*IMPORT, "file", "--dataset", "new"],
+        [*IMPORT, OFFICIAL, "--run", "new"],
         [*STUDY, "x=one,y=in"],
     ],
     ids=" ".join,

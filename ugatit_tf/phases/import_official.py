@@ -63,9 +63,9 @@ def run(named: dict, options: ImportOptions) -> None:
     source.restore(trainer.model, (trainer.generator_optimizer, trainer.discriminator_optimizer))
     trainer.steps_done.assign(source.step or 0)
     path = _saved(config, trainer, source.step or 0)
-    print(f"Imported step {source.step or 0} of {source.path} into {path}")
-    print(*_notes(named, source, config), sep="\n")
-    print(f"To translate:\n{_translate_command(config)}")
+    done = f"Imported step {source.step or 0} of {source.path} into {path}"
+    lines = [done, *_notes(named, source, config), "To translate:", _translate_command(config)]
+    print(*lines, sep="\n")
 
 
 def _source(path):
@@ -76,6 +76,7 @@ def _source(path):
 
 
 def _config(named, source: "Source") -> Config:
+    """What the shapes tell, then what was named, then what the folder's name tells."""
     check_architecture(named, source.architecture, source.path)
     for name in names_of(Config, "architecture"):
         told = source.options.get(name)
@@ -124,7 +125,7 @@ def _listed(options):
 
 
 def _translate_command(config):
-    """A command that finds the run again, whose files are placeholders."""
+    """A command that finds the run again; its two paths are examples."""
     words = ["--run", config.run_name]
     if config.checkpoint_dir != Config.checkpoint_dir:
         words += ["--checkpoint_dir", config.checkpoint_dir]
