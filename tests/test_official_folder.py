@@ -133,7 +133,7 @@ def test_without_a_record_the_largest_step_is_the_newest(tmp_path, record):
 
 
 def test_a_prefix_without_a_step_never_leads_to_another_name(tmp_path):
-    for name in ("UGATIT.model-9", "UGATIT.model-9-ema", "UGATIT_model-12"):
+    for name in ("UGATIT.model-9", "UGATIT.model-9-12", "UGATIT_model-12"):
         official.write(tmp_path / name, {"x": np.float32(0)})
     assert official_folder.chosen(tmp_path / "UGATIT.model") == str(tmp_path / "UGATIT.model-9")
     exact = official.write(tmp_path / "UGATIT.model", {"x": np.float32(0)})
