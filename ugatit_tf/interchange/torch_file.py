@@ -23,7 +23,7 @@ from ugatit_tf.interchange.torch_pickle import BFLOAT16, STORAGES
 
 MAGIC = 0x1950A86A20F9469CFC6C
 PROTOCOL = 1001
-LONGEST_PICKLE = 2**23  # bytes, of at most 64 times as much in memory; a model has some 50,000
+LONGEST_PICKLE = 2**22  # bytes, of which each can take 100 in memory; six networks have 50,000
 DEEPEST = 100
 LONGEST_TEXT = 200  # characters of a file in a message
 MOST_DIMENSIONS = 32  # of NumPy 1
@@ -73,9 +73,9 @@ def read(path: str | os.PathLike) -> dict:
         # number is the computer's, and says nothing about the file.
         if getattr(error, "errno", errno.EINVAL) not in (None, errno.EINVAL):
             raise Failure(f"{path} cannot be read: {error.strerror.lower()}.") from None
+        what = "cut off" if isinstance(error, OSError) else _line(reason(error))
         raise Failure(
-            f"{path} is not a checkpoint of tensors, or it is damaged ({_line(reason(error))}). "
-            f"{EXPECTED}"
+            f"{path} is not a checkpoint of tensors, or it is damaged ({what}). {EXPECTED}"
         ) from None
 
 
@@ -114,9 +114,9 @@ def _read_zip(file, size):
         value, tensors = torch_pickle.load(io.BytesIO(archive.read(names[0])))
 
         def content(storage, num_bytes):
-            entry = entries[f"{root}data/{storage.key}"]
-            if entry.file_size != num_bytes:
-                raise ValueError(f"a storage of {entry.file_size} bytes instead of {num_bytes}")
+            entry = entries.get(f"{root}data/{storage.key}")
+            if entry is None or entry.file_size != num_bytes:
+                raise ValueError(f"no storage {storage.key} of {num_bytes} bytes")
             return archive.read(entry)
 
         return value, _arrays(tensors, _storages(tensors).values(), content, size)

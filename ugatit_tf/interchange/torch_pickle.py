@@ -76,7 +76,9 @@ class Tensor:
 
 
 class Dict(dict):
-    """An OrderedDict: only these have attributes, which are not read."""
+    """An OrderedDict: only these can be given attributes, which are not kept."""
+
+    __slots__ = ()
 
 
 def load(stream: BinaryIO) -> tuple[Any, list[Tensor]]:
@@ -169,6 +171,8 @@ class _Machine:
         self.put(len(self.memo))
 
     def get(self, index):
+        if index not in self.memo:
+            raise LookupError(f"nothing under number {index} of the pickle")
         self.stack.append(self.memo[index])
 
     def name(self, _):

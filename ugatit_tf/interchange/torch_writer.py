@@ -105,7 +105,7 @@ def _number(number):
 
 
 def _add(archive, name, content):
-    """Adds an entry whose content, bytes or an array of uint8, begins at a multiple of ALIGNMENT."""
+    """Adds an entry of bytes, or an array of uint8, that begins at a multiple of ALIGNMENT."""
     entry = zipfile.ZipInfo(f"{FOLDER}/{name}", BEGINNING_OF_ZIP)
     entry.create_system = 3  # as on Linux, everywhere
     entry.file_size = len(content)
