@@ -258,7 +258,7 @@ DAMAGED = {
     "a tuple as a key": (b"})Ns", "tuple where str or int belongs"),
     "a key without a value": (b"}(" + text("a") + b"u", "a key without a value"),
     "nothing under a number": (b"hA", "nothing under number 65"),
-    "too little on the stack": (b"\x87", "pop from"),
+    "too little on the stack": (b"(\x87", "pop from"),
     "no mark": (b"Nu", "pop from"),
     "within itself": (b"]q\1h\1a", "within each other"),
     "too deep": (b"]" * 200_000 + b"a" * 199_999, "within each other"),
