@@ -1,9 +1,10 @@
-"""Compares this program with numbers that the official TensorFlow graph computed.
+"""Compares this program with numbers that the official programs computed.
 
     python -m tests.fidelity [--plant ERROR] FOLDER...
 
-Each folder holds config.json, an official checkpoint and expected.npz. Prints the error of
-every group against its tolerance; exits 1 if one is over, 2 if a folder cannot be used.
+Each folder holds config.json, an official checkpoint, of TensorFlow or PyTorch, and expected.npz.
+Prints the error of every group against its tolerance; exits 1 if one is over, 2 if a folder cannot
+be used.
 `--plant` puts an error of one part in a thousand into this program, which must then be over.
 """
 
@@ -19,7 +20,7 @@ import tensorflow as tf
 from tests import trajectory
 from tests.tolerances import OF_A_STEP, rounding
 from ugatit_tf.config import Config
-from ugatit_tf.interchange import official_tf
+from ugatit_tf.interchange import official_pytorch, official_tf
 from ugatit_tf.networks.model import build_model
 from ugatit_tf.training.step import Trainer
 
@@ -37,16 +38,18 @@ TOLERANCES = {
     "ensemble": trajectory.FACTOR,
 }
 ONE_STEP = 2e-5
+STATES = ("/u", ".weight_u", ".weight_v")  # of spectral normalization, in official names
 
 
 def errors(folder, load=None) -> dict:
     """group -> error, for one folder; `load` makes the trainer, if not `loaded`."""
     folder = Path(folder)
-    config, prefix, steps = read_setting(folder)
+    config, checkpoint, steps = read_setting(folder)
     expected = dict(np.load(folder / "expected.npz"))
     reals = tf.constant(expected["real_A"]), tf.constant(expected["real_B"])
 
-    trainer = (load or loaded)(config, prefix)
+    trainer = (load or loaded)(config, checkpoint)
+    official = official_arrays(trainer.model, config)
     found = {
         "generator": _worst_map(expected, "generator", generator_outputs(trainer.model, *reals)),
         "discriminator": _worst_map(
@@ -58,15 +61,16 @@ def errors(folder, load=None) -> dict:
     )
     wanted = _group(expected, "loss")
     found["losses"] = max(_relative(float(losses[tag]), value) for tag, value in wanted.items())
-    found.update(_gradient_errors(_group(expected, "gradient"), gradients, config.sn))
+    found.update(_gradient_errors(_group(expected, "gradient"), official(gradients)))
 
     reals = expected["real_A"], expected["real_B"]
     start = trajectory.Start(trainer)
     first = trajectory.run(trainer, reals, 1)
     wanted = _group(expected, "after_one_step")
-    after = {path: weight.numpy() for path, weight in trainer.model.weights().items()}
-    found["after one step"] = _moved_apart(wanted, after, config.sn)
-    found["length of a step"] = _length_error(wanted, start.weights, after, config)
+    found["after one step"] = _moved_apart(wanted, official(trainer.model.weights()))
+    found["length of a step"] = _length_error(
+        wanted, official(start.weights), official(trainer.model.weights()), config
+    )
     losses = np.concatenate([first, trajectory.run(trainer, reals, steps - 1)])
     found["rho at its edges"] = start.beyond_edges(reals, config.lr)
     found.update(
@@ -76,20 +80,43 @@ def errors(folder, load=None) -> dict:
 
 
 def read_setting(folder):
-    """(Config, checkpoint prefix, number of steps) of a folder."""
+    """(Config, checkpoint, number of steps) of a folder."""
     options = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    steps = options.pop("steps")
-    prefix = folder / f"{options.pop('model_name')}.model-1"
-    return Config(**options), prefix, steps
+    if "framework" not in options:
+        steps = options.pop("steps")
+        checkpoint = folder / f"{options.pop('model_name')}.model-1"
+        return Config(**options), checkpoint, steps
+    for name in ("framework", "weight_decay"):
+        del options[name]
+    options.update({name: float(v) for name, v in options.items() if name.endswith("_weight")})
+    (checkpoint,) = folder.glob("*_params_[0-9]*.pt")
+    steps = len(np.load(folder / "expected.npz")["trajectory"])
+    return Config(flavor="pytorch", **options), checkpoint, steps
 
 
-def loaded(config, prefix):
-    """A trainer whose model and optimizers hold the checkpoint at `prefix`."""
+def loaded(config, checkpoint):
+    """A trainer whose model and optimizers hold an official checkpoint."""
     trainer = Trainer(build_model(config), config)
-    official_tf.restore(
-        trainer.model, prefix, (trainer.generator_optimizer, trainer.discriminator_optimizer)
-    )
+    if config.flavor == "pytorch":
+        official_pytorch.restore(trainer.model, checkpoint)
+    else:
+        optimizers = trainer.generator_optimizer, trainer.discriminator_optimizer
+        official_tf.restore(trainer.model, checkpoint, optimizers)
     return trainer
+
+
+def official_arrays(model, config):
+    """A function of our weights, or their gradients, to official name -> array."""
+    if config.flavor == "pytorch":
+        tensors = official_pytorch.tensors_of(model.weights())
+        return lambda ours: {
+            tensors[path].path: tensors[path].from_ours(np.asarray(value))
+            for path, value in ours.items()
+        }
+    return lambda ours: {
+        official_tf.official_name(path, sn=config.sn): np.asarray(value)
+        for path, value in ours.items()
+    }
 
 
 def generator_outputs(model, real_a, real_b) -> dict:
@@ -141,18 +168,16 @@ def _worst_map(expected, prefix, outputs):
     )
 
 
-def _gradient_errors(wanted, gradients, sn):
-    ours = {official_tf.official_name(path, sn=sn): value for path, value in gradients.items()}
+def _gradient_errors(wanted, ours):
     found = {}
     for kind in ("generator", "discriminator"):
-        names = [name for name in wanted if name.startswith(kind)]
-        difference = _norm(ours[n].numpy().reshape(wanted[n].shape) - wanted[n] for n in names)
-        found[f"{kind} gradients"] = difference / _norm(wanted[n] for n in names)
+        names = [name for name in wanted if name.startswith(kind[:3])]  # torch: genA2B, disGA
+        difference = _norm(ours[name].reshape(wanted[name].shape) - wanted[name] for name in names)
+        found[f"{kind} gradients"] = difference / _norm(wanted[name] for name in names)
     return found
 
 
-def _moved_apart(wanted, weights, sn):
-    ours = {official_tf.official_name(path, sn=sn): w for path, w in weights.items()}
+def _moved_apart(wanted, ours):
     apart = [
         np.abs(ours[name].reshape(value.shape) - value) > ONE_STEP for name, value in wanted.items()
     ]
@@ -161,14 +186,13 @@ def _moved_apart(wanted, weights, sn):
 
 def _length_error(wanted, before, after, config):
     """Adam's first step is as long as the rate, wherever the gradient is far above epsilon."""
-    ratios = {True: [], False: []}
-    for path, weight in before.items():
-        official = wanted.get(official_tf.official_name(path, sn=config.sn))
-        if official is not None and not path.endswith("/u"):
+    ratios = {"gen": [], "dis": []}
+    for name, official in wanted.items():
+        weight = before[name]
+        if not name.endswith(STATES):
             moved = np.abs(official.reshape(weight.shape) - weight)
             clear = moved > 0.99 * config.lr
-            of_discriminator = path.startswith("discriminator")
-            ratios[of_discriminator].append(np.abs(after[path] - weight)[clear] / moved[clear])
+            ratios[name[:3]].append(np.abs(after[name] - weight)[clear] / moved[clear])
     return max(abs(np.median(np.concatenate(values)) - 1) for values in ratios.values())
 
 
@@ -182,12 +206,12 @@ def _relative(found, wanted):
 
 def _planted(change):
     """A `load` whose trainer is `loaded` with another configuration."""
-    return lambda config, prefix: loaded(dataclasses.replace(config, **change(config)), prefix)
+    return lambda config, path: loaded(dataclasses.replace(config, **change(config)), path)
 
 
-def _with_narrow_rho(config, prefix):
+def _with_narrow_rho(config, checkpoint):
     """Clips rho to [0, 0.999]."""
-    trainer = loaded(config, prefix)
+    trainer = loaded(config, checkpoint)
     optimizer = trainer.generator_optimizer
     apply = optimizer.apply
 

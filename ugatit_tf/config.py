@@ -7,6 +7,7 @@ import os
 from typing import Optional
 
 from ugatit_tf import atomic
+from ugatit_tf.flavors import FLAVORS
 from ugatit_tf.losses import ADVERSARIAL
 from ugatit_tf.options import LARGEST_COUNT, ConfigError, Options, names_of, option, rule_of
 from ugatit_tf.sizes import smallest_image
@@ -57,6 +58,12 @@ class Config(Options):
         at_most=2**63 - 1,
     )
 
+    flavor: str = architecture(
+        "tensorflow",
+        "the official program whose networks and training these are; docs/fidelity.md has the "
+        "differences",
+        choices=tuple(FLAVORS),
+    )
     light: bool = architecture(False, "the light model: any image size, a fifth of the weights")
     img_size: int = architecture(
         256, "side of the training images in pixels, a multiple of 4", at_least=1, at_most=32 * 256
@@ -79,8 +86,9 @@ class Config(Options):
     )
     sn: bool = architecture(True, "spectral normalization of the discriminators")
     smoothing: bool = architecture(
-        True,
-        "keep AdaLIN from being instance normalization alone: it mixes with clip(rho - 0.1, 0, 1)",
+        None,
+        "keep AdaLIN from being instance normalization alone: it mixes with clip(rho - 0.1, 0, 1) "
+        "(default True; False with --flavor pytorch)",
     )
     decoder_norm: str = architecture(
         "adalin",
@@ -181,6 +189,14 @@ class Config(Options):
     export_dir: str = location("export", "folder of the exported models")
 
     def check_pairs(self) -> None:
+        flavor = FLAVORS[self.flavor]
+        if self.smoothing is None:
+            object.__setattr__(self, "smoothing", flavor.smoothing)
+        if self.gan_type not in flavor.gan_types:
+            raise ConfigError(
+                f"--gan_type {self.gan_type} does not exist in the {self.flavor} program. Expected "
+                f"{' or '.join(flavor.gan_types)}, or another --flavor."
+            )
         self._check_size()
         for name, value in (("dataset", self.dataset), ("run", self.run)):
             if os.path.basename(value) != value or value in (".", ".."):

@@ -109,13 +109,19 @@ class Options:
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
-            value = _typed(field, getattr(self, field.name))
+            value = getattr(self, field.name)
+            if value is None and field.default is None:
+                continue  # for `check_pairs`, which knows the other options
+            value = _typed(field, value)
             object.__setattr__(self, field.name, value)
             rule_of(field).check(field.name, value)
         self.check_pairs()
 
     def check_pairs(self) -> None:
-        """Raises ConfigError where options contradict each other; for subclasses."""
+        """Raises ConfigError where options contradict each other, and sets those that are None.
+
+        For subclasses.
+        """
 
 
 def rule_of(field: dataclasses.Field) -> Rule:
@@ -146,7 +152,7 @@ def described(options: type) -> list:
     for field in dataclasses.fields(options):
         rule = rule_of(field)
         values = f"; {rule.expected}" if rule.choices else ""
-        default = f" (default {field.default})" if field.default != "" else ""
+        default = f" (default {field.default})" if field.default not in ("", None) else ""
         rows.append(Row(field.name, f"{rule.help}{values}{default}", rule.kind))
     return rows
 

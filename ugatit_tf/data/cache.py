@@ -64,7 +64,8 @@ def source(
     size: int,
     channels: int,
     where: str,
-    resize: Callable[[tf.Tensor, int], tf.Tensor],
+    antialias: bool,
+    as_square: Callable[[np.ndarray, int, bool], tf.Tensor],
 ) -> ImageSource:
     """Returns a function of an image's index to uint8 [height, width, channels] or its square.
 
@@ -75,8 +76,9 @@ def source(
         where: one of `config.CACHES`. "memory" decodes an image when it is first needed. "disk"
             decodes all of them before this returns, unless their file exists already; images
             of a remote file system are not cached on disk, with a warning.
-        resize: function: (uint8 [height, width, channels], size) to the square, a float32
-            tensor [size, size, channels].
+        antialias: whether squares are made with antialiasing.
+        as_square: function: (uint8 [height, width, channels], size, antialias) to the square, a
+            float32 tensor [size, size, channels].
     """
 
     def decode(index):
@@ -87,12 +89,15 @@ def source(
         if pixels.nbytes < 4 * size * size * channels:
             return pixels
         with tf.device("CPU"):  # where batches are made: a GPU may round differently
-            return resize(tf.constant(pixels), size).numpy()
+            return as_square(pixels, size, antialias).numpy()
 
     if where == "memory":
         return MemoryCache(smaller_form, len(paths))
     if where == "disk":
-        return _disk_cache(paths, size, channels, smaller_form) or decode
+        square = {"size": size, "channels": channels}
+        if antialias:  # without it, the files are those of older versions
+            square["antialias"] = True
+        return _disk_cache(paths, square, smaller_form) or decode
     return decode
 
 
@@ -225,8 +230,11 @@ def _is_record(record, end):
     return len(record["shape"]) == 3 and num_bytes == record["length"] <= end
 
 
-def _disk_cache(paths, size, channels, decode):
-    """A `DiskCache`; None, with a warning, if it is not possible."""
+def _disk_cache(paths, square, decode):
+    """A `DiskCache`; None, with a warning, if it is not possible.
+
+    `square` is what the squares depend on besides their images.
+    """
     if storage.is_remote(paths[0]):
         LOG.warning(
             "--cache disk does not cache %s, which is not on this computer. Continuing without "
@@ -235,9 +243,11 @@ def _disk_cache(paths, size, channels, decode):
         )
         return None
     folder = pathlib.Path(paths[0]).absolute().parent
-    path = folder.parent / FOLDER / f"{folder.name}_{size}x{channels}"
+    suffix = "_antialias" if square.get("antialias") else ""
+    name = f"{folder.name}_{square['size']}x{square['channels']}{suffix}"
+    path = folder.parent / FOLDER / name
     try:
-        key = _key(paths, size, channels)
+        key = _key(paths, square)
         atomic.remove_abandoned(path.parent)
         try:
             return DiskCache(path, key, len(paths), decode)
@@ -281,7 +291,7 @@ def _write(path, key, count, decode):
         file.write(index + END.pack(len(index), zlib.crc32(index), MARK))
 
 
-def _key(paths, size, channels):
+def _key(paths, square):
     """What the cached bytes depend on. Times and folders do not matter."""
     digests = threads.map_ahead(_digest, paths)
     contents = [
@@ -290,8 +300,7 @@ def _key(paths, size, channels):
     return {
         "format": [FORMAT, image_file.DECODING],
         "pictures": hashlib.sha256(repr(contents).encode()).hexdigest(),
-        "size": size,
-        "channels": channels,
+        **square,
         "versions": [PIL.__version__, tf.__version__, platform.machine()],
     }
 

@@ -1,9 +1,9 @@
 """Images of two folders as endless batches: decoded, augmented, paired at random.
 
-As in the paper, every image is flipped with probability 0.5, enlarged by 286 / 256 and cropped at
-random (the official program decides once for a whole run whether to flip). The order of the
-images and their augmentation are pure functions of (seed, sample number). A run on several
-devices takes a batch on each; a `Share` is the samples that one process loads.
+As in the paper, every image is flipped with probability 0.5, enlarged and cropped at random (the
+official TensorFlow program decides once for a whole run whether to flip). The order of the images
+and their augmentation are pure functions of (seed, sample number). A run on several devices takes
+a batch on each; a `Share` is the samples that one process loads.
 """
 
 from __future__ import annotations
@@ -17,13 +17,12 @@ import tensorflow as tf
 
 from ugatit_tf.config import Config
 from ugatit_tf.data import cache, storage
-from ugatit_tf.images import image_file
+from ugatit_tf.flavors import FLAVORS
+from ugatit_tf.images import image_array, image_file
 from ugatit_tf.images.decoding import ImagePath
 from ugatit_tf.seeds import seed_of
 
 Number = Union[int, tf.Tensor]
-
-ENLARGED = 286 / 256
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,12 +101,24 @@ def batches(
     return tf.data.Dataset.zip(tuple(domains)).prefetch(4)
 
 
-def load(path: ImagePath, *, size: int, channels: int) -> tf.Tensor:
-    """Reads an image as the networks take it: float32 [size, size, channels] in [-1, 1].
-
-    Resized bilinearly without antialiasing, whatever its shape was, as in the official program.
-    """
+def load(path: ImagePath, *, size: int, channels: int, antialias: bool) -> tf.Tensor:
+    """Reads an image as the networks take it: float32 [size, size, channels] in [-1, 1]."""
     pixels = image_file.read(storage.image_at(path), channels=channels)
+    return as_square(pixels, size, antialias)
+
+
+def as_square(pixels: np.ndarray, size: int, antialias: bool) -> tf.Tensor:
+    """Resizes bilinearly, whatever the shape was, as the official programs do.
+
+    Args:
+        pixels: uint8 [height, width, channels].
+        antialias: bool. As in the PyTorch program, by Pillow; without, as in the TensorFlow program.
+
+    Returns:
+        float32 [size, size, channels] in [-1, 1].
+    """
+    if antialias:
+        return tf.constant(image_array.to_float(image_array.resized_by_pillow(pixels, size)))
     return resized(tf.constant(pixels), size)
 
 
@@ -117,14 +128,18 @@ def resized(image: tf.Tensor, size: int) -> tf.Tensor:
 
 
 def _domain(paths, config, name, first_step, share):
-    load_square = _square_loader(paths, config)
+    flavor, size = FLAVORS[config.flavor], config.img_size
+    enlarged = flavor.enlarged(size)
+    side = enlarged if flavor.antialias and config.augment_flag else size
+    load_square = _square_loader(paths, config, side, flavor.antialias)
     first, second = seed_of(config.seed, "augmentation", name)
 
     def load_sample(number):
         sample = share.sample(number, config)
         image = load_square(image_index(sample, len(paths), config.seed, name))
         if config.augment_flag:
-            image = augment(image, tf.stack([first, second + tf.cast(sample, tf.int32)]))
+            seed = tf.stack([first, second + tf.cast(sample, tf.int32)])
+            image = augment(image, seed, size=size, enlarged=enlarged)
         return image
 
     per_step = share.per_step(config)
@@ -133,14 +148,17 @@ def _domain(paths, config, name, first_step, share):
     return images.batch(per_step, drop_remainder=True)
 
 
-def _square_loader(paths, config):
-    """A function of an image's index to float32 [img_size, img_size, img_ch], not augmented."""
-    size, channels = config.img_size, config.img_ch
-    source = cache.source(paths, size=size, channels=channels, where=config.cache, resize=resized)
+def _square_loader(paths, config, size, antialias):
+    """A function of an image's index to float32 [size, size, img_ch], not augmented."""
+    channels = config.img_ch
+    options = {"where": config.cache, "antialias": antialias, "as_square": as_square}
+    source = cache.source(paths, size=size, channels=channels, **options)
     no_pixels, no_square = np.empty([0, 0, channels], np.uint8), np.empty([0] * 3, np.float32)
 
     def read(index):
         image = source(index)
+        if antialias and image.dtype == np.uint8:
+            image = as_square(image, size, antialias).numpy()
         is_square = image.dtype == np.float32
         return (no_pixels, image) if is_square else (image, no_square)
 
@@ -183,19 +201,21 @@ def names_of_step(
     ]
 
 
-def augment(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """Flips with probability 0.5, enlarges by 286 / 256, and crops the old size at random.
+def augment(image: tf.Tensor, seed: tf.Tensor, *, size: int, enlarged: int) -> tf.Tensor:
+    """Flips with probability 0.5, enlarges, and crops a square at random.
 
     Args:
-        image: float32 [size, size, channels].
+        image: float32 [side, side, channels]; enlarged here, or already.
         seed: int32 [2]; the result is a pure function of it.
+        size: int. Side of the result in pixels.
+        enlarged: int. Side from which it is cropped.
     """
-    size, channels = image.shape[0], image.shape[-1]
     flip, crop = tf.unstack(tf.random.experimental.stateless_split(seed, 2))
     image = tf.cond(
         tf.random.stateless_uniform([], flip) < 0.5,
         lambda: tf.image.flip_left_right(image),
         lambda: image,
     )
-    enlarged = tf.image.resize(image, [round(size * ENLARGED)] * 2)
-    return tf.image.stateless_random_crop(enlarged, [size, size, channels], crop)
+    if image.shape[0] != enlarged:
+        image = tf.image.resize(image, [enlarged, enlarged])
+    return tf.image.stateless_random_crop(image, [size, size, image.shape[-1]], crop)

@@ -24,6 +24,15 @@ def to_uint8(image: np.ndarray) -> np.ndarray:
     return np.rint(image, out=image).astype(np.uint8)
 
 
+def resized_by_pillow(image: np.ndarray, size: int) -> np.ndarray:
+    """uint8 [height, width, channels] to [size, size, channels]: bilinear, antialiased.
+
+    As torchvision does it, whose results are rounded to 8 bits.
+    """
+    square = to_pillow(image).resize((size, size), Image.Resampling.BILINEAR)
+    return np.asarray(square).reshape([size, size, image.shape[-1]])
+
+
 def to_pillow(image: np.ndarray) -> Image.Image:
     """Returns a uint8 image as a `PIL.Image.Image`.
 

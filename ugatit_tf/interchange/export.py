@@ -14,6 +14,7 @@ import tensorflow as tf
 from ugatit_tf.config import Config
 from ugatit_tf.data.pipeline import resized
 from ugatit_tf.errors import Failure
+from ugatit_tf.flavors import FLAVORS
 from ugatit_tf.keras_settings import raw
 from ugatit_tf.networks.generator import MULTIPLE, SMALLEST, Generator
 from ugatit_tf.networks.shapes import refuse_not_finite, required
@@ -77,10 +78,12 @@ class Translator(tf.Module):
         # second time, and loaders other than TensorFlow 2's would restore that set alone.
         self.weights = [raw(weight) for weight in generator.variables]
         self.trained_with = tf.Variable(config.img_size, trainable=False)
+        self.antialias = tf.Variable(FLAVORS[config.flavor].antialias, trainable=False)
         self.direction = generator.name
         self._size = config.img_size
         self._channels = config.img_ch
         self._any_size = config.any_size
+        self._antialias = FLAVORS[config.flavor].antialias
         side = None if config.any_size else config.img_size
         shape = [None, side, side, config.img_ch]
         self._generate = lambda images: generator(images)  # a function is not tracked
@@ -132,7 +135,11 @@ class Translator(tf.Module):
 
     def _decoded(self, file):
         image = tf.io.decode_image(file, expand_animations=False)
-        image = resized(_on_white(image, self._channels), self._size)
+        image = _on_white(image, self._channels)
+        if self._antialias:  # as Pillow, but for its rounding in between: within one level
+            image = tf.image.resize(image, [self._size, self._size], antialias=True)
+            image = tf.round(image)
+        image = resized(image, self._size)
         return tf.ensure_shape(image, [self._size, self._size, self._channels])
 
 

@@ -6,7 +6,7 @@ from typing import Callable
 
 import numpy as np
 
-from ugatit_tf.errors import Failure
+from ugatit_tf.errors import Failure, listed
 
 
 class MappingError(Failure):
@@ -27,27 +27,37 @@ def assign(weights: dict, arrays: dict, foreign_name: Callable, *, source: str) 
         MappingError: a name is missing or left over, or a shape differs.
     """
     names = {path: foreign_name(path) for path in weights}
-    missing = sorted(set(names.values()) - set(arrays))
-    left_over = sorted(set(arrays) - set(names.values()))
-    misfits = [
-        f"{name} is {list(np.shape(arrays[name]))}, expected {list(weights[path].shape)}"
-        for path, name in names.items()
-        if name in arrays and _long_axes(arrays[name].shape) != _long_axes(weights[path].shape)
-    ]
-    problems = {"missing": missing, "left over": left_over, "of another shape": misfits}
-    if any(problems.values()):
-        described = "; ".join(
-            f"{kind}: {_some(names)}" for kind, names in problems.items() if names
-        )
-        raise MappingError(f"{source} does not fit this model. Variables {described}.")
+    check({name: weights[path].shape for path, name in names.items()}, arrays, source=source)
     for path, name in names.items():
         weights[path].assign(np.reshape(arrays[name], weights[path].shape))
 
 
+def check(shapes: dict, arrays: dict, *, source: str) -> None:
+    """Raises MappingError where `arrays` are not those that are expected, with their names.
+
+    Args:
+        shapes: dict foreign name -> expected shape; axes of length 1 do not count.
+        arrays: dict foreign name -> NumPy array of floating-point numbers.
+        source: str. Where the arrays are from, for messages.
+    """
+    problems = {
+        "missing": sorted(set(shapes) - set(arrays)),
+        "left over": sorted(set(arrays) - set(shapes)),
+        "of another shape": [
+            f"{name} is {list(arrays[name].shape)}, expected {list(shape)}"
+            for name, shape in shapes.items()
+            if name in arrays and _long_axes(arrays[name].shape) != _long_axes(shape)
+        ],
+        "of another type": [
+            f"{name} is {arrays[name].dtype}"
+            for name in shapes
+            if name in arrays and arrays[name].dtype.kind != "f"
+        ],
+    }
+    if any(problems.values()):
+        described = "; ".join(f"{kind}: {listed(names)}" for kind, names in problems.items() if names)
+        raise MappingError(f"{source} does not fit this model. Variables {described}.")
+
+
 def _long_axes(shape):
     return [length for length in shape if length != 1]
-
-
-def _some(names, most=5):
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more

@@ -18,6 +18,8 @@ class Source:
         check_room: function (number of weights). Raises a `Failure` where the files are too short.
         restore: function (UGATIT, its two optimizers). Loads the weights, and the optimizers' state
             where there is one, all or nothing. Raises a `Failure` where something does not fit.
+        lone_generators: the directions of its generators, where it has nothing else.
+        restore_generator: function (one of these generators, named as its direction), likewise.
     """
 
     path: str
@@ -26,3 +28,5 @@ class Source:
     options: dict
     check_room: Callable[[int], None]
     restore: Callable[..., None]
+    lone_generators: tuple = ()
+    restore_generator: Callable[..., None] | None = None

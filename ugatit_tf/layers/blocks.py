@@ -12,15 +12,8 @@ from ugatit_tf.layers.precision import MixedLayer
 class _Block(MixedLayer):
     """A layer made of layers, each of which builds itself when it is first called."""
 
-    def __init__(self, channels, **kwargs):
-        super().__init__(**kwargs)
-        self.channels = channels
-
-    def build(self, *_):
+    def build(self, *_) -> None:
         self.built = True
-
-    def get_config(self):
-        return {**super().get_config(), "channels": self.channels}
 
 
 class ConvolutionBlock(_Block):
@@ -29,28 +22,28 @@ class ConvolutionBlock(_Block):
     Args:
         channels: int. Channels of the output.
         kernel_size, stride, padding: as in `Convolution`.
+        convolution_options, norm_options: dict. Further arguments of `Convolution` and of
+            `InstanceNormalization`.
     """
 
     def __init__(
-        self, channels: int, kernel_size: int, *, stride: int = 1, padding: int = 0, **kwargs
+        self,
+        channels: int,
+        kernel_size: int,
+        *,
+        stride: int = 1,
+        padding: int | tuple = 0,
+        convolution_options: dict | None = None,
+        norm_options: dict | None = None,
+        **kwargs,
     ) -> None:
-        super().__init__(channels, **kwargs)
-        self.kernel_size = kernel_size
-        self.stride = stride
-        self.padding = padding
-        self.convolution = Convolution(channels, kernel_size, stride=stride, padding=padding)
-        self.norm = InstanceNormalization()
+        super().__init__(**kwargs)
+        options = {"stride": stride, "padding": padding, **(convolution_options or {})}
+        self.convolution = Convolution(channels, kernel_size, **options)
+        self.norm = InstanceNormalization(**(norm_options or {}))
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
         return tf.nn.relu(self.norm(self.convolution(x)))
-
-    def get_config(self) -> dict:
-        return {
-            **super().get_config(),
-            "kernel_size": self.kernel_size,
-            "stride": self.stride,
-            "padding": self.padding,
-        }
 
 
 class ResidualBlock(_Block):
@@ -59,55 +52,54 @@ class ResidualBlock(_Block):
     Args:
         channels: int.
         norm: one of `normalization.FIXED`: what N is.
+        convolution_options, norm_options: dict. Further arguments of `Convolution` and of N.
     """
 
-    def __init__(self, channels: int, *, norm: str = "in", **kwargs) -> None:
-        super().__init__(channels, **kwargs)
-        self.norm = norm
-        self.convolution_1 = Convolution(channels, 3, padding=1)
-        self.norm_1 = FIXED[norm]()
-        self.convolution_2 = Convolution(channels, 3, padding=1)
-        self.norm_2 = FIXED[norm]()
+    NORMS = FIXED
+
+    def __init__(
+        self,
+        channels: int,
+        *,
+        norm: str = "in",
+        convolution_options: dict | None = None,
+        norm_options: dict | None = None,
+        **kwargs,
+    ) -> None:
+        super().__init__(**kwargs)
+        options = {"padding": 1, **(convolution_options or {})}
+        self.convolution_1 = Convolution(channels, 3, **options)
+        self.norm_1 = self.NORMS[norm](**(norm_options or {}))
+        self.convolution_2 = Convolution(channels, 3, **options)
+        self.norm_2 = self.NORMS[norm](**(norm_options or {}))
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
-        h = tf.nn.relu(self.norm_1(self.convolution_1(x)))
-        return x + self.norm_2(self.convolution_2(h))
+        return self._with_residual(x)
 
-    def get_config(self) -> dict:
-        return {**super().get_config(), "norm": self.norm}
+    def _with_residual(self, x, *style):
+        h = tf.nn.relu(self.norm_1(self.convolution_1(x), *style))
+        return x + self.norm_2(self.convolution_2(h), *style)
 
 
-class AdaptiveResidualBlock(_Block):
+class AdaptiveResidualBlock(ResidualBlock):
     """A residual block whose normalizations have the given scale and shift.
 
     Args:
-        channels: int.
         norm: one of `normalization.ADAPTIVE`.
-        smoothing: bool, as in `AdaLIN`.
+        others: as in `ResidualBlock`.
 
     Call arguments:
         x: [batch, height, width, channels].
         gamma, beta: [batch, channels].
     """
 
-    def __init__(
-        self, channels: int, *, norm: str = "adalin", smoothing: bool = True, **kwargs
-    ) -> None:
-        super().__init__(channels, **kwargs)
-        self.norm = norm
-        self.smoothing = smoothing
-        options = {"smoothing": smoothing} if norm == "adalin" else {}
-        self.convolution_1 = Convolution(channels, 3, padding=1)
-        self.norm_1 = ADAPTIVE[norm](**options)
-        self.convolution_2 = Convolution(channels, 3, padding=1)
-        self.norm_2 = ADAPTIVE[norm](**options)
+    NORMS = ADAPTIVE
+
+    def __init__(self, channels: int, *, norm: str = "adalin", **kwargs) -> None:
+        super().__init__(channels, norm=norm, **kwargs)
 
     def call(self, x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor) -> tf.Tensor:
-        h = tf.nn.relu(self.norm_1(self.convolution_1(x), gamma, beta))
-        return x + self.norm_2(self.convolution_2(h), gamma, beta)
-
-    def get_config(self) -> dict:
-        return {**super().get_config(), "norm": self.norm, "smoothing": self.smoothing}
+        return self._with_residual(x, gamma, beta)
 
 
 class UpsampleBlock(_Block):
@@ -116,16 +108,22 @@ class UpsampleBlock(_Block):
     Args:
         channels: int. Channels of the output.
         norm: one of `normalization.FIXED`.
+        convolution_options, norm_options: dict. Further arguments of `UpsampleConvolution` and of
+            the normalization.
     """
 
-    def __init__(self, channels: int, *, norm: str = "lin", **kwargs) -> None:
-        super().__init__(channels, **kwargs)
-        self.kind = norm  # `self.norm` is the layer
-        self.convolution = UpsampleConvolution(channels)
-        self.norm = FIXED[norm]()
+    def __init__(
+        self,
+        channels: int,
+        *,
+        norm: str = "lin",
+        convolution_options: dict | None = None,
+        norm_options: dict | None = None,
+        **kwargs,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.convolution = UpsampleConvolution(channels, **(convolution_options or {}))
+        self.norm = FIXED[norm](**(norm_options or {}))
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
         return tf.nn.relu(self.norm(self.convolution(x)))
-
-    def get_config(self) -> dict:
-        return {**super().get_config(), "norm": self.kind}

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from ugatit_tf.layers.precision import MixedLayer, add_bias, like, scale_by
+from ugatit_tf.layers.kernel import KernelLayer
+from ugatit_tf.layers.precision import add_bias, like, scale_by
 from ugatit_tf.layers.spectral import SpectralLayer
 
 LARGE = 4  # a kernel with at least so many times as many outputs as the map has pixels
@@ -22,18 +23,19 @@ class Convolution(SpectralLayer):
     """2-D convolution on a reflect-padded input.
 
     With `spectral_norm` the kernel is divided by its spectral norm (see `layers.spectral`);
-    the state `u` moves on by one power iteration in each call with `training=True`.
+    its state moves on by one power iteration in each call with `training=True`.
 
     Args:
         channels: int. Channels of the output.
         kernel_size, stride: int.
-        padding: int. Reflected pixels on top and left; on bottom and right as many where
-            kernel_size - stride is even, else kernel_size - stride - padding.
-        spectral_norm: bool.
+        padding: int, or (int, int). Reflected pixels on all sides; or those on top and left, and
+            those on bottom and right.
+        spectral_norm, stores_v: as in `SpectralLayer`.
+        bias, start: as in `KernelLayer`.
 
     Call arguments:
         x: [batch, height, width, channels_in].
-        training: bool. Whether `u` is updated.
+        training: bool. Whether the spectral state is updated.
     """
 
     def __init__(
@@ -42,52 +44,32 @@ class Convolution(SpectralLayer):
         kernel_size: int,
         *,
         stride: int = 1,
-        padding: int = 0,
-        spectral_norm: bool = False,
+        padding: int | tuple = 0,
         **kwargs,
     ) -> None:
         super().__init__(**kwargs)
         self.channels = channels
         self.kernel_size = kernel_size
         self.stride = stride
-        self.padding = padding
-        self.spectral_norm = spectral_norm
+        self.padding = (padding, padding) if isinstance(padding, int) else tuple(padding)
 
     def build(self, input_shape: object) -> None:
-        self.kernel = self.add_kernel(
-            [self.kernel_size, self.kernel_size, input_shape[-1], self.channels]
-        )
-        self.bias = self.add_trained("bias", [self.channels])
-        if self.spectral_norm:
-            self.add_u(self.channels)
+        self.add_kernel([self.kernel_size, self.kernel_size, input_shape[-1], self.channels])
         super().build(input_shape)
 
     def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
         y = convolve(self._pad(x), like(x, self.kernel), self.stride)
         if self.spectral_norm:  # dividing the map is cheaper than dividing the kernel
             y = scale_by(y, 1.0 / self.sigma(training))
-        return add_bias(y, tf.convert_to_tensor(self.bias))
+        return add_bias(y, self.bias)
 
     def _pad(self, x):
-        before = self.padding
-        if before == 0:
+        if not any(self.padding):
             return x
-        beyond = self.kernel_size - self.stride
-        after = before if beyond % 2 == 0 else beyond - before
-        return tf.pad(x, [[0, 0], [before, after], [before, after], [0, 0]], "REFLECT")
-
-    def get_config(self) -> dict:
-        return {
-            **super().get_config(),
-            "channels": self.channels,
-            "kernel_size": self.kernel_size,
-            "stride": self.stride,
-            "padding": self.padding,
-            "spectral_norm": self.spectral_norm,
-        }
+        return tf.pad(x, [[0, 0], self.padding, self.padding, [0, 0]], "REFLECT")
 
 
-class UpsampleConvolution(MixedLayer):
+class UpsampleConvolution(KernelLayer):
     """Nearest upsampling by 2, then a reflect-padded 3x3 convolution, as one 2x2 convolution.
 
     Where four pixels of the small map meet, the four pixels of the large one around that corner
@@ -97,6 +79,7 @@ class UpsampleConvolution(MixedLayer):
 
     Args:
         channels: int. Channels of the output.
+        bias, start: as in `KernelLayer`.
 
     Call arguments:
         x: [batch, height, width, channels_in]; the result is [batch, 2 height, 2 width, channels].
@@ -107,8 +90,7 @@ class UpsampleConvolution(MixedLayer):
         self.channels = channels
 
     def build(self, input_shape: object) -> None:
-        self.kernel = self.add_kernel([3, 3, input_shape[-1], self.channels])
-        self.bias = self.add_trained("bias", [self.channels])
+        self.add_kernel([3, 3, input_shape[-1], self.channels])
         super().build(input_shape)
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
@@ -118,15 +100,12 @@ class UpsampleConvolution(MixedLayer):
         y = tf.nn.depth_to_space(y, 2)  # [B, 2 H + 2, 2 W + 2, C]
         # `tf.slice`, not y[:, 1:-1, 1:-1]: its gradient pads, several times faster on a CPU
         y = tf.slice(y, [0, 1, 1, 0], tf.shape(y) - [0, 2, 2, 0])
-        return add_bias(y, tf.convert_to_tensor(self.bias))
+        return add_bias(y, self.bias)
 
     def _phase_kernels(self):
         taps = tf.constant(PHASES)  # [phase, tap of 2, tap of 3]
         kernels = tf.einsum("pik,qjl,klcd->ijcpqd", taps, taps, tf.convert_to_tensor(self.kernel))
         return tf.reshape(kernels, [2, 2, self.kernel.shape[2], 4 * self.channels])
-
-    def get_config(self) -> dict:
-        return {**super().get_config(), "channels": self.channels}
 
 
 def convolve(x: tf.Tensor, kernel: tf.Tensor, stride: int) -> tf.Tensor:

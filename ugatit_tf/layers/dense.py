@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from ugatit_tf.layers.precision import MixedLayer
+from ugatit_tf.layers.kernel import KernelLayer
 
 
-class Dense(MixedLayer):
+class Dense(KernelLayer):
     """x W + b, then a ReLU if wanted.
 
     Args:
         units: int. Channels of the output.
         relu: bool.
+        bias, start: as in `KernelLayer`.
 
     Call arguments:
         x: float32 [batch, channels].
@@ -24,14 +25,11 @@ class Dense(MixedLayer):
         self.relu = relu
 
     def build(self, x_shape: object) -> None:
-        self.kernel = self.add_kernel([x_shape[-1], self.units])
-        self.bias = self.add_trained("bias", [self.units])
+        self.add_kernel([x_shape[-1], self.units])
         super().build(x_shape)
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
-        kernel, bias = tf.convert_to_tensor(self.kernel), tf.convert_to_tensor(self.bias)
-        y = tf.nn.bias_add(tf.matmul(x, kernel), bias)
+        y = tf.matmul(x, tf.convert_to_tensor(self.kernel))
+        if self.bias is not None:
+            y = tf.nn.bias_add(y, tf.convert_to_tensor(self.bias))
         return tf.nn.relu(y) if self.relu else y
-
-    def get_config(self) -> dict:
-        return {**super().get_config(), "units": self.units, "relu": self.relu}

@@ -1,8 +1,8 @@
 """One primitive of all normalizations: moments of the map become its scale and shift.
 
 Every normalization here turns the moments of every sample and channel into one scale and one
-shift for every sample and channel. Statistics follow the official TensorFlow code (population
-variance).
+shift for every sample and channel. The variances are those of a population, as in the official
+TensorFlow code, but for the mixed ones where `unbiased` is said.
 """
 
 from __future__ import annotations
@@ -106,18 +106,30 @@ def group_moments(mean: tf.Tensor, variance: tf.Tensor, groups: int) -> tuple:
 def mixed_coefficients(
     mean: tf.Tensor,
     variance: tf.Tensor,
-    rho: float,
+    rho: tf.Tensor,
     gamma: tf.Tensor,
     beta: tf.Tensor,
     *,
     epsilon: float,
+    unbiased_of: tf.Tensor | None = None,
 ) -> tuple:
     """(rho * x_I + (1 - rho) * x_L) * gamma + beta as (scale, shift).
 
     x_L has the moments of one group of all channels.
+
+    Args:
+        unbiased_of: number of pixels of the map, where both variances of n numbers are divided by
+            n - 1; None where by n.
     """
     layer_mean, layer_variance = group_moments(mean, variance, 1)  # [B, 1]
+    if unbiased_of is not None:
+        variance = _unbiased(variance, float32(unbiased_of))
+        layer_variance = _unbiased(layer_variance, float32(unbiased_of * mean.shape[-1]))
     instance = rho * tf.math.rsqrt(variance + epsilon)
     layer = (1.0 - rho) * tf.math.rsqrt(layer_variance + epsilon)
     scale = gamma * (instance + layer)
     return scale, beta - gamma * (instance * mean + layer * layer_mean)
+
+
+def _unbiased(variance, count):
+    return variance * (count / (count - 1.0))

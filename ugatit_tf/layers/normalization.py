@@ -17,21 +17,48 @@ from ugatit_tf.layers.moments import (
     normalize,
 )
 from ugatit_tf.layers.precision import MixedLayer
+from ugatit_tf.layers.weights import Start
 
 
 class _Normalization(MixedLayer):
-    """What all have in common: epsilon, and weights of one number per channel."""
+    """What all have in common: epsilon, and a scale and shift of each channel that are learned.
 
-    def __init__(self, *, epsilon=1e-5, **kwargs):
+    Args:
+        epsilon: float. Added to the variance, inside the square root.
+        affine: bool. Without it gamma is 1 and beta is 0, and both are no weights.
+    """
+
+    def __init__(self, *, epsilon: float = 1e-5, affine: bool = True, **kwargs) -> None:
         super().__init__(**kwargs)
         self.epsilon = epsilon
+        self.affine = affine
 
-    def _add_gamma_and_beta(self, channels):
-        self.gamma = self.add_trained("gamma", [channels], start=1.0)
-        self.beta = self.add_trained("beta", [channels])
+    def build(self, x_shape: object) -> None:
+        self._add_weights(x_shape[-1])
+        super().build(x_shape)
 
-    def get_config(self):
-        return {**super().get_config(), "epsilon": self.epsilon}
+    def _add_weights(self, channels):
+        self.gamma, self.beta = 1.0, 0.0
+        if self.affine:
+            self.gamma = self.add_trained("gamma", [channels], start=Start("constant", 1.0))
+            self.beta = self.add_trained("beta", [channels])
+
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        return self._normalized(x, self.gamma, self.beta)
+
+    def _normalized(self, x, gamma, beta):
+        """y from a scale and a shift, [channels] or [batch, channels]."""
+        raise NotImplementedError
+
+
+class _Adaptive:
+    """A normalization whose scale and shift are given with each call."""
+
+    def __init__(self, **kwargs) -> None:
+        super().__init__(affine=False, **kwargs)
+
+    def call(self, x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor) -> tf.Tensor:
+        return self._normalized(x, gamma, beta)
 
 
 class InstanceNormalization(_Normalization):
@@ -44,61 +71,18 @@ class InstanceNormalization(_Normalization):
 
     Args:
         epsilon: float. Added to the variance, inside the square root.
+        affine: bool. Without it gamma is 1 and beta is 0, and both are no weights.
 
     Call arguments:
         x: [batch, height, width, channels].
     """
 
-    def build(self, x_shape: object) -> None:
-        self._add_gamma_and_beta(x_shape[-1])
-        super().build(x_shape)
-
-    def call(self, x: tf.Tensor) -> tf.Tensor:
+    def _normalized(self, x, gamma, beta):
         coefficients = functools.partial(instance_coefficients, epsilon=self.epsilon)
-        return normalize(x, coefficients, self.gamma, self.beta)
+        return normalize(x, coefficients, gamma, beta)
 
 
-class GroupNormalization(_Normalization):
-    """Normalizes groups of channels of every sample, then scales and shifts every channel.
-
-        y = gamma * x_G + beta
-        x_G = (x - mean) / sqrt(variance + epsilon), over height, width and a group's channels
-
-    gamma starts at 1, beta at 0. Reference: Wu and He, 2018, arXiv:1803.08494. One group is
-    layer normalization as `contrib.layers` of TensorFlow 1 computes it.
-
-    Args:
-        groups: int. There are fewer where so many would not be equal, or of one channel each.
-        epsilon: float. Added to the variance, inside the square root.
-
-    Call arguments:
-        x: [batch, height, width, channels].
-    """
-
-    def __init__(self, groups: int = 32, **kwargs) -> None:
-        super().__init__(**kwargs)
-        self.groups = groups
-
-    def build(self, x_shape: object) -> None:
-        self._add_gamma_and_beta(x_shape[-1])
-        super().build(x_shape)
-
-    def call(self, x: tf.Tensor) -> tf.Tensor:
-        coefficients = functools.partial(
-            group_coefficients, groups=self.groups_of(x.shape[-1]), epsilon=self.epsilon
-        )
-        return normalize(x, coefficients, self.gamma, self.beta)
-
-    def groups_of(self, channels: int) -> int:
-        """How many groups there are of so many channels."""
-        fitting = (n for n in range(1, self.groups + 1) if channels % n == 0 and 2 * n <= channels)
-        return max(fitting, default=1)
-
-    def get_config(self) -> dict:
-        return {**super().get_config(), "groups": self.groups}
-
-
-class AdaIN(_Normalization):
+class AdaIN(_Adaptive, InstanceNormalization):
     """Instance normalization whose scale and shift come from the attention's MLP.
 
         y = gamma * x_I + beta
@@ -114,36 +98,40 @@ class AdaIN(_Normalization):
         gamma, beta: [batch, channels].
     """
 
-    def build(self, *_) -> None:
-        self.built = True
 
-    def call(self, x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor) -> tf.Tensor:
-        coefficients = functools.partial(instance_coefficients, epsilon=self.epsilon)
-        return normalize(x, coefficients, gamma, beta)
+class GroupNormalization(_Normalization):
+    """Normalizes groups of channels of every sample, then scales and shifts every channel.
 
+        y = gamma * x_G + beta
+        x_G = (x - mean) / sqrt(variance + epsilon), over height, width and a group's channels
 
-class _Mixed(_Normalization):
-    """What LIN and AdaLIN have in common: rho and the mix."""
+    gamma starts at 1, beta at 0. Reference: Wu and He, 2018, arXiv:1803.08494. One group is
+    layer normalization as `contrib.layers` of TensorFlow 1 computes it.
 
-    def __init__(self, *, rho, **kwargs):
+    Args:
+        groups: int. There are fewer where so many would not be equal, or of one channel each.
+        epsilon, affine: as in `InstanceNormalization`.
+
+    Call arguments:
+        x: [batch, height, width, channels].
+    """
+
+    def __init__(self, groups: int = 32, **kwargs) -> None:
         super().__init__(**kwargs)
-        if not 0.0 <= rho <= 1.0:
-            raise ValueError(f"`rho` must lie in [0, 1]. Received: rho={rho}")
-        self.start = rho  # `self.rho` is the weight
+        self.groups = groups
 
-    def build(self, x_shape):
-        self.rho = self.add_trained("rho", [x_shape[-1]], start=self.start, clipped=(0.0, 1.0))
-        super().build(x_shape)
+    def _normalized(self, x, gamma, beta):
+        groups = self.groups_of(x.shape[-1])
+        options = {"groups": groups, "epsilon": self.epsilon}
+        return normalize(x, functools.partial(group_coefficients, **options), gamma, beta)
 
-    def _mix(self, x, rho, gamma, beta):
-        coefficients = functools.partial(mixed_coefficients, epsilon=self.epsilon)
-        return normalize(x, coefficients, rho, gamma, beta)
-
-    def get_config(self):
-        return {**super().get_config(), "rho": self.start}
+    def groups_of(self, channels: int) -> int:
+        """How many groups there are of so many channels."""
+        fitting = (n for n in range(1, self.groups + 1) if channels % n == 0 and 2 * n <= channels)
+        return max(fitting, default=1)
 
 
-class LIN(_Mixed):
+class LIN(_Normalization):
     """Layer-instance normalization with a learned scale and shift.
 
         y = gamma * (rho * x_I + (1 - rho) * x_L) + beta
@@ -154,24 +142,40 @@ class LIN(_Mixed):
 
     Args:
         rho: float in [0, 1]. Where the learned mix starts; 1 is pure instance normalization.
-        epsilon: float. Added to the variance, inside the square root.
+        unbiased: bool. Divide the variances of n numbers by n - 1 rather than n.
+        epsilon, affine: as in `InstanceNormalization`.
 
     Call arguments:
         x: [batch, height, width, channels].
+
+    Raises:
+        ValueError: rho is not in [0, 1].
     """
 
-    def __init__(self, *, rho: float = 0.0, **kwargs) -> None:
-        super().__init__(rho=rho, **kwargs)
+    def __init__(self, *, rho: float = 0.0, unbiased: bool = False, **kwargs) -> None:
+        super().__init__(**kwargs)
+        if not 0.0 <= rho <= 1.0:
+            raise ValueError(f"`rho` must lie in [0, 1]. Received: rho={rho}")
+        self.initial_rho = rho
+        self.unbiased = unbiased
 
-    def build(self, x_shape: object) -> None:
-        self._add_gamma_and_beta(x_shape[-1])
-        super().build(x_shape)
+    def _add_weights(self, channels):
+        super()._add_weights(channels)
+        start = Start("constant", self.initial_rho)
+        self.rho = self.add_trained("rho", [channels], start=start, clipped=(0.0, 1.0))
 
-    def call(self, x: tf.Tensor) -> tf.Tensor:
-        return self._mix(x, self.rho, self.gamma, self.beta)
+    def _mix(self):
+        """How much of x_I there is in y: [channels], in [0, 1]."""
+        return self.rho
+
+    def _normalized(self, x, gamma, beta):
+        pixels = tf.reduce_prod(tf.shape(x)[1:3]) if self.unbiased else None
+        options = {"epsilon": self.epsilon, "unbiased_of": pixels}
+        coefficients = functools.partial(mixed_coefficients, **options)
+        return normalize(x, coefficients, self._mix(), gamma, beta)
 
 
-class AdaLIN(_Mixed):
+class AdaLIN(_Adaptive, LIN):
     """Layer-instance normalization whose scale and shift come from the attention's MLP.
 
         y = gamma * (r * x_I + (1 - r) * x_L) + beta
@@ -180,27 +184,26 @@ class AdaLIN(_Mixed):
     x_I and x_L as in `LIN`; rho is clipped to [0, 1] after each update.
 
     Args:
-        rho: float in [0, 1]. Where the learned mix starts (TensorFlow code: 1.0).
+        rho: float in [0, 1]. Where the learned mix starts (TensorFlow code: 1.0, PyTorch: 0.9).
         smoothing: bool. Never let the mix be instance normalization alone.
+        unbiased: as in `LIN`.
         epsilon: float. Added to the variance, inside the square root.
 
     Call arguments:
         x: [batch, height, width, channels].
         gamma, beta: [batch, channels].
+
+    Raises:
+        ValueError: rho is not in [0, 1].
     """
 
     def __init__(self, *, rho: float = 1.0, smoothing: bool = True, **kwargs) -> None:
         super().__init__(rho=rho, **kwargs)
         self.smoothing = smoothing
 
-    def call(self, x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor) -> tf.Tensor:
+    def _mix(self):
         rho = tf.convert_to_tensor(self.rho)
-        if self.smoothing:
-            rho = tf.clip_by_value(rho - 0.1, 0.0, 1.0)
-        return self._mix(x, rho, gamma, beta)
-
-    def get_config(self) -> dict:
-        return {**super().get_config(), "smoothing": self.smoothing}
+        return tf.clip_by_value(rho - 0.1, 0.0, 1.0) if self.smoothing else rho
 
 
 ADAPTIVE = {"adalin": AdaLIN, "adain": AdaIN}  # scale and shift come from the attention's MLP

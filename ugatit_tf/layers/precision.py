@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import collections
+import inspect
 
 import tensorflow as tf
 
 from ugatit_tf import keras_settings
-from ugatit_tf.layers.weights import Role
+from ugatit_tf.layers.weights import Role, Start
 
 keras_settings.check_keras()  # before the first layer is defined
 
@@ -19,47 +20,50 @@ class MixedLayer(tf.keras.layers.Layer):
     Weights stay float32, as do statistics, spectral norms and what the networks return.
     """
 
+    def __new__(cls, *args, **kwargs) -> MixedLayer:
+        layer = super().__new__(cls, *args, **kwargs)
+        object.__setattr__(layer, "_arguments", _arguments(cls, args, kwargs))  # Keras tracks dicts
+        return layer
+
     def __init__(self, **kwargs) -> None:
         super().__init__(autocast=False, **{"dtype": "float32", **kwargs})
         # Name of a weight -> its `Role`. Not a plain dict, which Keras would track.
         self.roles = collections.UserDict()
+
+    def get_config(self) -> dict:
+        """The arguments that make the same layer again."""
+        return {**super().get_config(), **self._arguments}
 
     def add_trained(
         self,
         name: str,
         shape: list,
         *,
-        start: float = 0.0,
-        deviation: float = 0.0,
+        start: Start = Start(),
         decays: bool = False,
         clipped: tuple | None = None,
     ) -> tf.Variable:
-        """Adds a weight that an optimizer updates.
+        """Adds a weight that an optimizer updates. The arguments are those of `Role`."""
+        return self._add(name, shape, Role(True, decays, clipped, start))
 
-        Args:
-            start: number. Its first value.
-            deviation: float. Standard deviation of a random first value around 0, instead.
-            decays, clipped: as in `Role`.
-        """
-        self.roles[name] = Role(True, decays, clipped, deviation)
-        return self._add(name, shape, start, deviation, trainable=True)
+    def add_state(self, name: str, shape: list, start: Start) -> tf.Variable:
+        """Adds a state, which the forward pass changes in training."""
+        return self._add(name, shape, Role(trained=False, start=start))
 
-    def add_kernel(self, shape: list) -> tf.Variable:
-        """Adds the weight that most layers have: random at the start, and it decays."""
-        return self.add_trained("kernel", shape, deviation=0.02, decays=True)
-
-    def add_state(self, name: str, shape: list, *, deviation: float) -> tf.Variable:
-        """Adds a random state, which the forward pass changes in training."""
-        self.roles[name] = Role(trained=False, deviation=deviation)
-        return self._add(name, shape, 0.0, deviation, trainable=False)
-
-    def _add(self, name, shape, start, deviation, *, trainable):
-        initializer = (
-            tf.keras.initializers.RandomNormal(0.0, deviation)  # one for each: it draws once
-            if deviation
-            else tf.keras.initializers.Constant(start)
+    def _add(self, name, shape, role):
+        self.roles[name] = role
+        return self.add_weight(
+            name=name, shape=shape, initializer=role.start, trainable=role.trained
         )
-        return self.add_weight(name=name, shape=shape, initializer=initializer, trainable=trainable)
+
+
+def _arguments(kind, args, kwargs):
+    """name -> value of the arguments of a layer, with the defaults of its own class."""
+    bound = inspect.signature(kind.__init__).bind(None, *args, **kwargs)
+    bound.apply_defaults()
+    _, *arguments = bound.arguments.items()  # the first is the layer itself
+    values = dict(arguments)
+    return {**values.pop("kwargs"), **values}
 
 
 def like(x: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
@@ -68,16 +72,19 @@ def like(x: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
 
 
 @tf.custom_gradient
-def add_bias(x: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
-    """x + bias, with the bias' gradient summed in float32.
-
-    A half number cannot count a map's pixels: adding 1 to 256 in bfloat16 gives 256.
-    """
-
+def _add_bias(x: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
     def gradient(upstream):
         return upstream, tf.reduce_sum(float32(upstream), [0, 1, 2])
 
     return tf.nn.bias_add(x, tf.cast(bias, x.dtype)), gradient
+
+
+def add_bias(x: tf.Tensor, bias: tf.Variable | None) -> tf.Tensor:
+    """x + bias, if there is one, with the bias' gradient summed in float32.
+
+    A half number cannot count a map's pixels: adding 1 to 256 in bfloat16 gives 256.
+    """
+    return x if bias is None else _add_bias(x, tf.convert_to_tensor(bias))
 
 
 @tf.custom_gradient

@@ -3,11 +3,45 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+import random
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import tensorflow as tf
 
 from ugatit_tf.keras_settings import raw
+
+
+class Start(NamedTuple):
+    """The first value of a weight.
+
+    Attributes:
+        distribution: "constant"; "normal" around 0; "uniform" around 0; or "unit": a random
+            direction, of length 1.
+        scale: the constant, the standard deviation, or the largest distance from 0.
+    """
+
+    distribution: str = "constant"
+    scale: float = 0.0
+
+    @property
+    def is_random(self) -> bool:
+        return self.distribution != "constant"
+
+    def draw(self, shape: Sequence[int], seed: Sequence[int]) -> tf.Tensor:
+        """float32 of this shape, a pure function of the seed, two whole numbers."""
+        if self.distribution == "normal":
+            return tf.random.stateless_normal(shape, seed, 0.0, self.scale)
+        if self.distribution == "uniform":
+            return tf.random.stateless_uniform(shape, seed, -self.scale, self.scale)
+        if self.distribution == "unit":
+            return tf.math.l2_normalize(tf.random.stateless_normal(shape, seed))
+        return tf.fill(shape, self.scale)
+
+    def __call__(self, shape: Sequence[int], dtype: object = None, **_: object) -> tf.Tensor:
+        """As an initializer of Keras, which follows `keras.utils.set_random_seed`."""
+        del dtype  # of all weights it is float32
+        return self.draw(shape, [random.getrandbits(31), random.getrandbits(31)])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,13 +52,13 @@ class Role:
         trained: bool. Whether an optimizer updates it; a state changes in the forward pass.
         decays: bool. Whether it is in the L2 term of the loss.
         clipped: (lowest, highest) to which it is clipped after each update, or None.
-        deviation: standard deviation of its random start around 0; 0 where it starts constant.
+        start: its first value.
     """
 
     trained: bool = True
     decays: bool = False
     clipped: tuple[float, float] | None = None
-    deviation: float = 0.0
+    start: Start = Start()
 
 
 def named_weights(layer: tf.keras.layers.Layer, prefix: str = "") -> dict[str, tf.Variable]:

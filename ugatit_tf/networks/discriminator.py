@@ -1,6 +1,6 @@
 """The discriminator: a shallow (local) and a deep (global) patch network with attention.
 
-U-GAT-IT section 2.1.2 and appendix, as the official TensorFlow code builds it.
+U-GAT-IT section 2.1.2 and appendix, as the official code of a flavor builds it.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from ugatit_tf.flavors import FLAVORS
 from ugatit_tf.layers.cam import CAM
 from ugatit_tf.layers.convolution import Convolution
 from ugatit_tf.layers.precision import MixedLayer, float32
@@ -32,6 +33,7 @@ class PatchNetwork(MixedLayer):
         depth: int. Layers of stride 2 after the first; the logits are at 1 / 2^(depth + 1).
         spectral_norm: bool. On all layers but the 1x1 convolution.
         cam: bool. Without it nothing weighs the features before the logits.
+        flavor: one of `flavors.FLAVORS`.
         precision: the type of the maps; the weights and what is returned are float32.
 
     Call arguments:
@@ -46,19 +48,22 @@ class PatchNetwork(MixedLayer):
         depth: int,
         spectral_norm: bool = True,
         cam: bool = True,
+        flavor: str = "tensorflow",
         precision: str = "float32",
         **kwargs,
     ) -> None:
         super().__init__(**kwargs)
-        self.ch = ch
-        self.depth = depth
-        self.spectral_norm = spectral_norm
         self.precision = precision
+        f = FLAVORS[flavor]
         halving = [ch * 2**i for i in range(depth + 1)]
-        self.convolutions = [self._convolution(channels, stride=2) for channels in halving]
-        self.last = self._convolution(2 * halving[-1])
-        self.cam = CAM(spectral_norm=spectral_norm) if cam else None
-        self.to_logit = self._convolution(1)
+        options = {"spectral_norm": spectral_norm, "stores_v": f.stores_v, "start": f.start}
+        self.convolutions = [Convolution(c, 4, stride=2, padding=1, **options) for c in halving]
+        self.last = Convolution(2 * halving[-1], 4, padding=f.patch_padding, **options)
+        self.cam = None
+        if cam:
+            heads = {"heads": f.cam_heads, "bias": f.cam_bias, "raw_attention": f.raw_attention}
+            self.cam = CAM(**heads, **options)
+        self.to_logit = Convolution(1, 4, padding=f.patch_padding, bias=f.logit_bias, **options)
 
     def build(self, *_) -> None:
         self.built = True
@@ -74,19 +79,6 @@ class PatchNetwork(MixedLayer):
             heatmap = tf.reduce_sum(float32(x), -1)
         return DiscriminatorOutput(float32(self.to_logit(x, training=training)), cam_logit, heatmap)
 
-    def _convolution(self, channels, stride=1):
-        return Convolution(channels, 4, stride=stride, padding=1, spectral_norm=self.spectral_norm)
-
-    def get_config(self) -> dict:
-        return {
-            **super().get_config(),
-            "ch": self.ch,
-            "depth": self.depth,
-            "spectral_norm": self.spectral_norm,
-            "cam": self.cam is not None,
-            "precision": self.precision,
-        }
-
 
 @tf.keras.utils.register_keras_serializable(package="ugatit_tf")
 class Discriminator(Network):
@@ -97,8 +89,7 @@ class Discriminator(Network):
         n_dis: int. The global network halves the image n_dis - 1 times, the local one
             n_dis - 3 times (and at least once).
         sn: bool. Spectral normalization.
-        cam: bool, as in `PatchNetwork`.
-        precision: as in `PatchNetwork`.
+        cam, flavor, precision: as in `PatchNetwork`.
 
     Call arguments:
         x: [batch, height, width, img_ch] in [-1, 1].
@@ -118,18 +109,15 @@ class Discriminator(Network):
         n_dis: int = 6,
         sn: bool = True,
         cam: bool = True,
+        flavor: str = "tensorflow",
         precision: str = "float32",
         **kwargs,
     ) -> None:
         super().__init__(**kwargs)
-        self.ch = ch
         self.n_dis = n_dis
-        self.sn = sn
-        self.cam = cam
-        self.precision = precision
-        options = {"ch": ch, "spectral_norm": sn, "cam": cam, "precision": precision}
-        self.local_network = PatchNetwork(depth=max(0, n_dis - 4), **options)
-        self.global_network = PatchNetwork(depth=n_dis - 2, **options)
+        options = {"spectral_norm": sn, "cam": cam, "flavor": flavor, "precision": precision}
+        self.local_network = PatchNetwork(ch=ch, depth=max(0, n_dis - 4), **options)
+        self.global_network = PatchNetwork(ch=ch, depth=n_dis - 2, **options)
 
     def __call__(self, x, *args, **kwargs):
         # Not in `call`, where Keras would wrap the message.
@@ -139,16 +127,6 @@ class Discriminator(Network):
 
     def call(self, x: tf.Tensor, training: bool = False) -> tuple:
         return self.local_network(x, training=training), self.global_network(x, training=training)
-
-    def get_config(self) -> dict:
-        return {
-            **super().get_config(),
-            "ch": self.ch,
-            "n_dis": self.n_dis,
-            "sn": self.sn,
-            "cam": self.cam,
-            "precision": self.precision,
-        }
 
 
 def _activate(x):

@@ -1,6 +1,6 @@
 """The generator: encoder, class activation map, gamma and beta from it, AdaLIN decoder.
 
-U-GAT-IT section 2.1.1 and appendix, as the official TensorFlow code builds it, and the variants
+U-GAT-IT section 2.1.1 and appendix, as the official code of a flavor builds it, and the variants
 that the paper's ablation compares with it.
 """
 
@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from ugatit_tf.flavors import FLAVORS
 from ugatit_tf.layers.blocks import (
     AdaptiveResidualBlock,
     ConvolutionBlock,
@@ -49,6 +50,7 @@ class Generator(Network):
             upsampling has LIN); or "in", "ln" or "gn" in all of the decoder, which then has no
             MLP and takes any size.
         cam: bool. Without it nothing weighs the features between encoder and decoder.
+        flavor: one of `flavors.FLAVORS`.
         precision: the type of the maps; the weights, the MLP and what is returned are float32.
         recompute: bool. Keep only the inputs of blocks for the gradient and compute the rest
             again: less memory, more time.
@@ -70,37 +72,45 @@ class Generator(Network):
         smoothing: bool = True,
         norm: str = "adalin",
         cam: bool = True,
+        flavor: str = "tensorflow",
         precision: str = "float32",
         recompute: bool = False,
         **kwargs,
     ) -> None:
         super().__init__(**kwargs)
         self.ch = ch
-        self.n_res = n_res
         self.img_ch = img_ch
         self.light = light
-        self.smoothing = smoothing
         self.norm = norm
         self.precision = precision
         self.recompute = recompute
-        wide = 4 * ch
-        self.stem = ConvolutionBlock(ch, 7, padding=3)
-        self.down = [
-            ConvolutionBlock(channels, 3, stride=2, padding=1) for channels in (2 * ch, wide)
-        ]
-        self.residual = [ResidualBlock(wide) for _ in range(n_res)]
-        self.cam = CAM() if cam else None
+        f, wide = FLAVORS[flavor], 4 * ch
+        plain = {"bias": f.generator_bias, "start": f.start}
+        lin = {"unbiased": f.unbiased}
+        adalin = {**lin, "rho": f.rho, "smoothing": smoothing}
+        encoder = {"convolution_options": plain, "norm_options": {"affine": f.affine}}
+        self.stem = ConvolutionBlock(ch, 7, padding=3, **encoder)
+        # Of an even image, padding after its end would reach no output.
+        halving = {"kernel_size": 3, "stride": 2, "padding": (1, 0), **encoder}
+        self.down = [ConvolutionBlock(channels, **halving) for channels in (2 * ch, wide)]
+        self.residual = [ResidualBlock(wide, **encoder) for _ in range(n_res)]
+        self.cam = CAM(heads=f.cam_heads, bias=f.cam_bias, start=f.start) if cam else None
         if norm in ADAPTIVE:
-            self.mlp = [Dense(wide, relu=True), Dense(wide, relu=True)]
-            self.gamma_head = Dense(wide)
-            self.beta_head = Dense(wide)
-            options = {"norm": norm, "smoothing": smoothing}
-            self.adaptive = [AdaptiveResidualBlock(wide, **options) for _ in range(n_res)]
+            self.mlp = [Dense(wide, relu=True, **plain) for _ in range(2)]
+            self.gamma_head = Dense(wide, **plain)
+            self.beta_head = Dense(wide, **plain)
+            decoder = {"norm": norm, "norm_options": adalin if norm == "adalin" else {}}
+            up = {"norm": "lin", "norm_options": lin}
         else:
-            self.fixed = [ResidualBlock(wide, norm=norm) for _ in range(n_res)]
-        up_norm = "lin" if norm in ADAPTIVE else norm
-        self.up = [UpsampleBlock(channels, norm=up_norm) for channels in (2 * ch, ch)]
-        self.to_image = Convolution(img_ch, 7, padding=3)
+            decoder = up = {"norm": norm}
+        block = AdaptiveResidualBlock if norm in ADAPTIVE else ResidualBlock
+        blocks = [block(wide, convolution_options=plain, **decoder) for _ in range(n_res)]
+        if norm in ADAPTIVE:
+            self.adaptive = blocks
+        else:
+            self.fixed = blocks
+        self.up = [UpsampleBlock(c, convolution_options=plain, **up) for c in (2 * ch, ch)]
+        self.to_image = Convolution(img_ch, 7, padding=3, **plain)
 
     def __call__(self, x, *args, **kwargs):
         # Not in `call`, where Keras would wrap the message.
@@ -114,13 +124,9 @@ class Generator(Network):
         features, cam_logit = self._encode(x)
         h = tf.nn.relu(features)
         heatmap = tf.reduce_sum(float32(h), -1) if self.cam else None
-        if self.norm in ADAPTIVE:
-            gamma, beta = self._style(float32(h))
-            for block in self.adaptive:
-                h = self._run(block, h, gamma, beta)
-        else:
-            for block in self.fixed:
-                h = self._run(block, h)
+        style = self._style(float32(h)) if self.norm in ADAPTIVE else ()
+        for block in self.adaptive if self.norm in ADAPTIVE else self.fixed:
+            h = self._run(block, h, *style)
         for block in self.up:
             h = self._run(block, h)  # [B, H, W, ch] at the end
         return Translation(tf.tanh(float32(self.to_image(h))), cam_logit, heatmap)
@@ -160,17 +166,3 @@ class Generator(Network):
                     f"was built with: its first dense layer has a weight for each. "
                     f"Received: {height} x {width}"
                 )
-
-    def get_config(self) -> dict:
-        return {
-            **super().get_config(),
-            "ch": self.ch,
-            "n_res": self.n_res,
-            "img_ch": self.img_ch,
-            "light": self.light,
-            "smoothing": self.smoothing,
-            "norm": self.norm,
-            "cam": self.cam is not None,
-            "precision": self.precision,
-            "recompute": self.recompute,
-        }

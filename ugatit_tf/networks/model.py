@@ -64,6 +64,7 @@ def build_model(config: Config) -> UGATIT:
         "n_dis": config.n_dis,
         "sn": config.sn,
         "cam": config.discriminator_cam,
+        "flavor": config.flavor,
         "precision": config.precision,
     }
     model = UGATIT(
@@ -89,6 +90,7 @@ def build_generator(config: Config, name: str) -> Generator:
         smoothing=config.smoothing,
         norm=config.decoder_norm,
         cam=config.generator_cam,
+        flavor=config.flavor,
         precision=config.precision,
         recompute=config.recompute,
         name=name,
@@ -102,7 +104,6 @@ def _draw_weights(model, seed):
     """Draws each random weight from (seed, its path), whatever the order of building was."""
     weights = model.weights()
     for path, role in model.roles().items():
-        if role.deviation:
-            shape = weights[path].shape
-            values = tf.random.stateless_normal(shape, seed_of(seed, path), 0.0, role.deviation)
-            weights[path].assign(values)
+        if role.start.is_random:
+            weight = weights[path]
+            weight.assign(role.start.draw(weight.shape, seed_of(seed, path)))

@@ -8,6 +8,7 @@ them only to count takes seconds, even in a `tf.Graph` (1.6 s with Keras 3, 4.3 
 from __future__ import annotations
 
 from ugatit_tf.config import ADAPTIVE_NORMS, Config
+from ugatit_tf.flavors import FLAVORS
 
 
 def num_weights(config: Config) -> int:
@@ -17,13 +18,15 @@ def num_weights(config: Config) -> int:
 
 def num_generator_weights(config: Config) -> int:
     """Returns how many numbers both generators hold."""
+    flavor = FLAVORS[config.flavor]
     ch, wide, img_ch = config.ch, 4 * config.ch, config.img_ch
     # (side of the kernel, channels before, channels after)
     layers = [(7, img_ch, ch), (3, ch, 2 * ch), (3, 2 * ch, wide)]
     layers += 4 * config.n_res * [(3, wide, wide)]
     layers += [(3, wide, 2 * ch), (3, 2 * ch, ch), (7, ch, img_ch)]
-    layers += _cam(wide) if config.generator_cam else []
-    others = 2 * 7 * ch + 4 * config.n_res * wide  # gamma, beta of the encoder
+    others = 2 * 7 * ch + 4 * config.n_res * wide if flavor.affine else 0  # of the encoder
+    if config.generator_cam:
+        others += _num_cam_weights(wide, flavor)
     if config.decoder_norm in ADAPTIVE_NORMS:
         positions = 1 if config.light else (config.img_size // 4) ** 2  # inputs of the MLP
         layers += [(1, positions * wide, wide), *3 * [(1, wide, wide)]]
@@ -31,26 +34,40 @@ def num_generator_weights(config: Config) -> int:
         others += 2 * config.n_res * wide if config.decoder_norm == "adalin" else 0  # rho
     else:
         others += 4 * config.n_res * wide + 2 * 3 * ch  # gamma, beta
-    return 2 * (_num_convolution_weights(layers) + others)
+    return 2 * (_num_convolution_weights(layers, bias=flavor.generator_bias) + others)
 
 
 def num_discriminator_weights(config: Config) -> int:
     """Returns how many numbers both discriminators hold."""
-    layers, states = [], 0
+    flavor, total = FLAVORS[config.flavor], 0
     for depth in (max(0, config.n_dis - 4), config.n_dis - 2):
         *_, last = channels = [config.img_ch, *(config.ch * 2**i for i in range(depth + 2))]
-        layers += [(4, *pair) for pair in zip(channels, channels[1:])]
-        layers += [(4, last, 1), *(_cam(last) if config.discriminator_cam else [])]
-        if config.sn:  # u, one for each output
-            states += sum(channels[1:]) + 1 + config.discriminator_cam
-    return 2 * (_num_convolution_weights(layers) + states)
+        layers = [(4, *pair) for pair in zip(channels, channels[1:])]
+        to_logit = [(4, last, 1)]
+        total += _num_convolution_weights(layers)
+        total += _num_convolution_weights(to_logit, bias=flavor.logit_bias)
+        heads = []
+        if config.discriminator_cam:
+            total += _num_cam_weights(last, flavor)
+            heads = flavor.cam_heads * [(1, last, 1)]
+        if config.sn:
+            total += sum(_num_states(layer, flavor) for layer in (*layers, *to_logit, *heads))
+    return 2 * total
 
 
-def _num_convolution_weights(layers):
+def _num_convolution_weights(layers, bias=True):
     """Kernels and biases."""
-    return sum(side**2 * before * after + after for side, before, after in layers)
+    return sum(side**2 * before * after + bias * after for side, before, after in layers)
 
 
-def _cam(channels):
-    """The layers of a class activation map: its head, and the 1x1 convolution."""
-    return [(1, channels, 1), (1, 2 * channels, channels)]
+def _num_cam_weights(channels, flavor):
+    """The heads of a class activation map, and its 1x1 convolution."""
+    heads = flavor.cam_heads * [(1, channels, 1)]
+    mixer = [(1, 2 * channels, channels)]
+    return _num_convolution_weights(heads, bias=flavor.cam_bias) + _num_convolution_weights(mixer)
+
+
+def _num_states(layer, flavor):
+    """u of spectral normalization, one for each output; and v, one for each row of the kernel."""
+    side, before, after = layer
+    return after + side**2 * before * flavor.stores_v

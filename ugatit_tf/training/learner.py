@@ -8,7 +8,9 @@ from typing import Callable
 
 import tensorflow as tf
 
+from ugatit_tf.flavors import TENSORFLOW, Flavor
 from ugatit_tf.layers.weights import Role
+from ugatit_tf.training.objective import WEIGHT_DECAY
 from ugatit_tf.training.optimizer import Adam
 
 ON_READ = tf.VariableSynchronization.ON_READ
@@ -22,6 +24,10 @@ class Learner:
         roles: dict path -> `Role`; weights that are not trained are left alone.
         scaled: bool. Scale the loss, which float16 needs.
         accumulate: int. Micro-batches whose gradients are averaged for one update.
+        flavor: `Flavor`, which says how weights decay, among others.
+
+    Attributes:
+        kernels: the weights in the L2 term of the loss; none where the optimizer lets all decay.
     """
 
     def __init__(
@@ -31,11 +37,16 @@ class Learner:
         *,
         scaled: bool = False,
         accumulate: int = 1,
+        flavor: Flavor = TENSORFLOW,
     ) -> None:
         weights = {path: weight for path, weight in weights.items() if roles[path].trained}
         clipped = {path: roles[path].clipped for path in weights if roles[path].clipped}
-        self.optimizer = Adam(weights, clipped)
-        self.kernels = [weight for path, weight in weights.items() if roles[path].decays]
+        in_optimizer = flavor.decay_in_optimizer
+        options = {"exact_epsilon": flavor.exact_epsilon}
+        options["weight_decay"] = WEIGHT_DECAY if in_optimizer else 0.0
+        self.optimizer = Adam(weights, clipped, **options)
+        decaying = [weight for path, weight in weights.items() if roles[path].decays]
+        self.kernels = [] if in_optimizer else decaying
         self.scale = LossScale(enabled=scaled)
         self.accumulate = accumulate
         self.sums = {}

@@ -117,8 +117,8 @@ class Objective:
             name = f"discriminator_{side.lower()}"
             tags.update({f"{name}/{term}": value for term, value in terms.items()})
             tags[f"D_{side}_loss"] = self.config.adv_weight * total
-        tags["weight_decay/discriminators"] = decay = WEIGHT_DECAY * losses.l2(kernels)
-        tags["Discriminator_loss"] = tags["D_A_loss"] + tags["D_B_loss"] + decay
+        tags["Discriminator_loss"] = tags["D_A_loss"] + tags["D_B_loss"]
+        _add_decay(tags, "Discriminator_loss", "discriminators", kernels)
         return tags
 
     def _penalty(self, side, discriminator, real, fake, alpha, eps):
@@ -174,8 +174,8 @@ class Objective:
             tags.update({f"G_{letter}_{name}": value for name, value in weighted.items()})
             tags[f"G_{letter}_loss"] = loss = sum(weighted.values())
             total += loss
-        tags["weight_decay/generators"] = decay = WEIGHT_DECAY * losses.l2(kernels)
-        tags["Generator_loss"] = total + decay
+        tags["Generator_loss"] = total
+        _add_decay(tags, "Generator_loss", "generators", kernels)
         return tags
 
     def _terms(self, translated, discriminator, back, source, target):
@@ -191,6 +191,13 @@ class Objective:
         if self.has_cam_loss:
             terms["cam"] = losses.cam_loss(translated.cam_source, translated.cam_target)
         return terms
+
+
+def _add_decay(tags, total, name, kernels):
+    """Adds the L2 term of `kernels`, if there are any, to the tag `total`."""
+    if kernels:
+        tags[f"weight_decay/{name}"] = decay = WEIGHT_DECAY * losses.l2(kernels)
+        tags[total] += decay
 
 
 def halves(network: Callable, first: tf.Tensor, second: tf.Tensor) -> tuple:

@@ -1,10 +1,11 @@
-"""Adam as the official TensorFlow 1 program runs it, in one kernel, and its learning rate."""
+"""Adam as the official programs run it, in one kernel, and its learning rate."""
 
 from __future__ import annotations
 
 import tensorflow as tf
 
 from ugatit_tf.config import Config
+from ugatit_tf.flavors import FLAVORS
 
 BETA_1, BETA_2, EPSILON = 0.5, 0.999, 1e-8
 
@@ -13,19 +14,31 @@ class Adam:
     """Adam in the "epsilon hat" form, with the constraints of U-GAT-IT's rho.
 
         m = b1 m + (1 - b1) g;  v = b2 v + (1 - b2) g^2
-        w = w - lr sqrt(1 - b2^t) / (1 - b1^t) * m / (sqrt(v) + epsilon)
+        w = w - lr sqrt(1 - b2^t) / (1 - b1^t) * m / (sqrt(v) + e)
 
-    with b1 = 0.5, b2 = 0.999, epsilon = 1e-8 and t counted from 1. Reference: Kingma and Ba,
+    with b1 = 0.5, b2 = 0.999, e = 1e-8 and t counted from 1. Reference: Kingma and Ba,
     arXiv:1412.6980, end of section 2; `tf.compat.v1.train.AdamOptimizer`, whose kernel this is.
 
     Args:
         weights: dict path -> float32 tf.Variable.
         clipped: dict path -> (lowest, highest) to which that weight is clipped after an update.
+        exact_epsilon: bool. e = 1e-8 sqrt(1 - b2^t), which is Kingma and Ba's algorithm 1, and
+            what PyTorch computes.
+        weight_decay: float. Added to the gradient, times the weight.
     """
 
-    def __init__(self, weights: dict, clipped: dict | None = None) -> None:
+    def __init__(
+        self,
+        weights: dict,
+        clipped: dict | None = None,
+        *,
+        exact_epsilon: bool = False,
+        weight_decay: float = 0.0,
+    ) -> None:
         self.weights = dict(weights)
         self.clipped = clipped or {}
+        self.exact_epsilon = exact_epsilon
+        self.weight_decay = weight_decay
         self.m = {path: tf.Variable(tf.zeros_like(w)) for path, w in self.weights.items()}
         self.v = {path: tf.Variable(tf.zeros_like(w)) for path, w in self.weights.items()}
         self.beta_1_power = tf.Variable(BETA_1)
@@ -39,7 +52,13 @@ class Adam:
             learning_rate: float32 scalar tensor.
         """
         powers = self.beta_1_power.read_value(), self.beta_2_power.read_value()
+        epsilon = EPSILON
+        if self.exact_epsilon:
+            epsilon *= tf.sqrt(1.0 - powers[1])
         for path, weight in self.weights.items():
+            gradient = gradients[path]
+            if self.weight_decay:
+                gradient += self.weight_decay * weight
             tf.raw_ops.ResourceApplyAdam(
                 var=weight.handle,
                 m=self.m[path].handle,
@@ -49,8 +68,8 @@ class Adam:
                 lr=learning_rate,
                 beta1=BETA_1,
                 beta2=BETA_2,
-                epsilon=EPSILON,
-                grad=gradients[path],
+                epsilon=epsilon,
+                grad=gradient,
             )
             if path in self.clipped:
                 weight.assign(tf.clip_by_value(weight, *self.clipped[path]))
@@ -68,7 +87,16 @@ class Adam:
 
 
 def learning_rate(step: int, config: Config) -> float:
-    """The rate of step `step` (counted from 0): constant, then falling by whole epochs."""
+    """The rate of step `step` (counted from 0): constant, then falling to 0.
+
+    By whole epochs, or a little in every step; see `Flavor.gradual`.
+    """
+    if FLAVORS[config.flavor].gradual:
+        start = config.decay_epoch * config.iteration
+        if not config.decay_flag or step < start:
+            return config.lr
+        falling = max(1, config.total_steps - start)
+        return config.lr * max(0.0, 1 - (step + 1 - start) / falling)
     epoch = step // config.iteration
     if not config.decay_flag or epoch < config.decay_epoch:
         return config.lr

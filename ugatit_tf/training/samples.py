@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from ugatit_tf.config import Config
 from ugatit_tf.data import pipeline
+from ugatit_tf.flavors import FLAVORS
 from ugatit_tf.images import panels
 from ugatit_tf.images.image_array import to_uint8
 from ugatit_tf.networks.model import UGATIT
@@ -29,9 +30,9 @@ COLUMNS = (
 
 def inputs(paths: Sequence[str], config: Config) -> list[tf.Tensor]:
     """The first images of a domain, float32 [img_size, img_size, img_ch] in [-1, 1]."""
-    return [
-        pipeline.load(path, size=config.img_size, channels=config.img_ch) for path in paths[:ROWS]
-    ]
+    antialias = FLAVORS[config.flavor].antialias
+    options = {"size": config.img_size, "channels": config.img_ch, "antialias": antialias}
+    return [pipeline.load(path, **options) for path in paths[:ROWS]]
 
 
 def reals(paths_a: Sequence[str], paths_b: Sequence[str], config: Config) -> np.ndarray:

@@ -11,13 +11,14 @@ from collections.abc import Iterator
 import tensorflow as tf
 
 from ugatit_tf.config import Config
+from ugatit_tf.flavors import FLAVORS
 from ugatit_tf.networks.model import UGATIT
 from ugatit_tf.seeds import seed_of
 from ugatit_tf.training.learner import Learner
 from ugatit_tf.training.objective import Networks, Objective
 from ugatit_tf.training.optimizer import learning_rate
 from ugatit_tf.training.replicas import Replicas
-from ugatit_tf.training.traced import advance_u, traced_networks
+from ugatit_tf.training.traced import advance_spectral_states, traced_networks
 
 
 class Trainer:
@@ -37,6 +38,7 @@ class Trainer:
         self.replicas = replicas or Replicas()
         self.objective = Objective(config, self._noise, self.replicas.mean)
         options = {"scaled": config.precision == "float16", "accumulate": config.accumulate}
+        options["flavor"] = FLAVORS[config.flavor]
         roles = model.roles()
         self.generators = Learner(model.generator_weights(), roles, **options)
         self.discriminators = Learner(model.discriminator_weights(), roles, **options)
@@ -220,16 +222,16 @@ class Trainer:
 
     def _apply_to_discriminators(self, rate):
         gradients = self.replicas.mean(self.discriminators.take_mean_gradients())
-        self.replicas.update(self._advance_u)
+        self.replicas.update(self._advance_spectral_states)
         return self.replicas.update(self.discriminators.update, gradients, rate)
 
     def _apply_to_generators(self, rate):
         gradients = self.replicas.mean(self.generators.take_mean_gradients())
-        self.replicas.update(self._advance_u)
+        self.replicas.update(self._advance_spectral_states)
         return self.replicas.update(self.generators.update, gradients, rate)
 
-    def _advance_u(self):
-        return advance_u(self.model.discriminator_a, self.model.discriminator_b)
+    def _advance_spectral_states(self):
+        return advance_spectral_states(self.model.discriminator_a, self.model.discriminator_b)
 
     def _end_full_step(self):
         """average = ema * average + (1 - ema) * weight, if there is one; counts the step."""

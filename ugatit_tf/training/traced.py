@@ -15,7 +15,7 @@ def traced_networks(model: UGATIT, config: Config, replicas: Replicas) -> Networ
     """Each network as one traced function of any batch size: traced once, called often.
 
     In every pass of a discriminator its spectral states move on; with `config.accumulate` they
-    stand still for all batches of an update, and `advance_u` moves them.
+    stand still for all batches of an update, and `advance_spectral_states` moves them.
     """
     images = tf.TensorSpec([None, config.img_size, config.img_size, config.img_ch])
     options = {"input_signature": [images], "jit_compile": config.xla or None}
@@ -30,7 +30,7 @@ def traced_networks(model: UGATIT, config: Config, replicas: Replicas) -> Networ
 
         def moving(x):  # a function of its own cannot change what replicas have in common
             output = frozen(x)
-            replicas.update(lambda: advance_u(network))
+            replicas.update(lambda: advance_spectral_states(network))
             return output
 
         return moving
@@ -45,10 +45,10 @@ def traced_networks(model: UGATIT, config: Config, replicas: Replicas) -> Networ
     )
 
 
-def advance_u(*networks: tf.keras.layers.Layer) -> tf.Tensor:
+def advance_spectral_states(*networks: tf.keras.layers.Layer) -> tf.Tensor:
     """One power iteration for all spectral states of `networks`."""
     for network in networks:
         for _, layer in layers_in(network):
             if hasattr(layer, "u"):
-                layer.advance_u()
+                layer.advance()
     return tf.constant(True)

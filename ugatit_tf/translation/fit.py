@@ -1,8 +1,7 @@
 """Resizes images of any size for the networks, and results back.
 
 Networks take sides that are multiples of 4. Resizing is bicubic, and antialiased where it makes
-images smaller. Only `stretch` resizes as the official program does: bilinearly to a square,
-without antialiasing.
+images smaller. Only `stretch` resizes as the official programs do: bilinearly to a square.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
+from ugatit_tf.images import image_array
 from ugatit_tf.networks.generator import MULTIPLE, SMALLEST
 
 CPU = "CPU:0"  # threads scale there: on a GPU they would wait for the networks' batches
@@ -31,6 +31,7 @@ class Fit:
         margins: (above, left), pixels that are reflected.
         shape: the size that the networks take.
         result: the size of the result.
+        antialias: whether "stretch" resizes as the PyTorch program does; see `pipeline.as_square`.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Fit:
     margins: tuple
     shape: tuple
     result: tuple
+    antialias: bool = False
 
     @property
     def scale(self) -> float:
@@ -48,7 +50,10 @@ class Fit:
     def apply(self, image: np.ndarray) -> np.ndarray:
         """float32 [height, width, channels] to float32 [*shape, channels]."""
         image = self._cut(image)
-        if self.name == "stretch":
+        if self.name == "stretch" and self.antialias:
+            pixels = image_array.resized_by_pillow(image_array.to_uint8(image), self.inner[0])
+            image = image_array.to_float(pixels)
+        elif self.name == "stretch":
             with tf.device(CPU):
                 image = tf.image.resize(image, self.inner).numpy()
         else:
@@ -85,6 +90,7 @@ def make_fit(
     size: int = 0,
     max_side: int = 0,
     restore: bool = True,
+    antialias: bool = False,
 ) -> Fit:
     """Returns how an image of this height and width is made to fit the networks.
 
@@ -94,6 +100,7 @@ def make_fit(
             whatever its shape. "crop": the square in its middle. "pad": the longer side resized
             to `size`, and the shorter one reflected to it.
         restore: bool. Whether the result has the size of what was translated.
+        antialias: as in `Fit`.
     """
     box, margins = (0, 0, height, width), (0, 0)
     if fit == "keep":
@@ -110,7 +117,7 @@ def make_fit(
         elif fit == "pad":
             inner = _times(height, width, size / max(height, width))
             margins = tuple((size - side) // 2 for side in inner)
-    return Fit(fit, box, inner, margins, shape, box[2:] if restore else inner)
+    return Fit(fit, box, inner, margins, shape, box[2:] if restore else inner, antialias)
 
 
 def resize(image: np.ndarray, size: tuple) -> np.ndarray:

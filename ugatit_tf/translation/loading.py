@@ -14,6 +14,7 @@ import tensorflow as tf
 from ugatit_tf import tf_paths
 from ugatit_tf.config import CONFIG_FILE, Config
 from ugatit_tf.config_file import read_options
+from ugatit_tf.flavors import FLAVORS
 from ugatit_tf.errors import Failure, reason
 from ugatit_tf.interchange import generator_file
 from ugatit_tf.networks import weight_count
@@ -160,6 +161,7 @@ def _translator(
         channels=config.img_ch,
         any_size=any_size,
         has_heatmap=config.generator_cam,
+        antialias=FLAVORS[config.flavor].antialias,
     )
 
 
@@ -172,6 +174,7 @@ class _ExportedGenerator:
                 self.loaded = tf.saved_model.load(plain)  # keeps the variables alive
             self.signature = _exact_signature(self.loaded)
             self.size = int(self.loaded.trained_with)
+            self.antialias = bool(getattr(self.loaded, "antialias", False))  # missing in old ones
         except Exception as error:  # whatever a strange program raises
             raise _unusable(folder, reason(error)) from None
         self.folder = folder
@@ -233,4 +236,5 @@ def _from_export(folders, source, strategy) -> Translator:
         channels=channels,
         any_size=height is None,
         has_heatmap=all(network.has_heatmap for network in networks.values()),
+        antialias=first.antialias,
     )

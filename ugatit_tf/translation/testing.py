@@ -75,10 +75,13 @@ def translate_all(
         Failure: a generator gives NaN, or XLA cannot compile the networks.
     """
 
+    options = {"size": translator.size, "channels": translator.channels}
+    options["antialias"] = translator.antialias
+
     def load(path_and_name):
         path, name = path_and_name
         with tf.device(CPU):
-            image = pipeline.load(path, size=translator.size, channels=translator.channels).numpy()
+            image = pipeline.load(path, **options).numpy()
         return Input(image, details=(os.path.basename(path), name, image))
 
     for direction, images in sources.items():

@@ -26,6 +26,7 @@ class Translator:
         channels: int. 1 for grey images, 3 for RGB.
         any_size: bool. Whether the networks take any size, or only that of the training images.
         has_heatmap: bool. Whether the generators give heatmaps.
+        antialias: bool. How the fit "stretch" and the test phase resize; see `pipeline.as_square`.
     """
 
     def __init__(
@@ -36,12 +37,14 @@ class Translator:
         channels: int,
         any_size: bool,
         has_heatmap: bool = True,
+        antialias: bool = False,
     ) -> None:
         self.generators = generators
         self.size = size
         self.channels = channels
         self.any_size = any_size
         self.has_heatmap = has_heatmap
+        self.antialias = antialias
 
     @property
     def source(self) -> str:
@@ -247,7 +250,8 @@ class Translator:
             size = 0
         elif fit != "keep" or min(shape[:2]) > LARGER * self.size:
             size = size or self.size
-        return make_fit(*shape[:2], fit, size=size, max_side=max_side, restore=restore)
+        options = {"size": size, "max_side": max_side, "restore": restore}
+        return make_fit(*shape[:2], fit, **options, antialias=self.antialias)
 
 
 def _is_size(size, fit) -> bool:

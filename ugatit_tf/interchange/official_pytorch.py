@@ -1,0 +1,296 @@
+"""The checkpoint of the official PyTorch program: a dict of six state_dicts, read and written.
+
+Names and shapes are torch's; so are the orders of axes, which are changed here: kernels are
+[outputs, inputs, height, width] there, and the features of the full model's MLP, like the singular
+vectors v, are ordered by channel, then by place.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from collections.abc import Mapping, Sequence
+from typing import IO, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from ugatit_tf.errors import listed
+from ugatit_tf.interchange import mapping, torch_file, torch_writer
+from ugatit_tf.interchange.mapping import MappingError
+from ugatit_tf.interchange.source import Source
+from ugatit_tf.layers.weights import named_weights
+from ugatit_tf.networks.model import UGATIT
+
+NETWORKS = {  # our path -> the name of the state_dict
+    "a2b": "genA2B",
+    "b2a": "genB2A",
+    "discriminator_a/global_network": "disGA",
+    "discriminator_b/global_network": "disGB",
+    "discriminator_a/local_network": "disLA",
+    "discriminator_b/local_network": "disLB",
+}
+STATE_DICTS = tuple(NETWORKS.values())
+GENERATORS = {"genA2B": "a2b", "genB2A": "b2a"}
+FIRST = "DownBlock.1.weight"  # of every generator
+RESIDUAL = 12  # the index of the first residual block in DownBlock
+LAYERS = {  # our layer -> torch's; numbers a + b * i are counted from our index i
+    r"stem/convolution": "DownBlock.1",
+    r"down/(\d+)/convolution": (5, 4, "DownBlock.{}"),
+    r"residual/(\d+)/convolution_1": (RESIDUAL, 1, "DownBlock.{}.conv_block.1"),
+    r"residual/(\d+)/convolution_2": (RESIDUAL, 1, "DownBlock.{}.conv_block.5"),
+    r"cam": "gap_fc",
+    r"cam/maximum_head": "gmp_fc",
+    r"cam/mixer": "conv1x1",
+    r"mlp/(\d+)": (0, 2, "FC.{}"),
+    r"gamma_head": "gamma",
+    r"beta_head": "beta",
+    r"adaptive/(\d+)/convolution_1": (1, 1, "UpBlock1_{}.conv1"),
+    r"adaptive/(\d+)/convolution_2": (1, 1, "UpBlock1_{}.conv2"),
+    r"adaptive/(\d+)/norm_1": (1, 1, "UpBlock1_{}.norm1"),
+    r"adaptive/(\d+)/norm_2": (1, 1, "UpBlock1_{}.norm2"),
+    r"up/(\d+)/convolution": (2, 5, "UpBlock2.{}"),
+    r"up/(\d+)/norm": (3, 5, "UpBlock2.{}"),
+    r"to_image": "UpBlock2.11",
+    r"convolutions/(\d+)": (1, 3, "model.{}"),  # of a discriminator, as all below
+    r"to_logit": "conv",
+}
+LEAVES = {"kernel": "weight", "u": "weight_u", "v": "weight_v"}  # others have the same name
+
+
+
+
+class Tensor(NamedTuple):
+    """A tensor of the official checkpoint, and how the numbers of our weight are ordered in it.
+
+    Our array is reshaped to `places`, its axes are taken in the order `axes`, and the result is
+    reshaped to `shape`.
+    """
+
+    network: str  # the name of its state_dict
+    name: str
+    shape: tuple
+    places: tuple
+    axes: tuple
+
+    @property
+    def path(self) -> str:
+        return f"{self.network}.{self.name}"
+
+    def from_ours(self, array: np.ndarray) -> np.ndarray:
+        return array.reshape(self.places).transpose(self.axes).reshape(self.shape)
+
+    def to_ours(self, array: np.ndarray, shape: Sequence[int]) -> np.ndarray:
+        there = [self.places[axis] for axis in self.axes]
+        return np.float32(array).reshape(there).transpose(np.argsort(self.axes)).reshape(shape)
+
+
+def tensors_of(weights: Mapping[str, tf.Variable]) -> dict[str, Tensor]:
+    """our path -> its `Tensor`, of weights as `UGATIT.weights` names them, or of some networks.
+
+    Raises:
+        MappingError: the official program has no such layer.
+    """
+    return {path: _tensor(path, weights) for path in weights}
+
+
+def _tensor(path, weights):
+    network = next(ours for ours in NETWORKS if path.startswith(f"{ours}/"))
+    layer, leaf = path[len(network) + 1 :].rsplit("/", 1)
+    siblings = {name: tuple(weights[f"{network}/{layer}/{name}"].shape)
+                for name in (leaf, "kernel", "u") if f"{network}/{layer}/{name}" in weights}
+    depth = sum(re.fullmatch(rf"{network}/convolutions/\d+/kernel", p) is not None for p in weights)
+    name = LEAVES.get(leaf, leaf)
+    if leaf == "kernel" and "u" in siblings:
+        name += "_orig"
+    layout = _layout(leaf, siblings[leaf], siblings.get("kernel", ()))
+    return Tensor(NETWORKS[network], f"{_layer_name(layer, depth)}.{name}", *layout)
+
+
+def _layout(leaf, shape, kernel):
+    """(torch's shape, places, axes) of our weight of this shape; see `Tensor`."""
+    if leaf == "kernel" and len(kernel) == 4:
+        height, width, inputs, outputs = shape
+        return (outputs, inputs, height, width), shape, (3, 2, 0, 1)
+    if leaf == "kernel":  # the inputs of the full model's MLP are places times channels
+        inputs, outputs = shape
+        return (outputs, inputs), (inputs // outputs, outputs, outputs), (2, 1, 0)
+    if leaf == "v" and len(kernel) == 4:
+        return (shape[-1],), kernel[:-1], (2, 0, 1)
+    if leaf in ("u", "v", "bias"):
+        return shape[-1:], shape[-1:], (0,)
+    return (1, *shape, 1, 1), shape, (0,)  # of a normalization
+
+
+def _layer_name(layer, depth):
+    """torch's name of our layer; `depth` convolutions are before the last of a discriminator."""
+    if layer == "last":
+        layer = f"convolutions/{depth}"
+    for ours, theirs in LAYERS.items():
+        match = re.fullmatch(ours, layer)
+        if match and isinstance(theirs, str):
+            return theirs
+        if match:
+            first, step, name = theirs
+            return name.format(first + step * int(match.group(1)))
+    raise MappingError(f"The official PyTorch program has no layer {layer}.")
+
+
+def find(path: str) -> Source:
+    """Reads the checkpoint at `path`.
+
+    Raises:
+        FileNotFoundError: no such file.
+        Failure: it cannot be read, or is not of the official program.
+    """
+    state = _read(path)
+    lone = not any(name not in GENERATORS for name in state)
+    return Source(
+        path=path,
+        step=_step_of(path),
+        architecture=_architecture(state, path),
+        options={},
+        check_room=lambda num_weights: None,  # the numbers have been read
+        restore=lambda model, optimizers: _assign(model.weights(), state, path),
+        lone_generators=tuple(GENERATORS[name] for name in state) if lone else (),
+        restore_generator=lambda generator: _assign(
+            named_weights(generator, generator.name),
+            {name: tensors for name, tensors in state.items() if GENERATORS[name] == generator.name},
+            path,
+        ),
+    )
+
+
+def restore(model: UGATIT, path: str | os.PathLike) -> None:
+    """Loads an official checkpoint into `model`, all or nothing.
+
+    Args:
+        model: UGATIT of the flavor "pytorch" and of the checkpoint's architecture.
+        path: a file of `torch.save`, in either of its formats, or a .safetensors file. torch is not
+            needed, and nothing in the file is executed.
+
+    Raises:
+        FileNotFoundError: no such file.
+        Failure: it cannot be read.
+        MappingError: a tensor is missing, left over, or has another shape.
+    """
+    path = os.fspath(path)
+    _assign(model.weights(), _read(path), path)
+
+
+def write(file: str | os.PathLike | IO[bytes], model: UGATIT) -> None:
+    """Writes the weights of `model`, of the flavor "pytorch", for the official PyTorch program.
+
+    Args:
+        file: as in `torch_writer.write`.
+
+    Raises:
+        MappingError: the official program has no such networks.
+    """
+    weights = model.weights()
+    state = {name: {} for name in STATE_DICTS}
+    for path, tensor in tensors_of(weights).items():
+        state[tensor.network][tensor.name] = tensor.from_ours(weights[path].numpy())
+    torch_writer.write(file, state)
+
+
+def architecture(path: str) -> dict:
+    """The options of `Config` that the shapes in the checkpoint at `path` tell."""
+    return _architecture(_read(path), path)
+
+
+def _read(path) -> dict:
+    """name of a network -> its state_dict; of all six, or of generators alone."""
+    state = _state_dicts(torch_file.read(path), path)
+    missing = [name for name in STATE_DICTS if name not in state]
+    if missing and not set(state) <= set(GENERATORS):
+        raise MappingError(
+            f"{path} lacks {', '.join(missing)}. Expected {', '.join(STATE_DICTS)}, or generators "
+            f"alone."
+        )
+    return state
+
+
+def _state_dicts(content, path):
+    """The state_dicts in what a file held: nested or flat ones, or that of one generator."""
+    nested = {name: value for name, value in content.items() if isinstance(value, dict)}
+    if not nested:
+        for key, value in content.items():
+            network, _, name = _plain(key).partition(".")
+            if network in STATE_DICTS:
+                nested.setdefault(network, {})[name] = value
+    if not nested and FIRST in map(_plain, content):
+        nested = {_network_named_in(path): content}
+    others = sorted(set(nested) - set(STATE_DICTS))
+    if others or not nested:
+        raise MappingError(
+            f"{path} is not a checkpoint of the official PyTorch program: expected the state_dicts "
+            f"{', '.join(STATE_DICTS)}, or that of a generator. Received: "
+            f"{listed(others or sorted(map(str, content)))}"
+        )
+    state = {name: nested[name] for name in STATE_DICTS if name in nested}
+    return {
+        name: {_plain(key): value for key, value in tensors.items()}
+        for name, tensors in state.items()
+    }
+
+
+def _plain(key):
+    """A name without what `torch.nn.DataParallel` puts before it."""
+    return str(key).replace("module.", "")
+
+
+def _network_named_in(path):
+    """Which generator a file holds, by its name; a state_dict does not tell."""
+    return "genB2A" if re.search("b2a", os.path.basename(path), re.IGNORECASE) else "genA2B"
+
+
+def _step_of(path):
+    """The step in an official file name, `NAME_params_0100000.pt`; None where it has none."""
+    match = re.search(r"_params_([0-9]{1,18})\.[a-z]+$", os.path.basename(path))
+    return int(match.group(1)) if match else None
+
+
+def _architecture(state, path) -> dict:
+    generator = next(iter(state.values()))
+    try:
+        ch, img_ch, *_ = generator[FIRST].shape
+        wide, inputs = generator["FC.0.weight"].shape
+    except (KeyError, ValueError, AttributeError):
+        raise MappingError(
+            f"{path} is not a checkpoint of the official PyTorch program: its generator has no "
+            f"{FIRST} and FC.0.weight, or of other shapes."
+        ) from None
+    options = {
+        "flavor": "pytorch",
+        "light": inputs == wide,
+        "ch": ch,
+        "img_ch": img_ch,
+        "n_res": _count(r"DownBlock\.\d+\.conv_block\.1\.weight", generator),
+        "smoothing": False,
+        "decoder_norm": "adalin",  # the official program knows no other
+        "generator_cam": True,
+        "discriminator_cam": True,
+    }
+    if not options["light"]:
+        options["img_size"] = 4 * math.isqrt(inputs // max(wide, 1))
+    if "disGA" in state:
+        options["n_dis"] = _count(r"model\.\d+\.weight(_orig)?", state["disGA"])
+        options["sn"] = "conv.weight_orig" in state["disGA"]
+    return options
+
+
+def _count(pattern, names):
+    return sum(re.fullmatch(pattern, name) is not None for name in names)
+
+
+def _assign(weights, state, path):
+    """Copies the tensors of `state` into `weights`, all or none."""
+    tensors = tensors_of(weights)
+    arrays = {f"{network}.{name}": value for network, named in state.items() for name, value in named.items()}
+    numbers = {name: value for name, value in arrays.items() if isinstance(value, np.ndarray)}
+    mapping.check({tensor.path: tensor.shape for tensor in tensors.values()}, numbers, source=path)
+    for ours, tensor in tensors.items():
+        weight = weights[ours]
+        weight.assign(tensor.to_ours(numbers[tensor.path], weight.shape))
