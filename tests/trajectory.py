@@ -61,6 +61,12 @@ def show(members, official, excused):
         )
 
 
+def noisy(images, draw):
+    """Images with noise of the size of rounding, from a NumPy generator."""
+    images = np.asarray(images)
+    return tf.constant(np.float32(images + NOISE * draw.normal(size=images.shape)))
+
+
 class Start:
     """What a trainer's variables were at first, so that many runs need only one trainer."""
 
@@ -82,8 +88,7 @@ class Start:
         for seed in range(MEMBERS):
             self.restore()
             draw = np.random.default_rng(seed)
-            noisy = [np.float32(real + NOISE * draw.normal(size=real.shape)) for real in reals]
-            runs.append(run(self.trainer, noisy, steps))
+            runs.append(run(self.trainer, [noisy(real, draw) for real in reals], steps))
         return np.array(runs)
 
     def beyond_edges(self, reals, rate) -> float:

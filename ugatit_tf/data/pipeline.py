@@ -112,7 +112,7 @@ def as_square(pixels: np.ndarray, size: int, antialias: bool) -> tf.Tensor:
 
     Args:
         pixels: uint8 [height, width, channels].
-        antialias: bool. As in the PyTorch program, by Pillow; without, as in the TensorFlow program.
+        antialias: bool. As in the PyTorch program, by Pillow. Without it, as in the TensorFlow one.
 
     Returns:
         float32 [size, size, channels] in [-1, 1].

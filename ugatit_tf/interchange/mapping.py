@@ -55,7 +55,9 @@ def check(shapes: dict, arrays: dict, *, source: str) -> None:
         ],
     }
     if any(problems.values()):
-        described = "; ".join(f"{kind}: {listed(names)}" for kind, names in problems.items() if names)
+        described = "; ".join(
+            f"{kind}: {listed(names)}" for kind, names in problems.items() if names
+        )
         raise MappingError(f"{source} does not fit this model. Variables {described}.")
 
 

@@ -19,6 +19,7 @@ import tensorflow as tf
 from ugatit_tf.errors import listed
 from ugatit_tf.interchange import mapping, torch_file, torch_writer
 from ugatit_tf.interchange.mapping import MappingError
+from ugatit_tf.interchange.official_folder import WEIGHTS
 from ugatit_tf.interchange.source import Source
 from ugatit_tf.layers.weights import named_weights
 from ugatit_tf.networks.model import UGATIT
@@ -34,6 +35,7 @@ NETWORKS = {  # our path -> the name of the state_dict
 STATE_DICTS = tuple(NETWORKS.values())
 GENERATORS = {"genA2B": "a2b", "genB2A": "b2a"}
 FIRST = "DownBlock.1.weight"  # of every generator
+SUFFIXES = (".pt", ".pth", ".bin", ".safetensors")
 RESIDUAL = 12  # the index of the first residual block in DownBlock
 LAYERS = {  # our layer -> torch's; numbers a + b * i are counted from our index i
     r"stem/convolution": "DownBlock.1",
@@ -57,8 +59,6 @@ LAYERS = {  # our layer -> torch's; numbers a + b * i are counted from our index
     r"to_logit": "conv",
 }
 LEAVES = {"kernel": "weight", "u": "weight_u", "v": "weight_v"}  # others have the same name
-
-
 
 
 class Tensor(NamedTuple):
@@ -98,8 +98,11 @@ def tensors_of(weights: Mapping[str, tf.Variable]) -> dict[str, Tensor]:
 def _tensor(path, weights):
     network = next(ours for ours in NETWORKS if path.startswith(f"{ours}/"))
     layer, leaf = path[len(network) + 1 :].rsplit("/", 1)
-    siblings = {name: tuple(weights[f"{network}/{layer}/{name}"].shape)
-                for name in (leaf, "kernel", "u") if f"{network}/{layer}/{name}" in weights}
+    siblings = {
+        name: tuple(weights[f"{network}/{layer}/{name}"].shape)
+        for name in (leaf, "kernel", "u")
+        if f"{network}/{layer}/{name}" in weights
+    }
     depth = sum(re.fullmatch(rf"{network}/convolutions/\d+/kernel", p) is not None for p in weights)
     name = LEAVES.get(leaf, leaf)
     if leaf == "kernel" and "u" in siblings:
@@ -151,12 +154,18 @@ def find(path: str) -> Source:
         step=_step_of(path),
         architecture=_architecture(state, path),
         options={},
+        untold=WEIGHTS,
+        named="NAME_params_0100000.pt",
         check_room=lambda num_weights: None,  # the numbers have been read
         restore=lambda model, optimizers: _assign(model.weights(), state, path),
         lone_generators=tuple(GENERATORS[name] for name in state) if lone else (),
         restore_generator=lambda generator: _assign(
             named_weights(generator, generator.name),
-            {name: tensors for name, tensors in state.items() if GENERATORS[name] == generator.name},
+            {
+                name: tensors
+                for name, tensors in state.items()
+                if GENERATORS[name] == generator.name
+            },
             path,
         ),
     )
@@ -288,7 +297,11 @@ def _count(pattern, names):
 def _assign(weights, state, path):
     """Copies the tensors of `state` into `weights`, all or none."""
     tensors = tensors_of(weights)
-    arrays = {f"{network}.{name}": value for network, named in state.items() for name, value in named.items()}
+    arrays = {
+        f"{network}.{name}": value
+        for network, named in state.items()
+        for name, value in named.items()
+    }
     numbers = {name: value for name, value in arrays.items() if isinstance(value, np.ndarray)}
     mapping.check({tensor.path: tensor.shape for tensor in tensors.values()}, numbers, source=path)
     for ours, tensor in tensors.items():

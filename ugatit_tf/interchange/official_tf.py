@@ -65,6 +65,8 @@ def find(path: str) -> Source:
         step=official_folder.step_of(prefix),
         architecture=shapes,
         options=official_folder.agreed(official_folder.options_of(prefix), shapes, prefix),
+        untold=official_folder.TOLD,
+        named="NAME-1000",
         check_room=lambda num_weights: check_room(prefix, num_weights),
         restore=lambda model, optimizers: restore(model, prefix, optimizers),
     )

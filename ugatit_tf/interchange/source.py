@@ -15,6 +15,8 @@ class Source:
         step: how far it was trained; None where its name does not tell.
         architecture: the options of `Config` that the shapes tell.
         options: those that the name of its folder tells besides; empty where it tells none.
+        untold: those that nothing tells, unless `options` does.
+        named: an example of a name that tells the step.
         check_room: function (number of weights). Raises a `Failure` where the files are too short.
         restore: function (UGATIT, its two optimizers). Loads the weights, and the optimizers' state
             where there is one, all or nothing. Raises a `Failure` where something does not fit.
@@ -26,6 +28,8 @@ class Source:
     step: int | None
     architecture: dict
     options: dict
+    untold: tuple
+    named: str
     check_room: Callable[[int], None]
     restore: Callable[..., None]
     lone_generators: tuple = ()

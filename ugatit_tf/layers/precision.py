@@ -8,7 +8,7 @@ import inspect
 import tensorflow as tf
 
 from ugatit_tf import keras_settings
-from ugatit_tf.layers.weights import Role, Start
+from ugatit_tf.layers.weights import ZERO, Role, Start
 
 keras_settings.check_keras()  # before the first layer is defined
 
@@ -39,7 +39,7 @@ class MixedLayer(tf.keras.layers.Layer):
         name: str,
         shape: list,
         *,
-        start: Start = Start(),
+        start: Start = ZERO,
         decays: bool = False,
         clipped: tuple | None = None,
     ) -> tf.Variable:

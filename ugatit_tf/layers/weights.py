@@ -44,6 +44,9 @@ class Start(NamedTuple):
         return self.draw(shape, [random.getrandbits(31), random.getrandbits(31)])
 
 
+ZERO = Start()
+
+
 @dataclasses.dataclass(frozen=True)
 class Role:
     """What becomes of a weight.
@@ -58,7 +61,7 @@ class Role:
     trained: bool = True
     decays: bool = False
     clipped: tuple[float, float] | None = None
-    start: Start = Start()
+    start: Start = ZERO
 
 
 def named_weights(layer: tf.keras.layers.Layer, prefix: str = "") -> dict[str, tf.Variable]:

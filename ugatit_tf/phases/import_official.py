@@ -1,5 +1,6 @@
-"""`--phase import`: a run folder from a checkpoint of the official TensorFlow program."""
+"""`--phase import`: a run folder from a checkpoint of the official programs."""
 
+import contextlib
 import dataclasses
 import glob
 import os
@@ -26,8 +27,9 @@ class ImportOptions(Options):
 
     official_checkpoint: str = option(
         "",
-        "the official checkpoint folder, for its newest checkpoint; or one checkpoint in it: its "
-        "PREFIX, or one of its files",
+        "of the TensorFlow program the checkpoint folder, for its newest checkpoint, or one "
+        "checkpoint in it: its PREFIX, or one of its files; of the PyTorch program a .pt or "
+        ".safetensors file",
         needed=True,
     )
 
@@ -37,7 +39,8 @@ def check(named: dict, options: ImportOptions) -> None:
     exists = os.path.isdir(prefix) or glob.glob(f"{glob.escape(prefix)}*")
     if not exists and not storage.is_remote(prefix):
         raise FileNotFoundError(
-            f"No TensorFlow checkpoint at {prefix}. Expected the path of its files without "
+            f"No checkpoint at {prefix}. Expected a file of the PyTorch program, e.g. "
+            f"NAME_params_0100000.pt, or of a TensorFlow checkpoint the path of its files without "
             f"the ending, e.g. NAME.model-1000 for NAME.model-1000.index."
         )
     told = {**official_folder.options_of(prefix), **named}
@@ -51,28 +54,55 @@ def run(named: dict, options: ImportOptions) -> None:
         ConfigError: a named option contradicts the checkpoint, or one that it does not know misses.
         Failure: the checkpoint does not fit, or the run has checkpoints already.
     """
+    source = _source(options.official_checkpoint)
+    config = _config(named, source)
+    _refuse_checkpoints(config)
+    imported = _import_generators if source.lone_generators else _import_all
+    done, notes = imported(source, config), _notes(named, source, config)
+    print(done, *notes, "To translate:", _translate_command(config), sep="\n")
+
+
+def _import_all(source: "Source", config: Config) -> str:
+    """Makes a run that can be trained; returns what was done."""
     from ugatit_tf.networks.model import build_model
     from ugatit_tf.networks.weight_count import num_weights
     from ugatit_tf.training.step import Trainer
 
-    source = _source(options.official_checkpoint)
-    config = _config(named, source)
-    _refuse_checkpoints(config)
     source.check_room(num_weights(config))
     trainer = Trainer(build_model(config), config)
     source.restore(trainer.model, (trainer.generator_optimizer, trainer.discriminator_optimizer))
-    trainer.steps_done.assign(source.step or 0)
-    path = _saved(config, trainer, source.step or 0)
-    done = f"Imported step {source.step or 0} of {source.path} into {path}"
-    lines = [done, *_notes(named, source, config), "To translate:", _translate_command(config)]
-    print(*lines, sep="\n")
+    trainer.start_average()
+    step = source.step or 0
+    trainer.steps_done.assign(step)
+    with _run_folder(config) as folder:
+        path = checkpoints.save(folder, step, trainer.state())
+    return f"Imported step {step} of {source.path} into {path}"
+
+
+def _import_generators(source: "Source", config: Config) -> str:
+    """Makes a run of generators alone; returns what was done."""
+    from ugatit_tf.interchange import generator_file
+    from ugatit_tf.networks.model import build_generator
+
+    generators = [build_generator(config, direction) for direction in source.lone_generators]
+    for generator in generators:
+        source.restore_generator(generator)
+    with _run_folder(config) as folder:
+        for generator in generators:
+            path = os.path.join(folder, generator.name + generator_file.SUFFIX)
+            generator_file.save(generator, config, generator.name, path)
+    return (
+        f"Imported {' and '.join(source.lone_generators)} of {source.path} into {folder}. It has "
+        f"no discriminators: these generators translate and can be exported, not trained."
+    )
 
 
 def _source(path):
     """The checkpoint at `path`, by the reader of its kind."""
-    from ugatit_tf.interchange import official_tf
+    from ugatit_tf.interchange import official_pytorch, official_tf
 
-    return official_tf.find(path)
+    of_pytorch = path.endswith(official_pytorch.SUFFIXES) and os.path.isfile(path)
+    return (official_pytorch if of_pytorch else official_tf).find(path)
 
 
 def _config(named, source: "Source") -> Config:
@@ -106,16 +136,16 @@ def _notes(named, source: "Source", config: Config) -> list:
         notes.append(
             f"The name of its folder says {_listed(differing)}; what you named is taken instead."
         )
-    if not source.options:
-        untold = {name: getattr(config, name) for name in official_folder.TOLD}
+    if not source.options and not source.lone_generators:
+        untold = {name: getattr(config, name) for name in source.untold}
         notes.append(
-            f"The name of its folder does not tell how the model was trained. The values that you "
-            f"named, or the defaults, are taken: {_listed(untold)}."
+            f"It does not tell how the model was trained. The values that you named, or the "
+            f"defaults, are taken: {_listed(untold)}."
         )
-    if source.step is None:
+    if source.step is None and not source.lone_generators:
         notes.append(
-            f"The name of {source.path} has no step, as in NAME-1000: it is taken for step 0, and "
-            f"the learning rate starts from the beginning."
+            f"The name of {source.path} has no step, as in {source.named}: it is taken for step 0, "
+            f"and the learning rate starts from the beginning."
         )
     return notes
 
@@ -133,13 +163,14 @@ def _translate_command(config):
     return shlex.join(["python", "main.py", "--phase", "translate", *words])
 
 
-def _saved(config, trainer, step):
-    """Saves the run, or leaves no folder that was not there; returns the checkpoint's path."""
+@contextlib.contextmanager
+def _run_folder(config):
+    """Makes the run folder, or leaves none that was not there if what it is for fails."""
     existed = os.path.isdir(config.run_folder)
     try:
         os.makedirs(config.run_folder, exist_ok=True)
         config.save(config.run_folder)
-        return checkpoints.save(config.run_folder, step, trainer.state())
+        yield config.run_folder
     except BaseException:
         if not existed:
             shutil.rmtree(config.run_folder, ignore_errors=True)
@@ -147,15 +178,15 @@ def _saved(config, trainer, step):
 
 
 def _refuse_checkpoints(config):
-    if checkpoints.saved(config.run_folder):
+    if checkpoints.saved(config.run_folder) or checkpoints.lone_generators(config.run_folder):
         raise Failure(
-            f"{config.run_folder} has checkpoints already. Choose another name with --run NAME."
+            f"{config.run_folder} holds a model already. Choose another name with --run NAME."
         )
 
 
 IMPORT = Phase(
     "import",
-    "make a run of a checkpoint of the official TensorFlow program",
+    "make a run of a checkpoint of an official program",
     check,
     run,
     ImportOptions,

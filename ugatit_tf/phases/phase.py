@@ -8,6 +8,7 @@ from ugatit_tf.config import Config
 from ugatit_tf.data import presence, storage
 from ugatit_tf.errors import Failure
 from ugatit_tf.options import Options, names_of, option
+from ugatit_tf.training import checkpoints
 
 if TYPE_CHECKING:
     from ugatit_tf import doctor
@@ -76,6 +77,12 @@ def check_folder(name: str, path: str) -> None:
         raise Failure(f"--{name}: {folder} is a file. Expected a folder for {path}.")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise Failure(f"--{name}: no right to write into {folder}.")
+
+
+def check_generators(run_folder: str, which: str) -> None:
+    """Refuses a run that has neither the checkpoint that is wanted nor lone generators."""
+    if which != "latest" or not checkpoints.lone_generators(run_folder):
+        checkpoints.chosen(run_folder, which)
 
 
 def check_measurable(config: Config) -> None:

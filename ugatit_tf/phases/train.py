@@ -18,6 +18,7 @@ from ugatit_tf.phases.phase import (
     draw_built_in,
     refuse_errors,
 )
+from ugatit_tf.training import checkpoints
 
 if TYPE_CHECKING:
     from ugatit_tf.training.replicas import Replicas
@@ -28,6 +29,7 @@ def check(config: Config, options: NoOptions) -> None:
         check_dataset(config, TRAIN_SPLITS)
     if config.eval_freq:
         check_measurable(config)
+    checkpoints.refuse_lone_generators(config.run_folder)
     check_folder("checkpoint_dir", config.run_folder)
     for name in ("sample_dir", "log_dir"):
         check_folder(name, os.path.join(getattr(config, name), config.run_name))

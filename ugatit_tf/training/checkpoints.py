@@ -19,6 +19,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ugatit_tf import atomic
+from ugatit_tf.directions import DIRECTIONS
 from ugatit_tf.errors import Failure, reason
 from ugatit_tf.jsonfile import JSONFileError, read_json
 from ugatit_tf.lazy import tf
@@ -60,11 +61,33 @@ def newest(run_folder: str) -> str:
     """
     paths = saved(run_folder)
     if not paths:
+        refuse_lone_generators(run_folder)
         raise Failure(
             f"No checkpoint in {run_folder}. Train first: python main.py --phase train, with the "
             f"same --dataset (or --run) and --checkpoint_dir."
         )
     return paths[max(paths)]
+
+
+def lone_generators(run_folder: str) -> dict[str, str]:
+    """direction -> path of the generator files of a run that was imported without the rest."""
+    if saved(run_folder):
+        return {}
+    paths = {name: os.path.join(run_folder, f"{name}.npz") for name in DIRECTIONS}
+    return {name: path for name, path in paths.items() if os.path.isfile(path)}
+
+
+def refuse_lone_generators(run_folder: str) -> None:
+    """Raises a `Failure` where the run has generators alone, with what is missing."""
+    lone = lone_generators(run_folder)
+    if lone:
+        missing = [*(f"the generator {name}" for name in DIRECTIONS if name not in lone)]
+        raise Failure(
+            f"{run_folder} has only {' and '.join(lone)}, imported from a file without the rest. "
+            f"They translate and can be exported. Missing for this: "
+            f"{', '.join([*missing, 'both discriminators'])}. Import a checkpoint of all networks, "
+            f"or train another run with --run NAME."
+        )
 
 
 def chosen(run_folder: str, which: str) -> str:

@@ -38,7 +38,8 @@ class Trainer:
         self.replicas = replicas or Replicas()
         self.objective = Objective(config, self._noise, self.replicas.mean)
         options = {"scaled": config.precision == "float16", "accumulate": config.accumulate}
-        options["flavor"] = FLAVORS[config.flavor]
+        options["flavor"] = flavor = FLAVORS[config.flavor]
+        self._advances_first = flavor.stores_v  # see `traced_networks`
         roles = model.roles()
         self.generators = Learner(model.generator_weights(), roles, **options)
         self.discriminators = Learner(model.discriminator_weights(), roles, **options)
@@ -58,6 +59,7 @@ class Trainer:
         self._step_without_generators = traced(self._discriminator_step)
         self._discriminator_micro_batch = traced(self._accumulate_discriminators)
         self._generator_micro_batch = traced(self._accumulate_generators)
+        self._advance = traced(self._advance_spectral_states, batches=0)
         self._update_discriminators = traced(self._apply_to_discriminators, batches=0)
         self._update_generators = traced(self._apply_to_generators, batches=0)
 
@@ -191,11 +193,15 @@ class Trainer:
 
     def _accumulated_step(self, real_a, real_b, rate, both, alpha, eps):
         micro_batches = list(zip(*(tf.split(x, self.config.accumulate) for x in (real_a, real_b))))
+        if self._advances_first:
+            self._advance()
         losses = [self._discriminator_micro_batch(*one, alpha, eps) for one in micro_batches]
         finite = [scalars.pop("finite") for scalars in losses]
         finite.append(self._update_discriminators(rate))
         scalars = _mean(losses)
         if both:
+            if self._advances_first:
+                self._advance()
             losses = [self._generator_micro_batch(*one) for one in micro_batches]
             finite += [scalars.pop("finite") for scalars in losses]
             finite.append(self._update_generators(rate))
@@ -222,16 +228,19 @@ class Trainer:
 
     def _apply_to_discriminators(self, rate):
         gradients = self.replicas.mean(self.discriminators.take_mean_gradients())
-        self.replicas.update(self._advance_spectral_states)
+        if not self._advances_first:
+            self._advance_spectral_states()
         return self.replicas.update(self.discriminators.update, gradients, rate)
 
     def _apply_to_generators(self, rate):
         gradients = self.replicas.mean(self.generators.take_mean_gradients())
-        self.replicas.update(self._advance_spectral_states)
+        if not self._advances_first:
+            self._advance_spectral_states()
         return self.replicas.update(self.generators.update, gradients, rate)
 
     def _advance_spectral_states(self):
-        return advance_spectral_states(self.model.discriminator_a, self.model.discriminator_b)
+        discriminators = self.model.discriminator_a, self.model.discriminator_b
+        return self.replicas.update(lambda: advance_spectral_states(*discriminators))
 
     def _end_full_step(self):
         """average = ema * average + (1 - ema) * weight, if there is one; counts the step."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from ugatit_tf.config import Config
+from ugatit_tf.flavors import FLAVORS
 from ugatit_tf.layers.weights import layers_in
 from ugatit_tf.networks.model import UGATIT
 from ugatit_tf.training.objective import Networks
@@ -17,6 +18,7 @@ def traced_networks(model: UGATIT, config: Config, replicas: Replicas) -> Networ
     In every pass of a discriminator its spectral states move on; with `config.accumulate` they
     stand still for all batches of an update, and `advance_spectral_states` moves them.
     """
+    stores_v = FLAVORS[config.flavor].stores_v
     images = tf.TensorSpec([None, config.img_size, config.img_size, config.img_ch])
     options = {"input_signature": [images], "jit_compile": config.xla or None}
 
@@ -28,9 +30,15 @@ def traced_networks(model: UGATIT, config: Config, replicas: Replicas) -> Networ
             return traced(network, training=config.accumulate == 1)
         frozen = traced(network)
 
-        def moving(x):  # a function of its own cannot change what replicas have in common
-            output = frozen(x)
+        def advance():
             replicas.update(lambda: advance_spectral_states(network))
+
+        def moving(x):  # a function of its own cannot change what replicas have in common
+            if stores_v:  # the pass takes the state as it is; without v it iterates once itself
+                advance()
+            output = frozen(x)
+            if not stores_v:
+                advance()
             return output
 
         return moving

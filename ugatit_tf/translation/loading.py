@@ -14,8 +14,8 @@ import tensorflow as tf
 from ugatit_tf import tf_paths
 from ugatit_tf.config import CONFIG_FILE, Config
 from ugatit_tf.config_file import read_options
-from ugatit_tf.flavors import FLAVORS
 from ugatit_tf.errors import Failure, reason
+from ugatit_tf.flavors import FLAVORS
 from ugatit_tf.interchange import generator_file
 from ugatit_tf.networks import weight_count
 from ugatit_tf.networks.generator import Translation
@@ -88,11 +88,10 @@ def from_run(config: Config, which: str = "latest", *, fixed_size: bool = False)
     Raises:
         Failure: there is no checkpoint, or it cannot be used.
     """
-    networks, checkpoint = load_networks(config, which)
-    generators = {"a2b": networks.a2b, "b2a": networks.b2a}
+    networks, generators, source = load_generators(config, which)
     any_size = config.any_size and not fixed_size
-    discriminators = _discriminators(networks, config)
-    return _translator(generators, config, checkpoint, discriminators, any_size=any_size)
+    discriminators = _discriminators(networks, config) if networks else None
+    return _translator(generators, config, source, discriminators, any_size=any_size)
 
 
 def from_networks(networks: UGATIT, config: Config) -> Translator:
@@ -107,6 +106,28 @@ def from_networks(networks: UGATIT, config: Config) -> Translator:
         any_size=config.any_size,
         has_copies=False,
     )
+
+
+def load_generators(config: Config, which: str = "latest") -> tuple:
+    """The generators of a run, also of one that was imported without the rest.
+
+    Returns:
+        (networks or None, dict direction -> generator, path of the checkpoint or the run folder).
+
+    Raises:
+        Failure: there is no checkpoint, or it cannot be used.
+    """
+    lone = checkpoints.lone_generators(config.run_folder)
+    if lone and which == "latest":
+        options = {name: getattr(config, name) for name in ("precision", "xla", "strategy")}
+        loaded = {name: generator_file.load(path, **options) for name, path in lone.items()}
+        return (
+            None,
+            {name: generator for name, (generator, *_) in loaded.items()},
+            config.run_folder,
+        )
+    networks, checkpoint = load_networks(config, which)
+    return networks, {"a2b": networks.a2b, "b2a": networks.b2a}, checkpoint
 
 
 def load_networks(config: Config, which: str = "latest") -> tuple[UGATIT, str]:
