@@ -256,6 +256,7 @@ DAMAGED = {
     "items of a tuple": (b")NNs", "tuple where dict or Dict belongs"),
     "elements of a dict": (b"}Na", "dict where list belongs"),
     "a tuple as a key": (b"})Ns", "tuple where str or int belongs"),
+    "a long number as a key": (b"}" + number(2**63) + b"Ns", "more than 64 bits as a key"),
     "a key without a value": (b"}(" + text("a") + b"u", "a key without a value"),
     "nothing under a number": (b"hA", "nothing under number 65"),
     "too little on the stack": (b"(\x87", "pop from"),
