@@ -430,12 +430,12 @@ def test_what_is_written_is_read_as_it_was(tmp_path):
 
 def test_arrays_of_any_layout_are_written(tmp_path):
     x = np.arange(24, dtype=">f4").reshape(2, 3, 4)
-    arrays = {"t": x.T, "strided": x[:, ::2, 1:], "row": x[0, 0, ::2], "list": [1.5, 2]}
+    arrays = {"t": x.T, "strided": x[:, ::2, 1:], "row": TEN[::5], "list": [1.5, 2]}
     torch_writer.write(tmp_path / "some.pt", arrays)
     read = torch_file.read(tmp_path / "some.pt")
     np.testing.assert_array_equal(read["t"], x.T.astype("f4"), strict=True)
     np.testing.assert_array_equal(read["strided"], x[:, ::2, 1:].astype("f4"), strict=True)
-    np.testing.assert_array_equal(read["row"], np.array([0, 2], "f4"), strict=True)
+    np.testing.assert_array_equal(read["row"], np.array([0, 5], "f4"), strict=True)
     np.testing.assert_array_equal(read["list"], np.array([1.5, 2]), strict=True)
 
 
