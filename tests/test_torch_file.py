@@ -149,7 +149,7 @@ def test_offset_and_strides_say_where_a_tensor_is_in_its_storage(saved):
         "columns": (0, (3, 2), (1, 5)),
         "every_third": (0, (4,), (3,)),
         "scalar": (7, (), ()),
-        "one": (9, (1, 1), (2**60, 0)),
+        "one": (9, (1, 1), (2**70, 0)),
         "repeated": (8, (2, 2), (0, 1)),
         "empty": (0, (0, 300), (300, 1)),
     }
@@ -256,6 +256,7 @@ DAMAGED = {
     "items of a tuple": (b")NNs", "tuple where dict or Dict belongs"),
     "elements of a dict": (b"}Na", "dict where list belongs"),
     "a tuple as a key": (b"})Ns", "tuple where str or int belongs"),
+    "a long number as a key": (b"}" + number(2**63) + b"Ns", "more than 64 bits as a key"),
     "a key without a value": (b"}(" + text("a") + b"u", "a key without a value"),
     "nothing under a number": (b"hA", "nothing under number 65"),
     "too little on the stack": (b"(\x87", "pop from"),
@@ -429,10 +430,12 @@ def test_what_is_written_is_read_as_it_was(tmp_path):
 
 def test_arrays_of_any_layout_are_written(tmp_path):
     x = np.arange(24, dtype=">f4").reshape(2, 3, 4)
-    torch_writer.write(tmp_path / "some.pt", {"t": x.T, "strided": x[:, ::2, 1:], "list": [1.5, 2]})
+    arrays = {"t": x.T, "strided": x[:, ::2, 1:], "row": TEN[::5], "list": [1.5, 2]}
+    torch_writer.write(tmp_path / "some.pt", arrays)
     read = torch_file.read(tmp_path / "some.pt")
     np.testing.assert_array_equal(read["t"], x.T.astype("f4"), strict=True)
     np.testing.assert_array_equal(read["strided"], x[:, ::2, 1:].astype("f4"), strict=True)
+    np.testing.assert_array_equal(read["row"], np.array([0, 5], "f4"), strict=True)
     np.testing.assert_array_equal(read["list"], np.array([1.5, 2]), strict=True)
 
 
@@ -492,6 +495,7 @@ def test_storages_are_stored_plainly_at_multiples_of_64_bytes(tmp_path):
             header = content[entry.header_offset : entry.header_offset + 30]
             start = entry.header_offset + 30 + sum(struct.unpack("<HH", header[26:30]))
             assert start % 64 == 0 and entry.compress_type == zipfile.ZIP_STORED
+            assert entry.create_system == 3 and entry.date_time == (1980, 1, 1, 0, 0, 0)
             assert content[start : start + entry.file_size] == archive.read(entry)
 
 

@@ -155,14 +155,14 @@ class _Machine:
 
     def set_item(self, _):
         value, key = self.stack.pop(), self.stack.pop()
-        _checked(self.stack[-1], dict, Dict)[_checked(key, str, int)] = value
+        _checked(self.stack[-1], dict, Dict)[_key(key)] = value
 
     def set_items(self, _):
         values = self.popped()
         target = _checked(self.stack[-1], dict, Dict)
         if len(values) % 2:
             raise ValueError("a key without a value")
-        target.update(zip((_checked(key, str, int) for key in values[::2]), values[1::2]))
+        target.update(zip(map(_key, values[::2]), values[1::2]))
 
     def put(self, index):
         self.memo[index] = self.stack[-1]
@@ -238,6 +238,13 @@ def _called(name, arguments):
         strides = tuple(_natural(stride) for stride in _checked(strides, tuple))
         return Tensor(_checked(storage, Storage), _natural(offset), shape, strides)
     raise ValueError(f"{name} of {len(arguments)} arguments")
+
+
+def _key(value):
+    """A key of a dict. Longer numbers can be chosen to have one hash, which takes forever."""
+    if type(value) is int and not -(2**63) <= value < 2**63:
+        raise ValueError("a number of more than 64 bits as a key")
+    return _checked(value, str, int)
 
 
 def _natural(number):

@@ -22,7 +22,6 @@ FOLDER = "archive"
 ALIGNMENT = 64  # bytes: torch can use the storages where they are
 LOCAL_HEADER = 30  # bytes of a zip archive before an entry, without its name and its extra field
 LARGE, LARGE_EXTRA = 2**30, 20  # bytes: such entries have 64-bit sizes, which take this many more
-BEGINNING_OF_ZIP = (1980, 1, 1, 0, 0, 0)
 NAMES = {layout: name for name, layout in STORAGES.items()}
 EMPTY_DICT = pickle.GLOBAL + b"collections\nOrderedDict\n" + pickle.EMPTY_TUPLE + pickle.REDUCE
 
@@ -106,7 +105,7 @@ def _number(number):
 
 def _add(archive, name, content):
     """Adds an entry of bytes, or an array of uint8, that begins at a multiple of ALIGNMENT."""
-    entry = zipfile.ZipInfo(f"{FOLDER}/{name}", BEGINNING_OF_ZIP)
+    entry = zipfile.ZipInfo(f"{FOLDER}/{name}")  # of 1980, always
     entry.create_system = 3  # as on Linux, everywhere
     entry.file_size = len(content)
     large = entry.file_size >= LARGE
