@@ -17,9 +17,8 @@ import numpy as np
 import tensorflow as tf
 
 from ugatit_tf.errors import listed
-from ugatit_tf.interchange import mapping, torch_file, torch_writer
+from ugatit_tf.interchange import mapping, official_folder, torch_file, torch_writer
 from ugatit_tf.interchange.mapping import MappingError
-from ugatit_tf.interchange.official_folder import WEIGHTS
 from ugatit_tf.interchange.source import Source
 from ugatit_tf.layers.weights import named_weights
 from ugatit_tf.networks.model import UGATIT
@@ -98,16 +97,13 @@ def tensors_of(weights: Mapping[str, tf.Variable]) -> dict[str, Tensor]:
 def _tensor(path, weights):
     network = next(ours for ours in NETWORKS if path.startswith(f"{ours}/"))
     layer, leaf = path[len(network) + 1 :].rsplit("/", 1)
-    siblings = {
-        name: tuple(weights[f"{network}/{layer}/{name}"].shape)
-        for name in (leaf, "kernel", "u")
-        if f"{network}/{layer}/{name}" in weights
-    }
+    kernel = weights.get(f"{network}/{layer}/kernel")
+    kernel = () if kernel is None else tuple(kernel.shape)
     depth = sum(re.fullmatch(rf"{network}/convolutions/\d+/kernel", p) is not None for p in weights)
     name = LEAVES.get(leaf, leaf)
-    if leaf == "kernel" and "u" in siblings:
+    if leaf == "kernel" and f"{network}/{layer}/u" in weights:
         name += "_orig"
-    layout = _layout(leaf, siblings[leaf], siblings.get("kernel", ()))
+    layout = _layout(leaf, tuple(weights[path].shape), kernel)
     return Tensor(NETWORKS[network], f"{_layer_name(layer, depth)}.{name}", *layout)
 
 
@@ -154,7 +150,7 @@ def find(path: str) -> Source:
         step=_step_of(path),
         architecture=_architecture(state, path),
         options={},
-        untold=WEIGHTS,
+        untold=official_folder.WEIGHTS,
         named="NAME_params_0100000.pt",
         check_room=lambda num_weights: None,  # the numbers have been read
         restore=lambda model, optimizers: _assign(model.weights(), state, path),
@@ -202,11 +198,6 @@ def write(file: str | os.PathLike | IO[bytes], model: UGATIT) -> None:
     for path, tensor in tensors_of(weights).items():
         state[tensor.network][tensor.name] = tensor.from_ours(weights[path].numpy())
     torch_writer.write(file, state)
-
-
-def architecture(path: str) -> dict:
-    """The options of `Config` that the shapes in the checkpoint at `path` tell."""
-    return _architecture(_read(path), path)
 
 
 def _read(path) -> dict:
