@@ -75,8 +75,7 @@ def test_domains_of_one_size_are_paired_anew_in_each_pass(tmp_path):
     assert len(set(map(tuple, came[:6]))) == 6
 
 
-@pytest.mark.parametrize("batch_size", [1, 2])
-@pytest.mark.parametrize("first_step", [1, 4, 11])
+@pytest.mark.parametrize(("first_step", "batch_size"), [(1, 2), (4, 1), (11, 2)])
 def test_starting_at_a_step_equals_skipping_those_before_it(tmp_path, batch_size, first_step):
     paths = [
         runs.write_images(str(tmp_path / "A"), ["1.png", "2.png", "3.png"], seed=1),
@@ -89,10 +88,16 @@ def test_starting_at_a_step_equals_skipping_those_before_it(tmp_path, batch_size
         np.testing.assert_array_equal(actual, expected)
 
 
-@pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize("augment_flag", [False, True])
-@pytest.mark.parametrize("first_step", [0, 4])
-@pytest.mark.parametrize("cache", ["memory", "disk"])
+@pytest.mark.parametrize(  # each two values of any two of these meet
+    ("cache", "first_step", "augment_flag", "channels"),
+    [
+        ("memory", 0, False, 1),
+        ("memory", 0, True, 3),
+        ("memory", 4, True, 1),
+        ("disk", 0, True, 1),
+        ("disk", 4, False, 3),
+    ],
+)
 def test_keeping_images_changes_no_bit(tmp_path, cache, first_step, augment_flag, channels):
     names = [f"{i}.png" for i in range(3)]  # the second shape is cached as the square, see cache.py
     shapes = {"trainA": (8, 8), "trainB": (41, 30), "more": (10, 14)}
@@ -204,9 +209,10 @@ def test_without_augmentation_batches_hold_the_plain_images(tmp_path):
         np.testing.assert_array_equal(real_b[0], plain[0])
 
 
-@pytest.mark.parametrize("batch_size", [1, 2])
-@pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize("augment_flag", [False, True])
+@pytest.mark.parametrize(
+    ("batch_size", "channels", "augment_flag"),
+    [(1, 1, False), (1, 3, True), (2, 1, True), (2, 3, False)],
+)
 def test_a_batch_has_its_shape_before_and_after_it_is_computed(
     flat, batch_size, channels, augment_flag
 ):
@@ -255,9 +261,17 @@ def batches_of(paths, options):
     return pipeline.batches(paths, paths, options).take(2)
 
 
-@pytest.mark.parametrize("first_step", [0, 3])
-@pytest.mark.parametrize("accumulate", [1, 2])
-@pytest.mark.parametrize("mine", [(1, 1), (2, 1), (1, 2, 1)])
+@pytest.mark.parametrize(
+    ("mine", "accumulate", "first_step"),
+    [
+        ((1, 1), 1, 0),
+        ((1, 1), 2, 3),
+        ((2, 1), 1, 3),
+        ((2, 1), 2, 0),
+        ((1, 2, 1), 1, 0),
+        ((1, 2, 1), 2, 3),
+    ],
+)
 def test_the_shares_of_all_processes_are_the_batches_of_one(tmp_path, mine, accumulate, first_step):
     paths = [
         runs.write_images(str(tmp_path / "A"), ["1.png", "2.png", "3.png"], seed=1),
