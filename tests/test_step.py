@@ -334,10 +334,10 @@ def test_a_moving_average_follows_the_generators_and_starts_at_their_weights(unt
     trainer.step(*BATCH)
     for path, weight in trainer.generator_optimizer.weights.items():
         expected = 0.75 * before[path] + 0.25 * weight.numpy()
-        np.testing.assert_allclose(trainer.average[path], expected, **TOLERANCE["float32"])
+        np.testing.assert_allclose(trainer.average.values[path], expected, **TOLERANCE["float32"])
     trainer.start_average()
     for path, weight in trainer.generator_optimizer.weights.items():
-        np.testing.assert_array_equal(trainer.average[path].numpy(), weight.numpy())
+        np.testing.assert_array_equal(trainer.average.values[path].numpy(), weight.numpy())
 
 
 def test_without_a_moving_average_none_is_kept(untraced):
@@ -375,9 +375,9 @@ def test_losses_without_weight_do_not_cost_a_pass(untraced, weights, expected):
 
         return call
 
-    networks = trainer._networks._asdict()
+    networks = trainer.networks._asdict()
     named = {n: counted(n, networks[n]) for n in (*GENERATORS, *ATTENDED)}
-    trainer._networks = trainer._networks._replace(**named)
+    trainer.networks = trainer.networks._replace(**named)
     scalars = trainer.step(BATCH[0][:1], BATCH[1][:1])
     assert calls == expected
     for term in ("identity", "cam", "cycle"):
