@@ -185,3 +185,23 @@ def test_weights_survive_a_checkpoint(name, tmp_path):
     for path, array in made.arrays(made.named_weights(layer)).items():
         np.testing.assert_array_equal(array, weights[path], err_msg=path)
     layer(*inputs)
+
+
+@pytest.mark.parametrize(
+    ("layer", "wrong", "expected"),
+    [
+        (layers.Convolution(2, 3), X[0], "expected ndim=4"),
+        (layers.LIN(), X[..., 0], "expected ndim=4"),
+        (layers.UpsampleConvolution(2), X[0, 0], "expected ndim=4"),
+    ],
+)
+def test_an_input_of_another_rank_is_refused_with_what_was_expected(layer, wrong, expected):
+    with pytest.raises(ValueError, match=expected):
+        layer(wrong)
+
+
+@pytest.mark.parametrize("name", ["CAM", "Convolution", "InstanceNormalization", "LIN", "AdaLIN"])
+def test_an_input_of_other_channels_than_at_first_is_refused_with_what_was_expected(name):
+    layer, _, inputs = built(name)
+    with pytest.raises(ValueError, match=r"axis -1 .*to have value 3"):
+        layer(inputs[0][..., :2], *inputs[1:])

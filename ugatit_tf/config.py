@@ -286,3 +286,12 @@ class Config(Options):
 
 
 NOT_RECORDED = tuple(f.name for f in dataclasses.fields(Config) if not rule_of(f).recorded)
+
+
+@dataclasses.dataclass(frozen=True)
+class CheckpointOptions(Options):
+    """The options of a phase that uses a checkpoint."""
+
+    which: str = option(
+        "latest", "the latest checkpoint, or the best (see --best_by)", choices=("latest", "best")
+    )

@@ -5,11 +5,10 @@ import os
 from typing import TYPE_CHECKING, Callable, NamedTuple
 
 from ugatit_tf import atomic, tf_paths
-from ugatit_tf.config import Config
+from ugatit_tf.config import CheckpointOptions, Config
 from ugatit_tf.options import ConfigError, option
 from ugatit_tf.phases.phase import (
     OF_A_RUN,
-    CheckpointOptions,
     Phase,
     check_folder,
     check_generators,

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any, Callable, Union
 from ugatit_tf.config import Config
 from ugatit_tf.data import presence, storage
 from ugatit_tf.errors import Failure
-from ugatit_tf.options import Options, names_of, option
+from ugatit_tf.options import Options, names_of
 from ugatit_tf.training import checkpoints
 
 if TYPE_CHECKING:
     from ugatit_tf import doctor
 
-WHICH = ("latest", "best")
 ALL = tuple(field.name for field in dataclasses.fields(Config))
 OF_A_RUN = names_of(Config, "location", "architecture", "execution")  # that is there already
 
@@ -21,15 +20,6 @@ OF_A_RUN = names_of(Config, "location", "architecture", "execution")  # that is 
 @dataclasses.dataclass(frozen=True)
 class NoOptions(Options):
     """The options of a phase that has none of its own."""
-
-
-@dataclasses.dataclass(frozen=True)
-class CheckpointOptions(Options):
-    """The options of a phase that uses a checkpoint."""
-
-    which: str = option(
-        "latest", "the latest checkpoint, or the best (see --best_by)", choices=WHICH
-    )
 
 
 @dataclasses.dataclass(frozen=True)

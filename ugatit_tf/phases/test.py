@@ -2,11 +2,10 @@
 
 import os
 
-from ugatit_tf.config import Config
+from ugatit_tf.config import CheckpointOptions, Config
 from ugatit_tf.data import presence, storage
 from ugatit_tf.phases.phase import (
     OF_A_RUN,
-    CheckpointOptions,
     Phase,
     check_folder,
     draw_built_in,
