@@ -8,8 +8,8 @@ import pytest
 ROOT = Path(__file__).parent.parent
 FILES = sorted((ROOT / "ugatit_tf").rglob("*.py"))
 FLOORS = [  # a room uses only rooms on floors before its own
-    {"atomic", "directions", "errors", "jsonfile", "lazy", "seeds", "signals", "sizes"}
-    | {"streams", "threads"},
+    {"atomic", "directions", "errors", "flavors", "jsonfile", "lazy", "seeds", "signals"}
+    | {"sizes", "streams", "threads"},
     {"cluster", "images", "keras_registration", "keras_settings", "losses", "machine"}
     | {"options", "progress", "tf_paths"},
     {"config"},

@@ -100,7 +100,7 @@ class UpsampleConvolution(KernelLayer):
         y = tf.nn.depth_to_space(y, 2)  # [B, 2 H + 2, 2 W + 2, C]
         # `tf.slice`, not y[:, 1:-1, 1:-1]: its gradient pads, several times faster on a CPU
         y = tf.slice(y, [0, 1, 1, 0], tf.shape(y) - [0, 2, 2, 0])
-        y = tf.ensure_shape(y, [None, None, None, self.channels])  # which the slice forgets
+        y.set_shape([None, None, None, self.channels])  # which the slice forgets
         return add_bias(y, self.bias)
 
     def _phase_kernels(self):
