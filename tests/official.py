@@ -6,6 +6,8 @@ import tensorflow as tf
 from tests import made, reference
 from ugatit_tf.phases.ablate import ABLATED
 
+LEFT_OUT = ("flavor", "smoothing", *ABLATED)  # of which its variables tell nothing
+
 
 def write(path, arrays):
     """A checkpoint as TensorFlow 1 wrote it: names and arrays, nothing of Keras."""
@@ -20,7 +22,7 @@ def write(path, arrays):
 
 def arrays(config, *, slots=False):
     """official name -> array, all different; with Adam's slots on request."""
-    options = {k: v for k, v in config.architecture().items() if k not in ("smoothing", *ABLATED)}
+    options = {k: v for k, v in config.architecture().items() if k not in LEFT_OUT}
     shapes = reference.official_variables(**{"img_size": config.img_size, **options})
     found = {name: made.numbers(*shape, seed=i) for i, (name, shape) in enumerate(shapes.items())}
     if slots:

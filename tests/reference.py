@@ -13,11 +13,10 @@ EPSILON = 1e-5
 
 
 def convolution(x, kernel, bias=0.0, *, stride=1, padding=0):
-    """Reflect-padded by hand, then VALID; the odd pixel of the padding is above and left."""
+    """Reflect-padded by hand, then VALID; a pair is padding (above and left, below and right)."""
     size = kernel.shape[0]
     if padding:
-        beyond = size - stride
-        pads = (padding, padding if beyond % 2 == 0 else size - stride - padding)
+        pads = padding if isinstance(padding, tuple) else (padding, padding)
         x = np.pad(x, [(0, 0), pads, pads, (0, 0)], mode="reflect")
     height = (x.shape[1] - size) // stride + 1
     width = (x.shape[2] - size) // stride + 1
@@ -152,7 +151,7 @@ def generator(weights, x, *, n_res, light, smoothing=True, norm="adalin", cam=Tr
 
     h = convolved("stem", x, padding=3)
     for i in range(2):
-        h = convolved(f"down/{i}", h, stride=2, padding=1)
+        h = convolved(f"down/{i}", h, stride=2, padding=(1, 0))
     for i in range(n_res):
         name = f"residual/{i}"
         inner = relu(
@@ -192,7 +191,9 @@ def patch_network(weights, x, *, depth, sn=True, cam=True):
         return kernel / spectral_norm(kernel, weights[f"{name}/u"])[0] if sn else kernel
 
     def convolved(name, x, stride):
-        return convolution(x, kernel_of(name), weights[f"{name}/bias"], stride=stride, padding=1)
+        padding = 1 if stride == 2 else (1, 2)
+        kernel, bias = kernel_of(name), weights[f"{name}/bias"]
+        return convolution(x, kernel, bias, stride=stride, padding=padding)
 
     for i in range(depth + 1):
         x = leaky_relu(convolved(f"convolutions/{i}", x, 2))

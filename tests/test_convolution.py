@@ -9,12 +9,12 @@ from tests.tolerances import TOLERANCE, rounding
 from ugatit_tf import layers
 from ugatit_tf.layers import convolution
 
-OFFICIAL = [  # kernel, stride, padding; every kind in the networks
+OFFICIAL = [  # kernel, stride, padding; every kind in the networks of both flavors
     (7, 1, 3),
-    (3, 2, 1),
+    (3, 2, (1, 0)),
     (3, 1, 1),
     (4, 2, 1),
-    (4, 1, 1),
+    (4, 1, (1, 2)),
     (1, 1, 0),
 ]
 
@@ -90,9 +90,9 @@ def test_the_size_is_kept_or_halved(size, stride, padding):
     [  # which pixel each tap of the first window sees, in the row 1 2 3 4 5 6
         (3, 1, 1, [2, 1, 2]),
         (7, 1, 3, [4, 3, 2, 1, 2, 3, 4]),
-        (3, 2, 1, [2, 1, 2]),
+        (3, 2, (1, 0), [2, 1, 2]),
         (4, 2, 1, [2, 1, 2, 3]),
-        (4, 1, 1, [2, 1, 2, 3]),
+        (4, 1, (1, 2), [2, 1, 2, 3]),
     ],
 )
 def test_the_border_is_reflected_without_its_edge(size, stride, padding, expected):
@@ -105,12 +105,14 @@ def test_the_border_is_reflected_without_its_edge(size, stride, padding, expecte
     [
         (3, 1, 1, [5, 6, 5]),
         (7, 1, 3, [3, 4, 5, 6, 5, 4, 3]),
-        (3, 2, 1, [4, 5, 6]),  # nothing below and on the right
+        (3, 2, (1, 0), [4, 5, 6]),  # nothing below and on the right
         (4, 2, 1, [4, 5, 6, 5]),
-        (4, 1, 1, [5, 6, 5, 4]),  # two pixels there
+        (4, 1, (1, 2), [5, 6, 5, 4]),  # two pixels there
     ],
 )
-def test_the_odd_pixel_of_the_padding_is_above_and_on_the_left(size, stride, padding, expected):
+def test_a_pair_of_paddings_is_above_and_on_the_left_then_below_and_on_the_right(
+    size, stride, padding, expected
+):
     last, _ = windows(size, stride, padding)
     np.testing.assert_array_equal(last, expected)
 

@@ -1,5 +1,6 @@
 """Which image comes when, and what becomes of it, is a pure function of (seed, sample)."""
 
+import functools
 import itertools
 import os
 
@@ -10,6 +11,7 @@ import tensorflow as tf
 from tests import made, runs
 from tests.tolerances import LAYER, TOLERANCE
 from ugatit_tf.data import folders, pipeline
+from ugatit_tf.flavors import FLAVORS
 from ugatit_tf.images import image_file
 
 STEP = 10  # gray levels between the flat images, so that each tells its own number
@@ -146,7 +148,7 @@ def test_augmentation_is_a_random_crop_of_the_enlarged_and_perhaps_flipped_image
         ]
         for flipped, top, left in itertools.product((False, True), range(5), range(5))
     }
-    augment = tf.function(pipeline.augment)
+    augment = tf.function(functools.partial(pipeline.augment, size=32, enlarged=36))
     actual = []
     for number in range(60):
         result = augment(tf.constant(image), tf.constant([11, number])).numpy()
@@ -164,13 +166,23 @@ def test_augmentation_is_a_random_crop_of_the_enlarged_and_perhaps_flipped_image
 
 def test_augmentation_is_a_pure_function_of_its_seed(run):
     image = made.images(8, 8, 3)
-    first = run(pipeline.augment, image, np.array([3, 5], np.int32))
+    seed, sides = np.array([3, 5], np.int32), {"size": 8, "enlarged": 9}
+    first = run(pipeline.augment, image, seed, **sides)
     tf.random.set_seed(1)
-    np.testing.assert_array_equal(run(pipeline.augment, image, np.array([3, 5], np.int32)), first)
+    np.testing.assert_array_equal(run(pipeline.augment, image, seed, **sides), first)
 
 
-def test_an_image_of_256_is_enlarged_to_286():
-    assert round(256 * pipeline.ENLARGED) == 286
+@pytest.mark.parametrize(
+    ("flavor", "size", "side"),
+    [
+        ("tensorflow", 256, 286),
+        ("tensorflow", 128, 143),
+        ("pytorch", 256, 286),
+        ("pytorch", 96, 126),
+    ],
+)
+def test_an_image_of_256_is_enlarged_to_286(flavor, size, side):
+    assert FLAVORS[flavor].enlarged(size) == side
 
 
 @pytest.mark.parametrize(
@@ -195,14 +207,14 @@ def test_resizing_takes_the_neighbours_of_half_pixel_centres_and_no_others(row, 
 def test_a_file_becomes_a_square_in_minus_one_to_one(tmp_path, height, width):
     (path,) = runs.write_images(str(tmp_path), ["a.png"], height=height, width=width)
     expected = witness_resize(image_file.read(path).astype(float), 8) / 127.5 - 1
-    image = pipeline.load(path, size=8, channels=3)
+    image = pipeline.load(path, size=8, channels=3, antialias=False)
     assert image.dtype == tf.float32
     np.testing.assert_allclose(image.numpy(), expected, **TOLERANCE["float32"])
 
 
 def test_without_augmentation_batches_hold_the_plain_images(tmp_path):
     paths = runs.write_images(str(tmp_path), ["1.png", "2.png", "3.png"])
-    plain = [pipeline.load(path, size=8, channels=3).numpy() for path in paths]
+    plain = [pipeline.load(path, size=8, channels=3, antialias=False).numpy() for path in paths]
     dataset = pipeline.batches(paths, paths[:1], config(augment_flag=False)).take(3)
     for real_a, real_b in dataset.as_numpy_iterator():
         assert sum(np.array_equal(real_a[0], image) for image in plain) == 1
@@ -229,7 +241,7 @@ def test_a_batch_has_its_shape_before_and_after_it_is_computed(
 def test_one_channel_is_the_brightness(tmp_path):
     path = str(tmp_path / "red.png")
     image_file.write(path, np.full([4, 4, 3], (255, 0, 0), np.uint8))
-    image = pipeline.load(path, size=8, channels=1)
+    image = pipeline.load(path, size=8, channels=1, antialias=False)
     np.testing.assert_allclose(image, np.full([8, 8, 1], 76 / 127.5 - 1), **TOLERANCE["float32"])
 
 

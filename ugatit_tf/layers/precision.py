@@ -46,7 +46,7 @@ class MixedLayer(tf.keras.layers.Layer):
 
     def get_config(self) -> dict:
         """The arguments that make the same layer again."""
-        return {**super().get_config(), **self._arguments}
+        return {**self._arguments, **super().get_config()}
 
     def add_trained(
         self,
