@@ -191,7 +191,7 @@ class Config(Options):
         flavor = FLAVORS[self.flavor]
         if self.smoothing is None:
             object.__setattr__(self, "smoothing", flavor.smoothing)
-        if self.gan_type not in flavor.gan_types:
+        if flavor.gan_types and self.gan_type not in flavor.gan_types:
             raise ConfigError(
                 f"--gan_type {self.gan_type} does not exist in the {self.flavor} program. Expected "
                 f"{' or '.join(flavor.gan_types)}, or another --flavor."
