@@ -287,10 +287,14 @@ class Config(Options):
 NOT_RECORDED = tuple(f.name for f in dataclasses.fields(Config) if not rule_of(f).recorded)
 
 
+def which_option() -> str:
+    """The option `which` of all phases that use a checkpoint."""
+    text = "the latest checkpoint, or the best (see --best_by)"
+    return option("latest", text, choices=("latest", "best"))
+
+
 @dataclasses.dataclass(frozen=True)
 class CheckpointOptions(Options):
     """The options of a phase that uses a checkpoint."""
 
-    which: str = option(
-        "latest", "the latest checkpoint, or the best (see --best_by)", choices=("latest", "best")
-    )
+    which: str = which_option()

@@ -14,9 +14,10 @@ from ugatit_tf.training import checkpoints
 
 
 def check(config: Config, options: CheckpointOptions) -> None:
-    checkpoints.chosen(config.run_folder, options.which)
+    checkpoints.refuse_lone_generators(config.run_folder)
     if not presence.is_drawn(config) and not storage.is_remote(config.dataset_folder):
         presence.test_folders(config.dataset_folder)
+    checkpoints.chosen(config.run_folder, options.which)
     check_folder("result_dir", os.path.join(config.result_dir, config.run_name))
 
 
