@@ -33,9 +33,10 @@ def upsample_convolution(x, kernel, bias=0.0):
     return convolution(x.repeat(2, 1).repeat(2, 2), kernel, bias, padding=1)
 
 
-def standardize(x, axes, epsilon=EPSILON):
+def standardize(x, axes, epsilon=EPSILON, *, unbiased=False):
     mean = x.mean(axes, keepdims=True)
-    variance = ((x - mean) ** 2).mean(axes, keepdims=True)
+    count = np.prod([x.shape[axis] for axis in axes]) - unbiased
+    variance = ((x - mean) ** 2).sum(axes, keepdims=True) / count
     return (x - mean) / np.sqrt(variance + epsilon)
 
 
@@ -48,16 +49,19 @@ def group_norm(x, gamma, beta, groups, epsilon=EPSILON):
     return np.concatenate([standardize(p, (1, 2, 3), epsilon) for p in parts], -1) * gamma + beta
 
 
-def lin(x, rho, gamma, beta, epsilon=EPSILON):
-    mixed = rho * standardize(x, (1, 2), epsilon) + (1 - rho) * standardize(x, (1, 2, 3), epsilon)
-    return mixed * gamma + beta
+def lin(x, rho, gamma=1.0, beta=0.0, epsilon=EPSILON, *, unbiased=False):
+    of_instance, of_layer = (
+        standardize(x, axes, epsilon, unbiased=unbiased) for axes in ((1, 2), (1, 2, 3))
+    )
+    return (rho * of_instance + (1 - rho) * of_layer) * gamma + beta
 
 
-def adalin(x, gamma, beta, *, rho, smoothing=True, epsilon=EPSILON):
+def adalin(x, gamma, beta, *, rho, smoothing=True, epsilon=EPSILON, unbiased=False):
     """gamma and beta are [batch, channels]."""
     if smoothing:
         rho = np.clip(rho - 0.1, 0.0, 1.0)
-    return lin(x, rho, gamma[:, None, None, :], beta[:, None, None, :], epsilon)
+    gamma, beta = gamma[:, None, None, :], beta[:, None, None, :]
+    return lin(x, rho, gamma, beta, epsilon, unbiased=unbiased)
 
 
 def l2_normalize(x):
@@ -88,6 +92,17 @@ def cam(x, kernel, bias, mixer_kernel, mixer_bias):
     logits = np.concatenate([average @ kernel + bias, maximum @ kernel + bias], -1)
     weight = kernel[:, 0] + bias
     attended = np.concatenate([x * weight, x * weight], -1)
+    return convolution(attended, mixer_kernel, mixer_bias), logits
+
+
+def cam_of_two_heads(x, kernels, raw, mixer_kernel, mixer_bias):
+    """(features before the activation, logits), of the heads of the average and the maximum.
+
+    `kernels` make the logits; `raw` are multiplied into the two copies of x.
+    """
+    pooled = x.mean((1, 2)), x.max((1, 2))
+    logits = np.concatenate([one @ kernel for one, kernel in zip(pooled, kernels)], -1)
+    attended = np.concatenate([x * one[:, 0] for one in raw], -1)
     return convolution(attended, mixer_kernel, mixer_bias), logits
 
 
@@ -385,6 +400,18 @@ def adam(weight, gradients, rates, *, clipped=False):
         weight = weight - size * m / (np.sqrt(v) + 1e-8)
         if clipped:
             weight = np.clip(weight, 0.0, 1.0)
+    return weight
+
+
+def torch_adam(weight, gradients, rates, *, weight_decay=0.0):
+    """The weight after one update for each gradient, as torch.optim.Adam computes it."""
+    weight, m, v = np.float64(weight), 0.0, 0.0
+    for t, (gradient, rate) in enumerate(zip(gradients, rates), 1):
+        gradient = np.float64(gradient) + weight_decay * weight
+        m = 0.5 * m + 0.5 * gradient
+        v = 0.999 * v + 0.001 * gradient**2
+        m_hat, v_hat = m / (1 - 0.5**t), v / (1 - 0.999**t)
+        weight = weight - rate * m_hat / (np.sqrt(v_hat) + 1e-8)
     return weight
 
 
