@@ -502,3 +502,55 @@ def _official_patch_network(scope, ch, num_layers, img_ch, sn):
     found.update(_scoped(f"{scope}/CAM_logit", kernel=[channels, 1], bias=[1], **state))
     mixer = {"kernel": [1, 1, 2 * channels, channels], "bias": [channels]}
     return {**found, **_scoped(f"{scope}/conv_1x1/conv2d", **mixer), **conv("D_logit", channels, 1)}
+
+
+# The state_dicts of the official PyTorch program
+
+
+def torch_state_dicts(*, ch, n_res, n_dis, img_ch=3, light=True, img_size=256, sn=True):
+    """name of a network -> name -> shape, in torch's order of axes."""
+    generator = _torch_generator(ch, n_res, img_ch, light, img_size)
+    local, whole = (
+        _torch_discriminator(ch, layers, img_ch, sn) for layers in (max(1, n_dis - 3), n_dis - 1)
+    )
+    networks = {"genA2B": generator, "genB2A": generator}
+    return {**networks, "disGA": whole, "disGB": whole, "disLA": local, "disLB": local}
+
+
+def _torch_generator(ch, n_res, img_ch, light, img_size):
+    wide = 4 * ch
+    found = {"DownBlock.1.weight": [ch, img_ch, 7, 7]}
+    for i in range(2):
+        found[f"DownBlock.{5 + 4 * i}.weight"] = [ch * 2 ** (i + 1), ch * 2**i, 3, 3]
+    for i in range(n_res):
+        for place in (1, 5):
+            found[f"DownBlock.{12 + i}.conv_block.{place}.weight"] = [wide, wide, 3, 3]
+        for part in (1, 2):
+            found[f"UpBlock1_{i + 1}.conv{part}.weight"] = [wide, wide, 3, 3]
+            found[f"UpBlock1_{i + 1}.norm{part}.rho"] = [1, wide, 1, 1]
+    found.update({f"{head}.weight": [1, wide] for head in ("gap_fc", "gmp_fc")})
+    found.update({"conv1x1.weight": [wide, 2 * wide, 1, 1], "conv1x1.bias": [wide]})
+    found["FC.0.weight"] = [wide, wide if light else (img_size // 4) ** 2 * wide]
+    found.update({f"{name}.weight": [wide, wide] for name in ("FC.2", "gamma", "beta")})
+    for i in range(2):
+        channels = wide // 2 ** (i + 1)
+        found[f"UpBlock2.{5 * i + 2}.weight"] = [channels, 2 * channels, 3, 3]
+        for leaf in ("rho", "gamma", "beta"):
+            found[f"UpBlock2.{5 * i + 3}.{leaf}"] = [1, channels, 1, 1]
+    return {**found, "UpBlock2.11.weight": [img_ch, ch, 7, 7]}
+
+
+def _torch_discriminator(ch, num_halving, img_ch, sn):
+    channels = [img_ch, *(ch * 2**i for i in range(num_halving + 1))]
+    wide, found = channels[-1], {}
+    kernels = {
+        f"model.{3 * i + 1}": [b, a, 4, 4] for i, (a, b) in enumerate(zip(channels, channels[1:]))
+    }
+    found.update({f"{name}.bias": [shape[0]] for name, shape in kernels.items()})
+    kernels.update({"gap_fc": [1, wide], "gmp_fc": [1, wide], "conv": [1, wide, 4, 4]})
+    for name, shape in kernels.items():
+        found[f"{name}.weight_orig" if sn else f"{name}.weight"] = shape
+        if sn:
+            found[f"{name}.weight_u"] = shape[:1]
+            found[f"{name}.weight_v"] = [int(np.prod(shape[1:]))]
+    return {**found, "conv1x1.weight": [wide, 2 * wide, 1, 1], "conv1x1.bias": [wide]}
