@@ -7,6 +7,7 @@ import os
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 
 from tests import made, runs
 from tests.tolerances import LAYER, TOLERANCE
@@ -324,3 +325,99 @@ def test_samples_are_numbered_part_after_part_and_replica_after_replica():
 def test_a_share_of_replicas_that_are_not_there_is_refused(share):
     with pytest.raises(ValueError, match="Expected replicas from 0 to"):
         pipeline.Share(*share)
+
+
+def pillow_square(path, side, channels=3, flipped=False):
+    """uint8 [side, side, channels], as the official PyTorch program makes it of a file."""
+    with Image.open(path) as image:
+        image = image.convert("RGB" if channels == 3 else "L")
+        if flipped:
+            image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        image = image.resize((side, side), Image.Resampling.BILINEAR)
+    return np.asarray(image).reshape(side, side, channels)
+
+
+def pixels_of(images):
+    """The uint8 pixels that floats in [-1, 1] stand for, which are no others than these."""
+    pixels = np.rint((np.asarray(images) + 1) * 127.5).astype(np.uint8)
+    np.testing.assert_allclose(images, pixels / 127.5 - 1, **TOLERANCE["float32"])
+    return pixels
+
+
+@pytest.mark.parametrize("shape", [(70, 50), (12, 90), (38, 38)])
+def test_the_pytorch_flavor_crops_what_pillow_enlarged_by_30_pixel_by_pixel(tmp_path, shape):
+    """Flipped first or last: as the official program does, to the bit."""
+    height, width = shape
+    (path,) = runs.write_images(str(tmp_path), ["a.png"], height=height, width=width, seed=5)
+    cases = {
+        pillow_square(path, 38, flipped=flipped)[top : top + 8, left : left + 8].tobytes(): (
+            (flipped, top, left)
+        )
+        for flipped, top, left in itertools.product((False, True), range(31), range(31))
+    }
+    dataset = pipeline.batches([path], [path], config(flavor="pytorch")).take(60)
+    found = [
+        cases[pixels_of(image[0]).tobytes()]
+        for pair in dataset.as_numpy_iterator()
+        for image in pair
+    ]
+    flips, tops, lefts = (list(values) for values in zip(*found))
+    assert 30 < sum(flips) < 90
+    assert len(set(tops)) > 20 and len(set(lefts)) > 20
+    assert tops != lefts
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize(("height", "width"), [(8, 8), (5, 13), (61, 20)])
+def test_the_pytorch_flavor_resizes_as_pillow_does_without_augmentation(
+    tmp_path, height, width, channels
+):
+    (path,) = runs.write_images(str(tmp_path), ["a.png"], height=height, width=width)
+    expected = pillow_square(path, 8, channels)
+    image = pipeline.load(path, size=8, channels=channels, antialias=True)
+    assert image.dtype == tf.float32
+    np.testing.assert_array_equal(pixels_of(image), expected)
+    plain = config(flavor="pytorch", augment_flag=False, img_ch=channels)
+    for real in next(iter(pipeline.batches([path], [path], plain))):
+        np.testing.assert_array_equal(pixels_of(real[0]), expected)
+
+
+def test_antialiasing_is_felt_only_where_an_image_becomes_smaller(tmp_path):
+    (large,) = runs.write_images(str(tmp_path), ["large.png"], height=60, width=60)
+    soft, sharp = (
+        pipeline.load(large, size=8, channels=3, antialias=antialias).numpy()
+        for antialias in (True, False)
+    )
+    assert soft.std() < 0.5 * sharp.std()  # noise, of which averages remain
+
+
+@pytest.mark.parametrize("augment_flag", [False, True])
+@pytest.mark.parametrize("cache", ["memory", "disk"])
+def test_keeping_images_of_the_pytorch_flavor_changes_no_bit(tmp_path, cache, augment_flag):
+    shapes = {"trainA": (38, 38), "trainB": (90, 100)}  # the second is cached as a square
+    paths = [
+        runs.write_images(str(tmp_path / name), ["0.png", "1.png"], height=height, width=width)
+        for name, (height, width) in shapes.items()
+    ]
+
+    def come(cache):
+        options = config(cache=cache, augment_flag=augment_flag, flavor="pytorch")
+        return list(pipeline.batches(*paths, options).take(6).as_numpy_iterator())
+
+    expected = come("none")
+    for found in (come(cache), come(cache)):
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_the_flavors_do_not_take_each_other_s_cached_squares(tmp_path):
+    paths = runs.write_images(str(tmp_path / "trainA"), ["a.png"], height=60, width=60)
+
+    def come(flavor, cache):
+        options = config(cache=cache, augment_flag=False, flavor=flavor)
+        return next(iter(pipeline.batches(paths, paths, options)))[0].numpy()
+
+    plain = {flavor: come(flavor, "none") for flavor in FLAVORS}
+    assert (plain["tensorflow"] != plain["pytorch"]).any()
+    for flavor, expected in plain.items():
+        np.testing.assert_array_equal(come(flavor, "disk"), expected)
+    assert len(list((tmp_path / ".cache").iterdir())) == 2

@@ -198,8 +198,12 @@ def test_recomputing_works_where_a_step_is_traced():
 
 @pytest.mark.parametrize(
     ("options", "noise"),
-    [({}, {}), ({"gan_type": "wgan-gp", "n_critic": 2, "ema": 0.9}, {"alpha": 0.5})],
-    ids=["lsgan", "wgan-gp"],
+    [
+        ({}, {}),
+        ({"gan_type": "wgan-gp", "n_critic": 2, "ema": 0.9}, {"alpha": 0.5}),
+        ({"flavor": "pytorch"}, {}),
+    ],
+    ids=["lsgan", "wgan-gp", "pytorch"],
 )
 def test_two_batches_for_one_update_are_one_batch_of_twice_the_size(options, noise, untraced):
     whole = trainer_of(batch_size=2, **options)

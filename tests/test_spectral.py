@@ -174,3 +174,78 @@ def test_the_cam_head_has_one_spectral_state(run):
     np.testing.assert_allclose(sigma, np.linalg.norm(weights["kernel"]), **TOLERANCE["float32"])
     np.testing.assert_allclose(made.raw(layer.u), next_u, **TOLERANCE["float32"])
     np.testing.assert_array_equal(made.raw(layer.kernel), weights["kernel"])
+
+
+UNIT_U = U / np.linalg.norm(U)
+UNIT_V = made.numbers(1, 18, seed=8) / np.linalg.norm(made.numbers(1, 18, seed=8))
+
+
+@pytest.fixture
+def storing():
+    layer = layers.Convolution(4, 3, padding=1, spectral_norm=True, stores_v=True)
+    layer(X)
+    for weight, value in ((layer.kernel, KERNEL), (layer.u, UNIT_U), (layer.v, UNIT_V)):
+        weight.assign(value)
+    return layer
+
+
+def test_stored_vectors_move_by_one_iteration_in_each_training_pass(storing, run):
+    u = UNIT_U
+    for _ in range(3):
+        found = run(storing, X, training=True)
+        v, u = reference.power_iteration(KERNEL, u)
+        normalized = KERNEL / reference.rayleigh(KERNEL, v, u)
+        expected = reference.convolution(np.float64(X), normalized, padding=1)
+        np.testing.assert_allclose(found, expected, **TOLERANCE["float32"])
+        np.testing.assert_allclose(made.raw(storing.u), u, **TOLERANCE["float32"])
+        np.testing.assert_allclose(made.raw(storing.v), v, **TOLERANCE["float32"])
+
+
+def test_stored_vectors_make_sigma_as_they_are_without_training(storing, run):
+    sigma = reference.rayleigh(KERNEL, np.float64(UNIT_V), np.float64(UNIT_U))
+    expected = reference.convolution(np.float64(X), KERNEL / sigma, padding=1)
+    scale = np.abs(expected).max()  # sigma of random vectors is small
+    np.testing.assert_allclose(run(storing, X) / scale, expected / scale, **TOLERANCE["float32"])
+    np.testing.assert_array_equal(made.raw(storing.u), UNIT_U)
+    np.testing.assert_array_equal(made.raw(storing.v), UNIT_V)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_the_gradient_flows_through_sigma_with_stored_vectors_held(storing, training):
+    upstream = made.numbers(2, 6, 6, 4, seed=6)
+    v, u = np.float64(UNIT_V), np.float64(UNIT_U)
+    if training:
+        v, u = reference.power_iteration(KERNEL, UNIT_U)
+
+    def formula(kernel):
+        normalized = kernel / reference.rayleigh(kernel, v, u)
+        return (reference.convolution(np.float64(X), normalized, padding=1) * upstream).sum()
+
+    with tf.GradientTape() as tape:
+        value = tf.reduce_sum(storing(tf.constant(X), training=training) * upstream)
+    found = tape.gradient(value, made.raw(storing.kernel))
+    expected = reference.numeric_gradient(formula, KERNEL)
+    scale = np.abs(expected).max()
+    np.testing.assert_allclose(found / scale, expected / scale, **TOLERANCE["gradient"])
+
+
+def test_advancing_moves_the_state_as_a_training_pass_does(storing, convolution):
+    for layer in (storing, convolution):
+        before = made.arrays(made.named_weights(layer))
+        layer(X, training=True)
+        by_pass = made.arrays(made.named_weights(layer))
+        layer.u.assign(before["u"])
+        layer.advance()
+        for name, array in made.arrays(made.named_weights(layer)).items():
+            np.testing.assert_array_equal(array, by_pass[name], err_msg=name)
+
+
+def test_stored_vectors_start_as_different_unit_vectors():
+    fresh = layers.Convolution(64, 3, spectral_norm=True, stores_v=True)
+    fresh(X)
+    assert made.raw(fresh.u).shape == [1, 64]
+    assert made.raw(fresh.v).shape == [1, 18]
+    for state in (fresh.u, fresh.v):
+        np.testing.assert_allclose(np.linalg.norm(made.raw(state)), 1.0, **TOLERANCE["float32"])
+        assert np.ptp(made.raw(state).numpy()) > 0.1
+    assert len(fresh.trainable_weights) == 2

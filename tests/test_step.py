@@ -41,13 +41,21 @@ def trainer_of(**options):
     """A trainer whose spectral states are those of a long training."""
     config = made.tiny_config(**options)
     model = build_model(config)
-    weights = made.fill(model.weights())
-    for path in weights:
-        if path.endswith("/u"):
-            kernel = weights[path[:-1] + "kernel"]
-            matrix = np.float64(kernel).reshape(-1, kernel.shape[-1])
-            model.weights()[path].assign(np.linalg.svd(matrix)[2][:1])
+    made.fill(model.weights())
+    converge(model)
     return Trainer(model, config)
+
+
+def converge(model):
+    """Makes the spectral states those of a long training."""
+    weights = model.weights()
+    for path, state in weights.items():
+        if path.endswith("/u"):
+            kernel = weights[path[:-1] + "kernel"].numpy()
+            of_rows, _, of_columns = np.linalg.svd(np.float64(kernel).reshape(-1, kernel.shape[-1]))
+            state.assign(of_columns[:1])
+            if f"{path[:-1]}v" in weights:
+                weights[f"{path[:-1]}v"].assign(of_rows[:, :1].T)
 
 
 def weights_of(trainer):
