@@ -207,7 +207,7 @@ def test_a_checkpoint_of_another_architecture_is_refused(with_run, phase, capsys
 def test_importing_from_nowhere_names_the_prefix(capsys):
     argv = ["--phase", "import", "--official_checkpoint", "official/UGATIT.model-7"]
     line = refusal(argv, 1, capsys)
-    assert "No TensorFlow checkpoint at official/UGATIT.model-7" in line
+    assert "No checkpoint at official/UGATIT.model-7" in line
     assert os.listdir() == []
 
 
