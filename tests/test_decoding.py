@@ -178,9 +178,9 @@ def test_a_cache_does_not_hide_that_an_image_could_not_be_read(images, monkeypat
 
 
 def test_images_that_another_version_read_otherwise_are_not_taken_from_a_cache(images, monkeypatch):
-    before = cache._key(images, 8, 3)
+    before = cache._key(images, {"size": 8, "channels": 3})
     monkeypatch.setattr(image_file, "DECODING", image_file.DECODING + 1)
-    assert cache._key(images, 8, 3) != before
+    assert cache._key(images, {"size": 8, "channels": 3}) != before
 
 
 def test_a_shard_that_could_not_be_read_is_not_to_be_packed_anew(images, tmp_path, monkeypatch):
