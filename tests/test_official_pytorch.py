@@ -369,6 +369,19 @@ def test_a_file_that_cannot_be_used_is_one_line_and_leaves_no_run(
     assert os.listdir(".") == [path.name]
 
 
+@pytest.mark.parametrize("lone", [False, True])
+def test_shapes_of_networks_larger_than_the_file_are_refused_before_any_is_built(
+    lone, state, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    state["genA2B"]["DownBlock.1.weight"] = np.zeros([4000, 3, 1, 1], np.float32)
+    write("x.pt", state["genA2B"] if lone else state)
+    argv = ["--phase", "import", "--official_checkpoint", "x.pt", "--img_size", "8"]
+    assert main.main([*argv, "--n_dis", "2", "--dataset", "tiny"]) == 1
+    assert "x.pt is damaged: its shapes are of networks with" in capsys.readouterr().err
+    assert os.listdir(".") == ["x.pt"]
+
+
 def test_failures_of_reading_are_failures(tmp_path):
     with pytest.raises(FileNotFoundError):
         official_pytorch.find(str(tmp_path / "none.pt"))

@@ -106,7 +106,7 @@ def test_the_test_phase_resizes_as_pillow_does_and_shows_what_the_model_makes(th
     model = build_model(config_in(there))
     official_pytorch.restore(model, OFFICIAL)
     for direction, side in (("a2b", "A"), ("b2a", "B")):
-        (result,) = there.glob(f"results/tiny/**/{direction}/images/*.png")
+        (result,) = there.glob(f"results/tiny/step_0000300/{direction}/*.png")
         pixels = image_file.read(f"dataset/tiny/test{side}/1.png")
         with tf.device("CPU"):
             squares = official_square(pixels)
@@ -125,7 +125,7 @@ def official_square(pixels):
 def test_translations_heatmaps_and_tiles_are_those_of_a_light_model(there):
     runs.write_images("photographs", ["me.png"], height=96, width=72)
     options = ["--input", "photographs", "--dataset", "tiny"]
-    heat = ["--output", "heat", "--attention", "npy", "--format", "png"]
+    heat = ["--output", "heat", "--heatmap", "npy", "--format", "png"]
     assert phase("translate", *options, *heat) == 0
     names = {path.name for path in (there / "heat").iterdir()}
     kinds = ("attention", "local", "global")

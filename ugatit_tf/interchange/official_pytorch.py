@@ -152,7 +152,7 @@ def find(path: str) -> Source:
         options={},
         untold=official_folder.WEIGHTS,
         named="NAME_params_0100000.pt",
-        check_room=lambda num_weights: None,  # the numbers have been read
+        check_room=lambda num_weights: _check_room(num_weights, state, path),
         restore=lambda model, optimizers: _assign(model.weights(), state, path),
         lone_generators=tuple(GENERATORS[name] for name in state) if lone else (),
         restore_generator=lambda generator: _assign(
@@ -279,6 +279,19 @@ def _architecture(state, path) -> dict:
         options["n_dis"] = _count(r"model\.\d+\.weight(_orig)?", state["disGA"])
         options["sn"] = "conv.weight_orig" in state["disGA"]
     return options
+
+
+def _check_room(num_weights, state, path):
+    """Refuses networks that the file cannot hold, before they are built.
+
+    Where it lacks less than half, the tensors that are missing or misshaped are worth a look.
+    """
+    found = sum(np.size(value) for named in state.values() for value in named.values())
+    if num_weights > 2 * found:
+        raise MappingError(
+            f"{path} is damaged: its shapes are of networks with {num_weights} numbers, and it has "
+            f"{found}."
+        )
 
 
 def _count(pattern, names):
