@@ -7,7 +7,7 @@ from ugatit_tf import atomic, tf_paths
 from ugatit_tf.config import Config
 from ugatit_tf.interchange.difference import worst
 from ugatit_tf.interchange.formats import FORMATS, about
-from ugatit_tf.interchange.formats.format import Exported, Format, Model
+from ugatit_tf.interchange.formats.format import Exported, Format
 from ugatit_tf.options import ConfigError, option
 from ugatit_tf.phases.phase import (
     OF_A_RUN,
@@ -41,7 +41,7 @@ class ExportOptions(CheckpointOptions):
         zero=True,
     )
     license: str = option(
-        "", "license of the weights, a line for export.json and the files, e.g. 'CC BY 4.0'"
+        "", "license of the weights, a line for export.json and ONNX files, e.g. 'CC BY 4.0'"
     )
 
     def check_pairs(self) -> None:
@@ -104,9 +104,8 @@ def run(config: Config, options: ExportOptions) -> None:
     with atomic.folder(folder) as unfinished:
         written = {row.name: (row, _written(row, exported, unfinished)) for row in options.rows}
         about.write(exported, written, unfinished)
-    for _, models in written.values():
-        for model in models:
-            print(f"{os.path.join(folder, model.file)}: {model.direction}, {_difference(model)}")
+    for file, difference in _differences(written).items():
+        print(f"{os.path.join(folder, file)}: largest difference from the original {difference}")
     print(f"{os.path.join(folder, about.FILE)}: names, sizes, checksums and differences")
     if "saved_model" in written and not tf_paths.is_plain(folder):
         print(
@@ -122,8 +121,13 @@ def _written(row: Format, exported: Exported, folder: str) -> list:
     return models
 
 
-def _difference(model: Model) -> str:
-    return f"largest difference from the original {worst(model.compared.values())}"
+def _differences(written) -> dict:
+    """File -> how far it is from the Keras model, in each direction that it holds."""
+    found = {}
+    for _, models in written.values():
+        for model in models:
+            found.setdefault(model.file, []).extend(model.compared.values())
+    return {file: worst(differences) for file, differences in found.items()}
 
 
 EXPORT = Phase(

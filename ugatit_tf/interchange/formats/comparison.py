@@ -101,7 +101,7 @@ def outputs_alone(
 
 def _note(exported, model, shape, outputs):
     """Notes in `model` how far the outputs are from the Keras model; refuses what is too far."""
-    expected = _expected(exported.generators[model.direction], shape)
+    expected = _expected(exported, model, shape)
     if set(outputs) != set(expected):
         raise Failure(
             f"{model.file} gives {', '.join(sorted(outputs))}; expected "
@@ -110,17 +110,20 @@ def _note(exported, model, shape, outputs):
     difference = worst(between(_levels(k, outputs[k]), _levels(k, v)) for k, v in expected.items())
     if not model.limit.allows(difference):
         raise Failure(
-            f"{model.file} differs from the original by {difference}; at most {model.limit} is "
-            f"right. Nothing was kept."
+            f"{model.file} differs from the original by {difference}. Expected at most: "
+            f"{model.limit}. Nothing was kept."
         )
     model.compared[shape] = difference
 
 
-def _expected(generator, shape):
+def _expected(exported, model, shape):
     """output -> what the Keras model makes of the fixed image."""
     from ugatit_tf.interchange.formats import graph
     from ugatit_tf.networks.shapes import refuse_not_finite
 
+    generator = exported.generators[model.direction]
+    if model.in_float32:
+        generator = graph.in_float32(generator, exported.config)
     outputs = {name: np.asarray(v) for name, v in graph.exact(generator)(_image(shape)).items()}
     refuse_not_finite(outputs["translated"], f"The generator {generator.name}")
     return outputs

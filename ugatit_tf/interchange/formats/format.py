@@ -40,8 +40,7 @@ class Limit(NamedTuple):
         )  # NaN is not allowed
 
     def __str__(self) -> str:
-        parts = [f"a {name} of {most:g}" for name, most in self._asdict().items() if most]
-        return " and ".join(parts)
+        return ", ".join(f"{name} {most:g}" for name, most in self._asdict().items() if most)
 
 
 @dataclasses.dataclass
@@ -52,6 +51,7 @@ class Model:
         file: its name in the folder of the export; a SavedModel is a folder.
         shapes: of the images with which it is compared.
         limit: the most that it may differ.
+        in_float32: whether it computes in float32 whatever `--precision` the run has.
         inputs, outputs: name -> what it is.
         notes: what else export.json says about it.
         compared: shape -> `Difference` from the Keras model.
@@ -61,6 +61,7 @@ class Model:
     direction: str
     shapes: list[tuple] = dataclasses.field(default_factory=list)
     limit: Limit = Limit()
+    in_float32: bool = False
     inputs: dict[str, str] = dataclasses.field(default_factory=dict)
     outputs: dict[str, str] = dataclasses.field(default_factory=dict)
     notes: dict[str, Any] = dataclasses.field(default_factory=dict)

@@ -45,7 +45,7 @@ def portable_function(generator: Generator, config: Config, shape: tuple) -> tf.
     Returns:
         A tf.Module, which can be saved.
     """
-    plain = _in_float32(generator, config)
+    plain = in_float32(generator, config)
     translate = exact(plain)
 
     def traced(images):
@@ -59,7 +59,7 @@ def portable_function(generator: Generator, config: Config, shape: tuple) -> tf.
     return module
 
 
-def _in_float32(generator, config):
+def in_float32(generator: Generator, config: Config) -> Generator:
     """The same generator, or one with its weights that computes in float32."""
     plain = dataclasses.replace(config, precision="float32", recompute=False)
     if plain == config:

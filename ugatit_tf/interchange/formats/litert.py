@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 import tempfile
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from ugatit_tf import streams
 from ugatit_tf.errors import Failure, reason
 from ugatit_tf.interchange.formats import comparison
 from ugatit_tf.interchange.formats.format import (
@@ -69,7 +71,7 @@ def _write(exported: Exported, folder: str) -> Iterator[Model]:
                     opened.write(content)
                 notes = {"weights": kind.weights, "signature": SIGNATURE}
                 shapes = shapes_of(config, size)
-                yield Model(file, direction, shapes, kind.limit, **signature, notes=notes)
+                yield Model(file, direction, shapes, kind.limit, True, **signature, notes=notes)
 
 
 @contextlib.contextmanager
@@ -85,6 +87,21 @@ def _saved(generator, config, size):
         yield folder
 
 
+@contextlib.contextmanager
+def _quiet():
+    """Within it nothing is shown of what TensorFlow's converter says, which is for its authors."""
+    streams.flush(sys.stderr)
+    terminal = os.dup(2)
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        streams.flush(sys.stderr)
+        os.dup2(terminal, 2)
+        os.close(terminal)
+
+
 def _converted(saved, weights):
     """The bytes of a file, from operations of LiteRT's own alone."""
     import tensorflow as tf
@@ -95,7 +112,8 @@ def _converted(saved, weights):
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
     if weights == "float16":
         converter.target_spec.supported_types = [tf.float16]
-    return converter.convert()
+    with _quiet():
+        return converter.convert()
 
 
 LITERT = Format(

@@ -77,7 +77,7 @@ def _write(exported: Exported, folder: str) -> Iterator[Model]:
             with open(os.path.join(folder, file), "wb") as opened:
                 opened.write(model.SerializeToString())
             notes = {"weights": weights, "opset": OPSET}
-            yield Model(file, direction, shapes, limit, **signature, notes=notes)
+            yield Model(file, direction, shapes, limit, True, **signature, notes=notes)
 
 
 def _converted(generator, config):
