@@ -10,6 +10,7 @@ import pytest
 from tests import made
 from ugatit_tf.images import image_file
 from ugatit_tf.interchange import export
+from ugatit_tf.interchange.formats import comparison
 from ugatit_tf.networks.model import build_model
 from ugatit_tf.phases import PHASES
 from ugatit_tf.training import checkpoints
@@ -146,6 +147,8 @@ def unchecked_exports():
     """Exports are not loaded again in processes of their own; tests/test_export.py does that."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(export, "_outputs_alone", lambda *_: {})
+        patch.setattr(comparison, "outputs_alone", lambda *_: {})
+        patch.setattr(comparison, "_note", lambda *_: None)
         yield
 
 

@@ -7,7 +7,7 @@ import tensorflow as tf
 from tests import made, reference
 from tests.tolerances import TOLERANCE, rounding
 from ugatit_tf import layers
-from ugatit_tf.layers import convolution
+from ugatit_tf.layers import convolution, portable
 from ugatit_tf.layers.dense import Dense
 
 OFFICIAL = [  # kernel, stride, padding; every kind in the networks of both flavors
@@ -169,6 +169,16 @@ def test_upsampling_of_1_2_by_hand(run):
     # the row is 1 1 2 2, reflected to 1 | 1 1 2 2 | 2
     expected = [[111, 211, 221, 222]] * 2
     np.testing.assert_allclose(run(layer, x)[0, :, :, 0], expected, **TOLERANCE["float32"])
+
+
+@pytest.mark.parametrize("size", [(2, 3), (1, 1), (9, 4)])
+def test_the_portable_form_of_upsampling_is_equal_bit_for_bit(run, size):
+    x = made.numbers(2, *size, 5)
+    layer, _ = built(layers.UpsampleConvolution(4), x)
+    expected = run(layer, x)
+    with portable.operations():
+        np.testing.assert_array_equal(run(layer, x), expected)
+    assert not portable.is_wanted()
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -15,11 +16,14 @@ from ugatit_tf.config import Config
 from ugatit_tf.data.pipeline import resized
 from ugatit_tf.errors import Failure
 from ugatit_tf.flavors import FLAVORS
+from ugatit_tf.interchange.difference import Difference, between, worst
 from ugatit_tf.keras_settings import raw
+from ugatit_tf.layers import portable
 from ugatit_tf.networks.generator import MULTIPLE, SMALLEST, Generator
 from ugatit_tf.networks.shapes import refuse_not_finite, required
 from ugatit_tf.tf_paths import plain_path
 
+SIGNATURES = ("translate", "serving_default", "exact", "encoded")  # converters take the first
 LARGEST_DIFFERENCE = 1  # of 255 levels, between the Keras model and the loaded export
 
 # Runs in isolated mode, where the project's folder is not importable. The second loader, that of
@@ -86,16 +90,17 @@ class Translator(tf.Module):
         self._antialias = FLAVORS[config.flavor].antialias
         side = None if config.any_size else config.img_size
         shape = [None, side, side, config.img_ch]
-        self._generate = lambda images: generator(images)  # a function is not tracked
+        self._generate = _tracing(generator, config.any_size)  # a function is not tracked
         images, exact = (tf.TensorSpec(shape, kind, "images") for kind in (tf.uint8, tf.float32))
         encoded = tf.TensorSpec([None], tf.string, "encoded")
         self._serve = tf.function(self.translate, input_signature=[images])
-        self.served = {
-            "translate": tf.function(self.translate_under_other_names, input_signature=[images]),
-            "serving_default": self._serve,
-            "exact": tf.function(self.translate_exactly, input_signature=[exact]),
-            "encoded": tf.function(self.translate_encoded, input_signature=[encoded]),
-        }
+        served = (
+            tf.function(self.translate_under_other_names, input_signature=[images]),
+            self._serve,
+            tf.function(self.translate_exactly, input_signature=[exact]),
+            tf.function(self.translate_encoded, input_signature=[encoded]),
+        )
+        self.served = dict(zip(SIGNATURES, served))
 
     def translate(self, images: tf.Tensor) -> dict:
         images = _checked(images, f"images, uint8 [N, height, width, {self._channels}]")
@@ -143,11 +148,11 @@ class Translator(tf.Module):
         return tf.ensure_shape(image, [self._size, self._size, self._channels])
 
 
-def export(generator: Generator, config: Config, folder: str) -> float:
+def export(generator: Generator, config: Config, folder: str) -> dict[tuple, Difference]:
     """Writes `generator` as a SavedModel into `folder`, which must not exist, and checks it.
 
     Returns:
-        The largest difference in levels of 255 between `generator` and the SavedModel in a process
+        Shape of the images -> the difference between `generator` and the SavedModel in a process
         without this package: all signatures, with TensorFlow 2's loader and with TensorFlow 1's.
 
     Raises:
@@ -166,14 +171,28 @@ def export(generator: Generator, config: Config, folder: str) -> float:
         inputs = _inputs(config)
         expected = _outputs(translator, inputs)  # first: it refuses what is not finite
         tf.saved_model.save(translator, written, signatures=translator.served)
-        difference = _difference(expected, _outputs_alone(written, inputs, beside))
-        if difference > LARGEST_DIFFERENCE:
+        compared = _compared(expected, _outputs_alone(written, inputs, beside))
+        difference = worst(compared.values())
+        if difference.largest > LARGEST_DIFFERENCE:
             raise Failure(
-                f"The exported model differs from the original by {difference:g} levels of 255; "
-                f"at most {LARGEST_DIFFERENCE} is right. Nothing was kept in {folder}."
+                f"The exported model differs from the original by {difference.largest:g} levels of "
+                f"255; at most {LARGEST_DIFFERENCE} is right. Nothing was kept in {folder}."
             )
         shutil.move(written, folder)
-    return difference
+    return compared
+
+
+def _tracing(generator, any_size):
+    """A function that traces the generator, in operations for converters where sizes may vary.
+
+    Those of one size are faster as they are, and converters take them.
+    """
+
+    def traced(images):
+        with portable.operations() if any_size else contextlib.nullcontext():
+            return generator(images)
+
+    return traced
 
 
 def fixed_image(size: int, channels: int) -> np.ndarray:
@@ -222,19 +241,19 @@ def _outputs_alone(folder, inputs, scratch) -> dict:
         return dict(loaded)
 
 
-def _difference(expected, exported) -> float:
-    """The largest difference of any image in levels of 255; heatmaps must lie in [0, 1]."""
-    largest = 0.0
+def _compared(expected, exported) -> dict:
+    """Shape of the images -> the `Difference` of all of them; heatmaps must lie in [0, 1]."""
+    found = {}
     for key, values in exported.items():
         signature, name, _ = key.split("/")
-        wanted = expected[f"{signature}/{name}"]
         if name == "heatmap" and signature != "exact":
             if not (np.min(values) >= 0.0 and np.max(values) <= 1.0):
                 raise Failure("The exported model's heatmap leaves [0, 1].")
         elif name != "heatmap":
-            difference = np.abs(_levels(values) - _levels(wanted))
-            largest = max(largest, float(np.max(difference)))
-    return largest
+            images = _levels(values)
+            difference = between(images, _levels(expected[f"{signature}/{name}"]))
+            found.setdefault(images.shape, []).append(difference)
+    return {shape: worst(differences) for shape, differences in found.items()}
 
 
 def _levels(values):

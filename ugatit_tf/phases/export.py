@@ -2,10 +2,12 @@
 
 import dataclasses
 import os
-from typing import TYPE_CHECKING, Callable, NamedTuple
 
 from ugatit_tf import atomic, tf_paths
 from ugatit_tf.config import CheckpointOptions, Config
+from ugatit_tf.interchange.difference import worst
+from ugatit_tf.interchange.formats import FORMATS, about
+from ugatit_tf.interchange.formats.format import Exported, Format
 from ugatit_tf.options import ConfigError, option
 from ugatit_tf.phases.phase import (
     OF_A_RUN,
@@ -15,93 +17,71 @@ from ugatit_tf.phases.phase import (
 )
 from ugatit_tf.training import checkpoints
 
-if TYPE_CHECKING:
-    from ugatit_tf.networks.generator import Generator
-    from ugatit_tf.networks.model import UGATIT
-
-
-class Exported(NamedTuple):
-    """What is exported."""
-
-    config: Config
-    networks: "UGATIT | None"  # None for lone generators
-    generators: "dict[str, Generator]"  # direction -> generator
-    source: str  # path of the checkpoint
-
-
-class Format(NamedTuple):
-    """A row of the table: what `--format` chooses."""
-
-    write: Callable  # function (Exported, folder); returns lines for people
-    check: Callable = lambda config: None  # refuses a run before TensorFlow is imported
-
-
-def _write_saved_models(exported, folder):
-    from ugatit_tf.interchange import export, generator_file
-
-    for direction, generator in exported.generators.items():
-        path = os.path.join(folder, direction)
-        difference = export.export(generator, exported.config, path)
-        generator_file.save(generator, exported.config, direction, path + generator_file.SUFFIX)
-        yield f"{direction}: largest difference from the original {difference:g} of 255 levels"
-
-
-def _check_pytorch(config):
-    if config.flavor != "pytorch":
-        raise ConfigError(
-            f"--format pytorch: {config.run_folder} is of --flavor {config.flavor}, whose networks "
-            f"the PyTorch program does not have: biases, one CAM head for both branches, other "
-            f"variances. Train with --flavor pytorch, or use --format savedmodel."
-        )
-    variant = [
-        name
-        for name, value in (
-            ("smoothing", False),
-            ("decoder_norm", "adalin"),
-            ("generator_cam", True),
-            ("discriminator_cam", True),
-            ("sn", True),
-        )
-        if getattr(config, name) != value
-    ]
-    if variant:
-        raise ConfigError(
-            f"--format pytorch: the PyTorch program has no networks with "
-            f"{', '.join(f'--{name} {getattr(config, name)}' for name in variant)}. Use --format "
-            f"savedmodel."
-        )
-    checkpoints.refuse_lone_generators(config.run_folder)
-
-
-def _write_pytorch(exported, folder):
-    from ugatit_tf.interchange import official_pytorch
-
-    step = os.path.basename(exported.source).rpartition("_")[2]
-    name = f"{exported.config.run_name}_params_{step}.pt"
-    official_pytorch.write(os.path.join(folder, name), exported.networks)
-    yield f"{name}: the six networks, for the official PyTorch program"
-
-
-FORMATS = {
-    "savedmodel": Format(_write_saved_models),
-    "pytorch": Format(_write_pytorch, _check_pytorch),
-}
-
 
 @dataclasses.dataclass(frozen=True)
 class ExportOptions(CheckpointOptions):
     """What is exported, and how."""
 
     format: str = option(
-        "savedmodel",
-        "savedmodel: a SavedModel and a generator file of each direction; pytorch: one file for "
-        "the official PyTorch program",
-        choices=tuple(FORMATS),
+        "saved_model,npz",
+        "what is written, one name or several with commas; "
+        + "; ".join(f"{name}: {row.help}" for name, row in FORMATS.items()),
     )
+    half: bool = option(
+        False, "write files with float16 weights too, of half the length (--format onnx)"
+    )
+    size: int = option(
+        0,
+        "side in pixels of the images that a file takes, a multiple of 4; 0: the training size "
+        "(--format litert)",
+        at_least=8,
+        at_most=8192,
+        multiple_of=4,
+        zero=True,
+    )
+    license: str = option(
+        "", "license of the weights, a line for export.json and ONNX files, e.g. 'CC BY 4.0'"
+    )
+
+    def check_pairs(self) -> None:
+        unknown = [name for name in self.names if name not in FORMATS]
+        if unknown or not self.names:
+            raise ConfigError(
+                f"--format must be names of {', '.join(FORMATS)}, with commas between them. "
+                f"Received: {self.format!r}"
+            )
+        for name in ("half", "size"):
+            users = [row.name for row in FORMATS.values() if name in row.options]
+            if getattr(self, name) and not set(users) & set(self.names):
+                raise ConfigError(
+                    f"--{name} has no effect with --format {self.format}. Leave it out, or add "
+                    f"{' or '.join(users)} to --format."
+                )
+        if len(self.license.splitlines()) > 1:
+            raise ConfigError("--license must be one line.")
+
+    @property
+    def names(self) -> list:
+        """The names in `format`, each once."""
+        return list(dict.fromkeys(filter(None, map(str.strip, self.format.split(",")))))
+
+    @property
+    def rows(self) -> list:
+        """The rows of the table that `format` names."""
+        return [FORMATS[name] for name in self.names]
 
 
 def check(config: Config, options: ExportOptions) -> None:
-    FORMATS[options.format].check(config)
+    if options.size not in (0, config.img_size) and not config.any_size:
+        raise ConfigError(
+            f"--size {options.size}: this full model takes images of {config.img_size} pixels "
+            f"only. Leave it out."
+        )
+    for row in options.rows:
+        row.check(config)
+        row.require_packages()
+        if row.has_all_networks:
+            checkpoints.refuse_lone_generators(config.run_folder)
     check_generators(config.run_folder, options.which)
     check_folder("export_dir", os.path.join(config.export_dir, config.run_name))
 
@@ -110,19 +90,43 @@ def run(config: Config, options: ExportOptions) -> None:
     from ugatit_tf.translation import paths
     from ugatit_tf.translation.loading import load_generators
 
-    exported = Exported(config, *load_generators(config, options.which))
+    exported = Exported(
+        config,
+        *load_generators(config, options.which),
+        half=options.half,
+        size=options.size or config.img_size,
+        license=options.license,
+    )
     parent = os.path.join(config.export_dir, config.run_name)
     atomic.remove_abandoned(parent)
     folder = paths.free_path(os.path.join(parent, os.path.basename(exported.source)))
     with atomic.folder(folder) as unfinished:
-        lines = list(FORMATS[options.format].write(exported, unfinished))
-    for line in lines:
-        print(os.path.join(folder, line))
-    if not tf_paths.is_plain(folder):
+        written = {row.name: (row, _written(row, exported, unfinished)) for row in options.rows}
+        about.write(exported, written, unfinished)
+    for file, difference in _differences(written).items():
+        print(f"{os.path.join(folder, file)}: largest difference from the original {difference}")
+    print(f"{os.path.join(folder, about.FILE)}: names, sizes, checksums and differences")
+    if "saved_model" in written and not tf_paths.is_plain(folder):
         print(
             "Other programs load the SavedModels from a copy without "
             f"{' '.join(tf_paths.MAGIC)} in its path: TensorFlow takes these for a pattern."
         )
+
+
+def _written(row: Format, exported: Exported, folder: str) -> list:
+    """Writes one format and compares it; returns its `Model`s."""
+    models = list(row.write(exported, folder))
+    row.verify(exported, folder, models)
+    return models
+
+
+def _differences(written) -> dict:
+    """File -> how far it is from the Keras model, in each direction that it holds."""
+    found = {}
+    for _, models in written.values():
+        for model in models:
+            found.setdefault(model.file, []).extend(model.compared.values())
+    return {file: worst(differences) for file, differences in found.items()}
 
 
 EXPORT = Phase(

@@ -67,8 +67,7 @@ def load(
     if which != "latest":
         raise Failure(f"{path} is no run folder, so it has one model. Leave out --which {which}.")
     if kind == model_files.GENERATOR:
-        generator, config, direction = generator_file.load(path, **overrides)
-        return _translator({direction: generator}, config, path, any_size=config.any_size)
+        return _from_generator_files(model_files.generator_files(path), path, overrides)
     fixed = [name for name in ("precision", "xla") if name in overrides]
     if fixed:
         raise Failure(
@@ -151,6 +150,15 @@ def load_networks(config: Config, which: str = "latest") -> tuple[UGATIT, str]:
     if "average" in checkpoints.groups(path):
         checkpoints.restore(path, {"average": networks.generator_weights()})
     return networks, path
+
+
+def _from_generator_files(files, source, overrides) -> Translator:
+    loaded = [generator_file.load(file, **overrides) for file in files]
+    generators = {direction: generator for generator, _, direction in loaded}
+    config, *others = (config for _, config, _ in loaded)
+    if len(generators) < len(loaded) or any(other != config for other in others):
+        raise _unusable(source, "its generator files are not of one model")
+    return _translator(generators, config, source, any_size=config.any_size)
 
 
 def _discriminators(networks, config) -> dict:

@@ -13,7 +13,9 @@ GENERATOR, RUN, EXPORT = "generator file", "run folder", "exported folder"
 
 
 def kind_of(path: str | os.PathLike) -> str:
-    """Returns `GENERATOR`, `RUN` or `EXPORT`.
+    """Returns `GENERATOR`, `RUN` or `EXPORT`, by what the path is or holds.
+
+    A folder of generator files without a SavedModel is a `GENERATOR` too.
 
     Raises:
         Failure: the path holds none of these.
@@ -24,6 +26,8 @@ def kind_of(path: str | os.PathLike) -> str:
         return RUN
     if exports_in(path):
         return EXPORT
+    if generator_files(path):
+        return GENERATOR
     problem = "has none of these" if os.path.isdir(path) else "does not exist"
     raise Failure(
         f"No model in {path}: it {problem}. Expected a run folder with {CONFIG_FILE}, an exported "
@@ -38,3 +42,9 @@ def exports_in(path: str | os.PathLike) -> dict[str, str]:
         return {name if name in DIRECTIONS else "a2b": path}
     folders = {name: os.path.join(path, name) for name in DIRECTIONS}
     return {k: v for k, v in folders.items() if os.path.isfile(os.path.join(v, SAVED_MODEL))}
+
+
+def generator_files(path: str | os.PathLike) -> list[str]:
+    """`path` itself if it is a file, or the generator files in it, of one direction each."""
+    files = [path] if os.path.isfile(path) else [f"{os.path.join(path, n)}.npz" for n in DIRECTIONS]
+    return [file for file in files if os.path.isfile(file)]

@@ -1,0 +1,42 @@
+"""`--format npz`: a generator file of each direction, which this program reads."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+from ugatit_tf.interchange.formats import comparison
+from ugatit_tf.interchange.formats.format import (
+    Exported,
+    Format,
+    Model,
+    exact_signature,
+    shapes_of,
+)
+
+LOAD = """
+from ugatit_tf.interchange import generator_file
+from ugatit_tf.interchange.formats import graph
+def load(path, direction):
+    generator, _, found = generator_file.load(path, precision=about["precision"])
+    assert found == direction
+    return graph.exact(generator)
+"""
+
+
+def _write(exported: Exported, folder: str) -> Iterator[Model]:
+    from ugatit_tf.interchange import generator_file
+
+    config = exported.config
+    for direction, generator in exported.generators.items():
+        file = direction + generator_file.SUFFIX
+        generator_file.save(generator, config, direction, os.path.join(folder, file))
+        yield Model(file, direction, shapes_of(config, config.img_size), **exact_signature(config))
+
+
+NPZ = Format(
+    "npz",
+    "a generator file of each direction, for --phase translate --model",
+    _write,
+    comparison.verifier(LOAD, "this program", with_package=True),
+)
