@@ -10,6 +10,8 @@ import importlib.util
 import json
 import math
 import os
+import shutil
+import subprocess
 import sys
 import types
 
@@ -19,10 +21,11 @@ import pytest
 import ugatit_tf
 from tests import runs
 from ugatit_tf.errors import Failure
-from ugatit_tf.interchange import difference
+from ugatit_tf.interchange import difference, generator_file
 from ugatit_tf.interchange.difference import Difference
 from ugatit_tf.interchange.formats import FORMATS, comparison, graph, onnx_file
 from ugatit_tf.interchange.formats.format import Limit, Package
+from ugatit_tf.networks.model import build_generator
 from ugatit_tf.options import ConfigError
 from ugatit_tf.phases import PHASES
 
@@ -292,6 +295,23 @@ def test_a_generator_file_of_an_export_is_read_as_ever(of_keras):
     assert_levels(model.translate(x)[None], expected, 0.01)
 
 
+def test_a_folder_of_generator_files_is_a_model_of_both_directions(of_keras, tmp_path):
+    model = ugatit_tf.load(of_keras.folder)
+    assert model.directions == ("a2b", "b2a")
+    x = images(SIZE, SIZE, 3)
+    expected = of_keras.networks.b2a(x[None]).image.numpy()
+    assert_levels(model.translate(x, direction="b2a")[None], expected, 0.01)
+
+
+@pytest.mark.parametrize("direction", ["a2b", "b2a"])
+def test_generator_files_of_two_models_are_refused(of_keras, tmp_path, direction):
+    shutil.copy(os.path.join(of_keras.folder, "a2b.npz"), tmp_path / "a2b.npz")
+    other = runs.config_in(tmp_path / "other", ch=2, img_size=8)
+    generator_file.save(build_generator(other, "b2a"), other, direction, tmp_path / "b2a.npz")
+    with pytest.raises(Failure, match="its generator files are not of one model"):
+        ugatit_tf.load(tmp_path)
+
+
 # ONNX
 
 
@@ -413,8 +433,6 @@ def test_litert_files_compute_what_the_model_computes(litert_export):
 
 def test_the_converter_says_nothing_on_the_terminal(tmp_path):
     pytest.importorskip("ai_edge_litert")
-    import subprocess
-
     config = runs.config_in(tmp_path)
     runs.make_run(config)
     main = os.path.join(os.path.dirname(ugatit_tf.__path__[0]), "main.py")
@@ -424,3 +442,14 @@ def test_the_converter_says_nothing_on_the_terminal(tmp_path):
     )
     assert done.stderr == ""
     assert done.stdout.count("largest difference from the original") == 6
+
+
+def test_the_benchmark_runs_every_file(capsys):
+    for name in ("tf2onnx", "onnxruntime", "ai_edge_litert"):
+        pytest.importorskip(name)
+    benchmark = importlib.import_module("benchmarks.formats")
+    code = benchmark.main(["--sizes", "32", "--ch", "4", "--rounds", "1", "--threads", "1"])
+    assert code == 0
+    told = capsys.readouterr().out
+    for file in ("a2b.onnx", "a2b_float16.onnx", "a2b.tflite", "a2b_int8.tflite", "a2b.keras"):
+        assert f"\n{file} | " in told
