@@ -99,7 +99,8 @@ def run(config: Config, options: ExportOptions) -> None:
     )
     parent = os.path.join(config.export_dir, config.run_name)
     atomic.remove_abandoned(parent)
-    folder = paths.free_path(os.path.join(parent, os.path.basename(exported.source)))
+    name = os.path.basename(exported.source) if exported.networks else "imported"
+    folder = paths.free_path(os.path.join(parent, name))
     with atomic.folder(folder) as unfinished:
         written = {row.name: (row, _written(row, exported, unfinished)) for row in options.rows}
         about.write(exported, written, unfinished)
