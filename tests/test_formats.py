@@ -32,6 +32,7 @@ from ugatit_tf.phases import PHASES
 # Of the packages, when they are imported, and of TensorFlow's converter.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SIZE = 32
 SMALL = {"ch": 4, "img_size": SIZE}
 # What ONNX Runtime Web computes on WebGPU, of the operators that a network like ours could have:
@@ -154,7 +155,11 @@ def test_a_missing_package_is_one_line(name, monkeypatch):
 
 def test_every_package_has_one_exact_version_for_each_python():
     for row in FORMATS.values():
-        lines = content(row.requirements).decode().splitlines() if row.packages else []
+        lines = (
+            content(os.path.join(ROOT, row.requirements)).decode().splitlines()
+            if row.packages
+            else []
+        )
         for package in row.packages:
             assert isinstance(package, Package)
             assert [line for line in lines if line.startswith(f"{package.distribution}==")]
@@ -438,7 +443,7 @@ def test_the_converter_says_nothing_on_the_terminal(tmp_path):
     pytest.importorskip("ai_edge_litert")
     config = runs.config_in(tmp_path)
     runs.make_run(config)
-    main = os.path.join(os.path.dirname(ugatit_tf.__path__[0]), "main.py")
+    main = os.path.join(ROOT, "main.py")
     words = ["--phase", "export", "--dataset", "tiny", "--format", "litert"]
     done = subprocess.run(
         [sys.executable, main, *words], cwd=tmp_path, capture_output=True, text=True, check=True
@@ -453,7 +458,7 @@ def test_the_benchmark_runs_every_file():
     words = ["--sizes", "32", "--ch", "4", "--rounds", "1", "--threads", "1"]
     told = subprocess.run(
         [sys.executable, "-m", "benchmarks.formats", *words],
-        cwd=os.path.dirname(ugatit_tf.__path__[0]),
+        cwd=ROOT,
         capture_output=True,
         text=True,
         check=True,
