@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ugatit_tf.translation.translator import Translator
 
 NAME = "the upload"  # in messages
+THINNEST = 64  # times as long as wide; TensorFlow cannot resize a line of millions of pixels
 LONGEST = 8  # training sizes: a longer side is scaled down, so that no shape takes minutes
 
 
@@ -53,6 +54,10 @@ def as_image(content: bytes, max_pixels: int) -> RemoteImage:
         check_size(image, width, height, max_pixels)
     except UnreadableImage as error:
         raise TooLarge(error.reason) from None
+    if max(width, height) > THINNEST * min(width, height):
+        raise UnreadableImage(
+            image, f"{width} x {height} pixels; at most {THINNEST} times as long as wide are read"
+        )
     return image
 
 
@@ -86,7 +91,7 @@ def warm_up(translator: Translator) -> None:
 
 def _png(image: Image.Image) -> bytes:
     buffer = io.BytesIO()
-    image.save(buffer, "PNG", compress_level=1)  # for large images most of the time goes here
+    image.save(buffer, "PNG", compress_level=1)  # a fifth longer than with 6, in a fifth of the time
     return buffer.getvalue()
 
 
