@@ -71,7 +71,7 @@ def create(translator: Translator, worker: Worker, options: ServeOptions) -> fla
     for name, path in page.files().items():
         _add_file(app, name, path)
     app.add_url_rule("/api/model", "model", lambda: described)
-    app.add_url_rule("/config.json", "config", lambda: {"backend": "server", **described})
+    app.add_url_rule("/config.json", "config", lambda: page.config(described))
     app.add_url_rule("/healthz", "health", lambda: {"status": "ok"})
     app.add_url_rule(
         "/api/translate",

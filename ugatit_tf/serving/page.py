@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from ugatit_tf import directions
 from ugatit_tf.config import VERSION
+from ugatit_tf.directions import DIRECTIONS
 from ugatit_tf.serving.options import ServeOptions
 
 if TYPE_CHECKING:
@@ -49,13 +49,9 @@ def type_of(path: str) -> str:
 
 def description(translator: Translator, options: ServeOptions) -> dict:
     """What people and pages need to know of the model. It names no folder of this computer."""
-    shown = {name: directions.DIRECTIONS[name] for name in translator.directions}
     return {
         "name": "/".join(os.path.abspath(translator.source).split(os.sep)[-2:]),
-        "directions": {
-            name: {"title": one.title, "source": one.source, "target": one.target}
-            for name, one in shown.items()
-        },
+        "directions": {name: {"title": DIRECTIONS[name].title} for name in translator.directions},
         "default_direction": translator.known_direction(),
         "size": translator.size,
         "channels": translator.channels,
@@ -64,4 +60,15 @@ def description(translator: Translator, options: ServeOptions) -> dict:
         "max_upload_bytes": options.max_upload_bytes,
         "max_pixels": options.max_pixels,
         "version": VERSION,
+    }
+
+
+def config(description: dict) -> dict:
+    """The page's config.json, which names its backend: server_backend.js."""
+    kind = "images of any size" if description["any_size"] else "squares"
+    return {
+        "backend": "server",
+        "title": description["name"].replace("_", " "),
+        "about": f"U-GAT-IT, trained at {description['size']} pixels, takes {kind}",
+        **description,
     }

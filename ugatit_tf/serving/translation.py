@@ -91,7 +91,9 @@ def warm_up(translator: Translator) -> None:
 
 def _png(image: Image.Image) -> bytes:
     buffer = io.BytesIO()
-    image.save(buffer, "PNG", compress_level=1)  # a fifth longer than with 6, in a fifth of the time
+    image.save(
+        buffer, "PNG", compress_level=1
+    )  # a fifth longer than with 6, in a fifth of the time
     return buffer.getvalue()
 
 

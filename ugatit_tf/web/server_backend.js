@@ -1,110 +1,95 @@
-// The page's translations by the program that serves it (--phase serve).
+// The model in the program that serves this page (--phase serve). app.js knows nothing of that.
 
+import { Problem } from "./words.js";
+
+const SIDES = [8192, 4096, 3072, 2048, 1536, 1024, 768, 512, 384, 256, 128];
+const QUICK = 1024; // a side that takes seconds
 const WHITE = 255;
 
 /**
- * Opens the backend.
+ * Opens the model that config.json describes; the same interface as that of onnx_backend.js.
  *
- * @param {(fraction: number, text: string) => void} [onProgress] told while it opens.
- * @returns {Promise<{describe: () => object, translate: Function}>}
+ * Returns:
+ *   describe(): what the page must know. translate(image, direction, onProgress): ImageData, or
+ *   the Blob of an image file, to {image: ImageData, heatmap: {data, width, height} or null}.
+ *   onProgress gets {step: "work"}.
  */
-export async function open(onProgress = () => {}) {
-  onProgress(0, "Asking the server");
-  const description = await answerOf(await send("config.json"));
-  onProgress(1, "Ready");
+export async function open(config) {
   return {
-    /** What the server says of its model: names, directions, sizes and limits. */
-    describe: () => description,
-
-    /**
-     * Translates one image.
-     *
-     * @param {ImageData | Blob} image a Blob is sent as it is; the server turns it upright.
-     * @param {string} direction "a2b" or "b2a".
-     * @param {(fraction: number, text: string) => void} [onProgress]
-     * @returns {Promise<{image: ImageData, heatmap: {data: Float32Array, width: number,
-     *   height: number} | null}>} the heatmap has values from 0 to 1, row by row.
-     * @throws {Error} whose message is for people.
-     */
-    translate: (image, direction, onProgress = () => {}) =>
-      translate(description, image, direction, onProgress),
+    describe: () => description(config),
+    translate: (image, direction, onProgress) => translate(config, image, direction, onProgress),
   };
 }
 
-async function translate(description, image, direction, onProgress) {
-  onProgress(0, "Sending the image");
+function description(config) {
+  const most = Math.sqrt(config.max_pixels);
+  const sides = SIDES.filter((side) => side <= Math.max(most, SIDES.at(-1)));
+  return {
+    directions: Object.entries(config.directions).map(([name, { title }]) => ({ name, title })),
+    anySize: config.any_size,
+    size: config.size,
+    sides,
+    side: Math.min(sides[0], QUICK),
+    device: `Runs in the program at ${location.host}`,
+    privacy: "Images go to the program that serves this page, which does not keep them.",
+  };
+}
+
+async function translate(config, image, direction, onProgress = () => {}) {
+  onProgress({ step: "work" });
   const file = image instanceof Blob ? image : await fileOf(image);
-  if (file.size > description.max_upload_bytes) {
-    const most = Math.floor(description.max_upload_bytes / 2 ** 20);
-    throw new Error(`The image file has more than ${most} megabytes.`);
+  if (file.size > config.max_upload_bytes) {
+    // Asked here: a server that refuses closes the connection, and its answer may be lost.
+    const most = Math.floor(config.max_upload_bytes / 2 ** 20);
+    throw new Problem("work", `The image file has more than ${most} megabytes.`);
   }
-  const query = new URLSearchParams({ direction, heatmap: String(description.heatmap) });
-  const request = {
-    method: "POST",
-    headers: { Accept: "application/json", "Content-Type": typeOf(file) },
-    body: file,
-  };
-  onProgress(0.1, "Translating");
-  const answer = await answerOf(await send(`api/translate?${query}`, request));
-  onProgress(0.9, "Reading the result");
-  const result = await pixelsOf(answer.image);
-  const heatmap = answer.heatmap ? heatmapOf(await pixelsOf(answer.heatmap)) : null;
-  onProgress(1, "Done");
-  return { image: result, heatmap };
+  const query = new URLSearchParams({ direction, heatmap: config.heatmap });
+  const answer = await send(`api/translate?${query}`, file);
+  const heatmap = answer.heatmap && heatmapOf(await pixelsOf(answer.heatmap));
+  return { image: await pixelsOf(answer.image), heatmap };
 }
 
-async function send(path, request) {
+/** The JSON that the server answers. */
+async function send(address, file) {
+  // The server looks at the content, so any type of an image does.
+  const type = file.type.startsWith("image/") ? file.type : "image/png";
+  const headers = { Accept: "application/json", "Content-Type": type };
+  let response;
   try {
-    return await fetch(path, { cache: "no-store", ...request });
+    response = await fetch(address, { method: "POST", headers, body: file });
   } catch {
-    throw new Error("The server does not answer. Is it still running?");
+    throw new Problem("work", "The program that serves this page does not answer.");
   }
+  const answer = await response.json().catch(() => ({})); // not ours, but of a server before ours
+  if (response.ok && answer.image) return answer;
+  throw new Problem("work", answer.error || `The server answered ${response.status}.`);
 }
 
-async function answerOf(response) {
-  let answer = {};
-  try {
-    answer = await response.json();
-  } catch {
-    // Not from our server, but from one in front of it.
-  }
-  if (!response.ok) {
-    throw new Error(answer.error || `The server refused this (${response.status}).`);
-  }
-  return answer;
+async function fileOf(image) {
+  const canvas = canvasOf(image);
+  canvas.getContext("2d").putImageData(image, 0, 0);
+  const file = await new Promise((done) => canvas.toBlob(done, "image/png"));
+  if (!file) throw new Problem("memory");
+  return file;
 }
 
-// The server looks at the content; a file without a type is sent as if it were a PNG.
-function typeOf(file) {
-  return file.type.startsWith("image/") ? file.type : "image/png";
+/** A PNG file in base64 -> ImageData. */
+async function pixelsOf(text) {
+  const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+  const bitmap = await createImageBitmap(new Blob([bytes], { type: "image/png" }));
+  const context = canvasOf(bitmap).getContext("2d", { willReadFrequently: true });
+  if (!context) throw new Problem("memory");
+  context.drawImage(bitmap, 0, 0);
+  const image = context.getImageData(0, 0, bitmap.width, bitmap.height);
+  bitmap.close();
+  return image;
 }
 
-function canvasOf(width, height) {
-  if (typeof OffscreenCanvas !== "undefined") {
-    return new OffscreenCanvas(width, height);
-  }
+function canvasOf({ width, height }) {
   return Object.assign(document.createElement("canvas"), { width, height });
 }
 
-function fileOf(imageData) {
-  const canvas = canvasOf(imageData.width, imageData.height);
-  canvas.getContext("2d").putImageData(imageData, 0, 0);
-  if (canvas.convertToBlob) {
-    return canvas.convertToBlob({ type: "image/png" });
-  }
-  return new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
-}
-
-async function pixelsOf(base64) {
-  const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
-  const bitmap = await createImageBitmap(new Blob([bytes], { type: "image/png" }));
-  const context = canvasOf(bitmap.width, bitmap.height).getContext("2d");
-  context.drawImage(bitmap, 0, 0);
-  const pixels = context.getImageData(0, 0, bitmap.width, bitmap.height);
-  bitmap.close();
-  return pixels;
-}
-
+/** The gray image of a heatmap -> its values in [0, 1], row by row. */
 function heatmapOf({ data, width, height }) {
   const values = Float32Array.from({ length: width * height }, (_, i) => data[4 * i] / WHITE);
   return { data: values, width, height };
