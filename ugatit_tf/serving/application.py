@@ -84,7 +84,8 @@ def create(translator: Translator, worker: Worker, options: ServeOptions) -> fla
 
 def _add_file(app, name, path):
     def send():
-        return flask.send_file(path, page.type_of(path), conditional=False)
+        with open(path, "rb") as file:
+            return flask.Response(file.read(), mimetype=page.type_of(path))
 
     if name != "config.json":  # which would be of another page, without a server
         app.add_url_rule("/" if name == page.INDEX else f"/{name}", f"file {name}", send)

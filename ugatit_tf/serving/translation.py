@@ -48,7 +48,8 @@ def as_image(content: bytes, max_pixels: int) -> RemoteImage:
             width, height = stored_size(opened)
     except UnreadableImage as error:
         if isinstance(error.__cause__, Image.DecompressionBombError):
-            raise TooLarge(error.reason) from None
+            most = f"{max_pixels:,}".replace(",", " ")
+            raise TooLarge(f"far too many pixels; at most {most} are read") from None
         raise
     try:
         check_size(image, width, height, max_pixels)
