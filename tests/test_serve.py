@@ -727,7 +727,7 @@ def test_the_program_survives_its_clients_and_ends_when_it_is_told_to(run_folder
         assert after < before + 30
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
-        assert process.stdout.read() == "Stopping.\n"
+        assert process.stdout.read().strip() == "Stopping."
 
 
 def survive(port):
