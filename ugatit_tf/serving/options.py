@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from ugatit_tf.config import which_option
 from ugatit_tf.images.decoding import MAX_PIXELS
 from ugatit_tf.options import ConfigError, Options, option
 
@@ -15,11 +16,7 @@ class ServeOptions(Options):
     model: str = option(
         "", "an exported folder or a generator file, instead of the run of --dataset or --run"
     )
-    which: str = option(
-        "latest",
-        "the latest checkpoint, or the best (see --best_by)",
-        choices=("latest", "best"),
-    )
+    which: str = which_option()
     host: str = option(
         "127.0.0.1",
         "address of this computer to listen at; 127.0.0.1: only this computer can reach it; "
