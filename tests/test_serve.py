@@ -204,15 +204,33 @@ def test_a_side_is_scaled_down_where_an_image_is_long(translator, monkeypatch):
     assert (done.width, done.height) == (640, 10) == opened(done.heatmap).size
 
 
+def waiting(worker):
+    """How many jobs wait."""
+    return worker._pool._work_queue.qsize()
+
+
+@contextlib.contextmanager
+def occupied(worker):
+    """Within it the worker works; yields a function that lets it end."""
+    gate, begun = threading.Event(), threading.Event()
+    thread = threading.Thread(target=worker.do, args=[lambda: (begun.set(), gate.wait())])
+    thread.start()
+    begun.wait()
+    try:
+        yield gate.set
+    finally:
+        gate.set()
+        thread.join()
+
+
 def test_jobs_are_done_in_their_order_by_one_thread():
-    worker, done, gate = Worker(8), [], threading.Event()
-    threads = []
-    for number in range(5):
-        job = (lambda n: lambda: (gate.wait(), done.append((n, threading.get_ident()))))(number)
-        threads.append(threading.Thread(target=worker.do, args=[job]))
-        threads[-1].start()
-        time.sleep(0.02)
-    gate.set()
+    worker, done, threads = Worker(8), [], []
+    with occupied(worker):
+        for number in range(5):
+            job = (lambda n: lambda: done.append((n, threading.get_ident())))(number)
+            threads.append(threading.Thread(target=worker.do, args=[job]))
+            threads[-1].start()
+            runs.wait_for(lambda count=number + 1: waiting(worker) == count)
     for thread in threads:
         thread.join()
     assert [number for number, _ in done] == list(range(5))
@@ -227,18 +245,6 @@ def test_jobs_are_done_in_their_order_by_one_thread():
         worker.do(lambda: 7)
 
 
-@contextlib.contextmanager
-def occupied(worker):
-    """Within it the worker works; yields a function that lets it end."""
-    gate, begun = threading.Event(), threading.Event()
-    thread = threading.Thread(target=worker.do, args=[lambda: (begun.set(), gate.wait())])
-    thread.start()
-    begun.wait()
-    yield gate.set
-    gate.set()
-    thread.join()
-
-
 def test_more_jobs_than_may_wait_are_refused():
     worker, results = Worker(1), []
 
@@ -249,14 +255,14 @@ def test_more_jobs_than_may_wait_are_refused():
             results.append("stopped")
 
     with occupied(worker) as release:
-        waiting = threading.Thread(target=wait)
-        waiting.start()
-        time.sleep(0.1)
+        thread = threading.Thread(target=wait)
+        thread.start()
+        runs.wait_for(lambda: waiting(worker) == 1)
         with pytest.raises(Busy) as caught:
             worker.do(lambda: 7)
         assert caught.value.seconds == 1
         assert not worker.stop(0.1)  # one is in work, and the waiting one is sent away
-        waiting.join()
+        thread.join()
         release()
     assert results == ["stopped"]
     assert worker.stop(1)
@@ -510,25 +516,22 @@ def test_a_model_without_heatmaps_says_so(client, translator, monkeypatch):
 
 def test_who_comes_while_too_many_wait_is_told_when_to_come_back(app, client, worker, options):
     statuses = []
+
+    def ask():
+        statuses.append(post(app.test_client(), png(), Host="localhost").status_code)
+
     with occupied(worker) as release:
-        waiting = [
-            threading.Thread(
-                target=lambda: statuses.append(
-                    post(app.test_client(), png(), Host="localhost").status_code
-                )
-            )
-            for _ in range(options.concurrency)
-        ]
-        for thread in waiting:
+        threads = [threading.Thread(target=ask) for _ in range(options.concurrency)]
+        for thread in threads:
             thread.start()
-        time.sleep(0.3)
+        runs.wait_for(lambda: waiting(worker) == options.concurrency)
         response = post(client, png())
         assert error_of(response, 503).startswith("Too many images wait")
         assert int(response.headers["Retry-After"]) >= 1
         assert client.get("/healthz").status_code == 200
         error_of(post(client, b"text"), 400)  # what is refused needs no turn
         release()
-        for thread in waiting:
+        for thread in threads:
             thread.join()
     assert statuses == [200] * options.concurrency
 
@@ -547,22 +550,27 @@ def test_uploads_stay_in_memory(client, monkeypatch):
 
 @contextlib.contextmanager
 def served(app, options):
-    """Within it a server in threads of this process; yields its port."""
+    """Within it a server in threads of this process; yields (server, port)."""
     from ugatit_tf.serving.server import Server
 
     with address.listening("127.0.0.1", 0) as listener:
         server = Server(app, listener, options)
         server.start()
         try:
-            yield listener.getsockname()[1]
+            yield server, listener.getsockname()[1]
         finally:
             server.stop()
 
 
 @pytest.fixture
-def port(app, options):
-    with served(app, options) as port:
-        yield port
+def server_and_port(app, options):
+    with served(app, options) as pair:
+        yield pair
+
+
+@pytest.fixture
+def port(server_and_port):
+    return server_and_port[1]
 
 
 def sent(port, raw):
@@ -584,14 +592,24 @@ def asked(port, content, query="", host="127.0.0.1"):
         return response.status, response.read()
 
 
+def head_of(content):
+    """What a request with this image begins with."""
+    return (
+        b"POST /api/translate HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\n"
+        b"Content-Length: %d\r\n\r\n" % len(content)
+    )
+
+
 def test_what_is_no_http_is_refused_in_words(port):
     assert sent(port, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")[0] == 403
     for path in (b"//etc/passwd", b"/../main.py", b"/%2e%2e/%2e%2e/etc/passwd", b"file:///etc"):
         assert sent(port, b"GET " + path + b" HTTP/1.1\r\nHost: localhost\r\n\r\n")[0] == 404
     status, answer = sent(port, b"POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n")
     assert status == 400 and list(answer) == ["error"]
-    head = b"POST /api/translate HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999\r\n\r\n"
-    assert sent(port, head) == (413, {"error": "The image file has more than 1 megabytes."})
+    assert sent(port, head_of(range(99_999_999))) == (
+        413,
+        {"error": "The image file has more than 1 megabytes."},
+    )
 
 
 def test_large_bodies_stay_in_memory_in_the_server_too(port, monkeypatch):
@@ -604,19 +622,17 @@ def test_large_bodies_stay_in_memory_in_the_server_too(port, monkeypatch):
     assert status == 200 and opened(answer).size == (600, 560)
 
 
-def test_clients_that_leave_are_not_waited_for(port, worker, translator, monkeypatch):
-    translated = []
+def test_what_nobody_waits_for_is_not_translated(server_and_port, worker, translator, monkeypatch):
+    server, port = server_and_port
+    translated, content = [], png()
     monkeypatch.setattr(translator, "translate", lambda *_, **__: translated.append(1))
-    head = b"POST /api/translate HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\n"
-    content = png()
-    with occupied(worker) as release:
-        for part in (head, head + b"Content-Length: %d\r\n\r\n" % len(content) + content):
+    with occupied(worker):
+        for part, count in ((head_of(content), 0), (head_of(content) + content, 1)):
             with socket.create_connection(("127.0.0.1", port)) as connection:
                 connection.sendall(part)
-                time.sleep(0.3)
-        time.sleep(0.3)
-        release()
-    time.sleep(0.3)
+                runs.wait_for(lambda count=count: waiting(worker) == count)
+        runs.wait_for(lambda: not server._server.active_channels)
+    worker.do(lambda: None)  # comes after what waited
     assert not translated
     monkeypatch.undo()
     assert asked(port, content)[0] == 200
@@ -625,7 +641,7 @@ def test_clients_that_leave_are_not_waited_for(port, worker, translator, monkeyp
 def test_each_request_gets_its_own_result(app, translator):
     contents = [png(8 + 4 * seed, 20, seed=seed) for seed in range(6)]
     results = [expected(translator, content) for content in contents]
-    with served(app, ServeOptions(concurrency=100)) as port:
+    with served(app, ServeOptions(concurrency=100)) as (_, port):
         wrong = in_parallel(port, contents, results, rounds=1)
     assert set(wrong) <= {503}  # the app's worker lets two wait
 
@@ -745,9 +761,8 @@ def survive(port):
         (saved(Image.new("L", (1, 64))), 200),
     ]
     assert [asked(port, content)[0] for content, _ in hostile] == [code for _, code in hostile]
-    head = b"POST /api/translate HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\n"
-    whole = head + b"Content-Length: %d\r\n\r\n" % len(png()) + png()
-    for part in (b"", b"\0" * 1000, head, whole[:-10], whole) * 5:
+    whole = head_of(png()) + png()
+    for part in (b"", b"\0" * 1000, whole[:50], whole[:-10], whole) * 5:
         with socket.create_connection(("127.0.0.1", port)) as connection:
             connection.sendall(part)
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -759,8 +774,7 @@ def test_a_signal_ends_it_in_the_middle_of_a_translation(run_folder, number):
     large = hollow(5000, 5000, data=zlib.compress(bytes(25_005_000)))
     with program(run_folder) as (process, port):
         with socket.create_connection(("127.0.0.1", port)) as connection:
-            head = b"POST /api/translate HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\n"
-            connection.sendall(head + b"Content-Length: %d\r\n\r\n" % len(large) + large)
+            connection.sendall(head_of(large) + large)
             time.sleep(1)
             process.send_signal(number)
             assert process.wait(20) == 0

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Union
 
 from ugatit_tf import signals, streams
 from ugatit_tf.config import Config
+from ugatit_tf.errors import Failure
 from ugatit_tf.phases.phase import OF_A_RUN, OVERRIDES, Phase, check_model
 from ugatit_tf.serving import address, packages
 from ugatit_tf.serving.options import ServeOptions
@@ -48,11 +49,13 @@ def serve(translator: "Translator", options: ServeOptions) -> None:
             server.start()
             print(*_greeting(translator, options, url), sep="\n", flush=True)
             server.wait()
+            raise Failure("The server ended by itself. Start it again.")
         except (KeyboardInterrupt, signals.Ended):
             print("Stopping.", flush=True)
         finally:
             is_done = worker.stop(SECONDS_TO_FINISH)
-            server.stop()
+            if is_done:
+                server.stop()
     if not is_done:
         # Nothing can interrupt the networks, and Python would wait for their thread. No file is
         # written here, so none is left unfinished.

@@ -58,7 +58,8 @@ class Application(flask.Flask):
 def create(translator: Translator, worker: Worker, options: ServeOptions) -> flask.Flask:
     """The application that translates with `translator`, in the thread of `worker`."""
     app = Application(__name__, static_folder=None, template_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = options.max_upload_bytes + FORM_BYTES
+    for limit in ("MAX_CONTENT_LENGTH", "MAX_FORM_MEMORY_SIZE"):
+        app.config[limit] = options.max_upload_bytes + FORM_BYTES
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False  # no other site may ask what it may do
     app.json.sort_keys = False
     app.url_map.merge_slashes = False
