@@ -1,0 +1,33 @@
+"""How the program was started, for messages with a command that can be typed."""
+
+import os
+import shlex
+import sys
+
+SCRIPT, MODULE = "ugatit", "python -m ugatit_tf"  # of the installed package
+FILE = "python main.py"  # of the repository
+PACKAGE = os.path.dirname(os.path.abspath(__file__))
+
+
+def program() -> str:
+    """The words that start the program as it was started.
+
+    In other programs, such as a notebook, these are the words that work: those of the repository
+    if the package lies in it.
+    """
+    folder, name = os.path.split(sys.argv[0])
+    if name == "__main__.py" and os.path.basename(folder) == os.path.basename(PACKAGE):
+        return MODULE
+    in_repository = os.path.isfile(os.path.join(os.path.dirname(PACKAGE), "main.py"))
+    return FILE if name != SCRIPT and in_repository else SCRIPT
+
+
+def command(phase: str, *words: str) -> str:
+    """The command for a phase, with further words; quoted for a shell."""
+    start = ["--phase", phase] if program() == FILE else [phase]
+    return f"{program()} {shlex.join([*start, *words])}"
+
+
+def is_command(line: str) -> bool:
+    """Whether a line is such a command."""
+    return line.lstrip().startswith(f"{program()} ")
