@@ -28,7 +28,7 @@ def of_program(width: int) -> str:
             invocation.command("train", "--dataset", "NAME", "--light", "True"),
             invocation.command("test", "--dataset", "NAME"),
             invocation.command(
-                "translate", "--dataset", "NAME", "--input", "me.jpg", "--output", "anime.png"
+                "translate", "--dataset", "NAME", "--input", "me.jpg", "--output", "new.png"
             ),
             "",
             streams.wrapped(DATA, width),
