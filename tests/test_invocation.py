@@ -68,6 +68,12 @@ def test_a_line_with_the_command_stays_whole_and_a_sentence_on_it_does_not(monke
     assert streams.wrapped(f"ugatit_tf {words}", 40).count("\n") > 0
 
 
+def test_a_package_that_is_missing_comes_from_a_file_or_as_an_extra(request):
+    assert invocation.install("video") == "pip install -r requirements-video.txt"
+    request.getfixturevalue("installed")
+    assert invocation.install("video") == "pip install 'ugatit-tf[video]'"
+
+
 @pytest.mark.parametrize("start", ["main.py", "-m ugatit_tf"])
 def test_the_program_starts_in_both_forms_without_being_installed(start, tmp_path):
     environment = {**os.environ, "PYTHONPATH": ROOT}

@@ -1,4 +1,4 @@
-"""How the program was started, for messages with a command that can be typed."""
+"""How the program was started and installed, for messages with a command that can be typed."""
 
 import os
 import shlex
@@ -18,8 +18,7 @@ def program() -> str:
     folder, name = os.path.split(sys.argv[0])
     if name == "__main__.py" and os.path.basename(folder) == os.path.basename(PACKAGE):
         return MODULE
-    in_repository = os.path.isfile(os.path.join(os.path.dirname(PACKAGE), "main.py"))
-    return FILE if name != SCRIPT and in_repository else SCRIPT
+    return FILE if name != SCRIPT and _is_in_repository() else SCRIPT
 
 
 def command(phase: str, *words: str) -> str:
@@ -31,3 +30,14 @@ def command(phase: str, *words: str) -> str:
 def is_command(line: str) -> bool:
     """Whether a line is such a command."""
     return line.lstrip().startswith(f"{program()} ")
+
+
+def install(extra: str) -> str:
+    """The command that installs what is in requirements-EXTRA.txt."""
+    if _is_in_repository():
+        return f"pip install -r requirements-{extra}.txt"
+    return f"pip install 'ugatit-tf[{extra}]'"
+
+
+def _is_in_repository():
+    return os.path.isfile(os.path.join(os.path.dirname(PACKAGE), "main.py"))
