@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import os
-import re
 
 import pytest
 
@@ -61,6 +60,29 @@ def test_the_official_phase_is_train_unless_another_is_named():
     assert command_line.parse([]).phase.name == "train"
     for phase in ("train", "test", "export"):
         assert command_line.parse(["--phase", phase]).phase.name == phase
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_the_first_word_may_be_the_name_of_a_phase(phase):
+    needed = {"translate": ["--input=a", "--output=b"], "import": ["--official_checkpoint=a"]}
+    needed["study"] = ["--sources=a", "--methods=x=a,y=b"]
+    words = [*needed.get(phase, []), "--dry_run=True"]
+    command = command_line.parse([phase, *words])
+    assert command == command_line.parse(["--phase", phase, *words])
+    assert command == command_line.parse([phase, *words, "--phase", phase])
+    assert command.phase.name == phase
+
+
+def test_a_first_word_that_contradicts_the_phase_is_refused():
+    for words in (["--phase=test"], ["--ch", "8", "--phase", "test"]):
+        with pytest.raises(options.ConfigError, match="says train, and --phase says test"):
+            command_line.parse(["train", *words])
+
+
+def test_the_value_of_an_option_may_be_the_name_of_a_phase():
+    command = command_line.parse(["--dataset", "test"])
+    assert (command.phase.name, command.named) == ("train", {"dataset": "test"})
+    assert command_line.parse(["test", "--run", "export"]).phase.name == "test"
 
 
 @pytest.mark.parametrize(("name", "default"), FIELDS.items())
@@ -130,33 +152,6 @@ def test_what_is_not_understood_is_refused_in_one_line_that_names_it(words, name
         command_line.parse(words)
     assert named in str(caught.value)
     assert "\n" not in str(caught.value)
-
-
-OPTIONS = (command_line.ProgramOptions, Config, *(phase.options for phase in PHASES.values()))
-
-
-@pytest.mark.parametrize("word", ["--help", "-h"])
-def test_help_lists_every_option_with_its_default_and_exits_with_0(word, capsys):
-    assert main.main([word]) == 0
-    out, err = capsys.readouterr()
-    assert err == ""
-    rows = re.sub(r"\n +", " ", out)  # further lines of an option are indented
-    lines = {line.split()[0]: line for line in rows.splitlines() if line.startswith("--")}
-    fields = {field.name: field for kind in OPTIONS for field in dataclasses.fields(kind)}
-    assert set(lines) == {f"--{name}" for name in fields}
-    for name, field in fields.items():
-        assert options.rule_of(field).help in lines[f"--{name}"]
-        if field.default is None:
-            assert "(default True; False with --flavor pytorch)" in lines[f"--{name}"]
-        elif field.default != "":
-            assert lines[f"--{name}"].endswith(f"(default {field.default})")
-
-
-@pytest.mark.parametrize("width", [40, 80])
-def test_the_help_page_fits_and_breaks_between_words(width):
-    page = command_line.usage(width)
-    assert max(map(len, page.splitlines())) <= width
-    assert page.split() == command_line.usage(1000).split()
 
 
 def test_a_dataset_may_be_called_help():

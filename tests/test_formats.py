@@ -156,7 +156,7 @@ def test_a_missing_package_is_one_line(name, monkeypatch):
 def test_every_package_has_one_exact_version_for_each_python():
     for row in FORMATS.values():
         lines = (
-            content(os.path.join(ROOT, row.requirements)).decode().splitlines()
+            content(os.path.join(ROOT, f"requirements-{row.extra}.txt")).decode().splitlines()
             if row.packages
             else []
         )

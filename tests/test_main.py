@@ -70,7 +70,10 @@ def refusal(argv, code, capsys):
     [
         (["--lihgt", "True"], ["lihgt"]),
         (["--nolight"], ["nolight"]),
-        (["train", "--light", "True"], ["train", "--name value"]),
+        (["tset", "--light", "True"], ["tset", "--name value", "train, test"]),
+        (["--light", "True", "train"], ["train", "--name value"]),
+        (["train", "test"], ["test", "--name value"]),
+        (["train", "--phase", "test"], ["first word says train", "--phase says test"]),
         (["--decay_flag", "False", "True"], ["True", "--name value"]),
         (["--light", "maybe"], ["light", "maybe"]),
         (["--light"], ["light"]),

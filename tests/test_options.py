@@ -45,6 +45,7 @@ def test_what_the_declaration_allows_is_taken():
     assert names_of(Some, "training") == ("rate",)
     assert [row.text for row in described(Some)][0] == "a rate (default 0.5)"
     assert [row.text for row in described(Some)][-1] == "a color; one of red, blue"
+    assert [row.values for row in described(Some)][-1] == ("red", "blue")
 
 
 @pytest.mark.parametrize("kind", [ConfigError, Failure])

@@ -1,4 +1,4 @@
-"""The command line: `--option value` words to a `Command`, and the page of `--help`.
+"""The command line: `--option value` words to a `Command`; the tables of all options.
 
 The official program takes a value for booleans too (`--light True`); absl's own boolean flags
 would read `--decay_flag False` as True and leave a stray word, so they are value flags here.
@@ -9,7 +9,6 @@ from typing import Union
 
 from absl import flags
 
-from ugatit_tf import streams
 from ugatit_tf.config import PRESETS, Config
 from ugatit_tf.config_file import read_recorded, read_template, resolve
 from ugatit_tf.options import ConfigError, Options, described, option, rule_of, types_of
@@ -24,6 +23,8 @@ HEADINGS = {
     "logging": "what is written while training",
     "evaluation": "KID and FID",
 }
+HELP = ("-h", "-help", "--help")
+SHELLS = ("bash", "zsh", "fish")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,6 +39,12 @@ class ProgramOptions(Options):
     )
     preset: str = option("", "loss weights for a kind of task", choices=("", *PRESETS))
     dry_run: bool = option(False, "print the options that would be used, and stop")
+    completion: str = option(
+        "",
+        "print a script that completes words with the Tab key, and stop; for bash: "
+        'eval "$(ugatit --completion bash)"',
+        choices=("", *SHELLS),
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,24 +89,61 @@ class Command:
 def parse(argv: list) -> Command:
     """Reads `argv`, the words after the program's name.
 
+    The first word may be the name of a phase: `train` is `--phase train`.
+
     Raises:
         ConfigError: an option is unknown, has a value that cannot work, or belongs to another
             phase; a word is no option; the file of --config holds something else.
         OSError: a file of options cannot be read.
     """
-    values = _flags()
-    try:
-        words = values(["main.py", *argv])[1:]
-    except flags.Error as error:
-        raise ConfigError(" ".join(str(error).split())) from None
-    if words:
-        raise ConfigError(f"Unexpected: {' '.join(words)}. Every option has the form --name value.")
+    values = _values(argv)
     program = ProgramOptions(**_named(values, ProgramOptions))
     phase = PHASES[program.phase]
     options = _phase_options(values, phase)
     named = _run_options(values, program)
     config = resolve(named) if phase.has_run(options) else named
     return Command(phase, config, options, named, program.dry_run)
+
+
+def wanted_completion(argv: list) -> str:
+    """The shell that --completion names; "" without it. Raises ConfigError as `parse`."""
+    return ProgramOptions(**_named(_values(argv), ProgramOptions)).completion
+
+
+def wants_help(argv: list) -> bool:
+    return any(word in HELP for word in argv)
+
+
+def phase_in(argv: list) -> str:
+    """The phase that `argv` names, even if it cannot be understood otherwise; "" if none."""
+    words = [word for word in argv if word not in HELP]
+    found = words[:1]
+    for word, following in zip(words, [*words[1:], ""]):
+        name, equals, value = word.partition("=")
+        if name in ("--phase", "-phase"):
+            found = [value if equals else following]
+    return found[0] if found and found[0] in PHASES else ""
+
+
+def _values(argv):
+    """The flags with the values that `argv` gives them."""
+    phase = argv[0] if argv and argv[0] in PHASES else ""
+    values = _flags()
+    try:
+        words = values(["ugatit", *([f"--phase={phase}", *argv[1:]] if phase else argv)])[1:]
+    except flags.Error as error:
+        raise ConfigError(" ".join(str(error).split())) from None
+    if words:
+        raise ConfigError(
+            f"Unexpected: {' '.join(words)}. Every option has the form --name value; before them "
+            f"there may be the name of a phase: {', '.join(PHASES)}."
+        )
+    if phase and values["phase"].value != phase:
+        raise ConfigError(
+            f"The first word says {phase}, and --phase says {values['phase'].value}. Use one of "
+            f"them."
+        )
+    return values
 
 
 def _named(values, options) -> dict:
@@ -130,17 +174,6 @@ def _run_options(values, program):
     return {**preset, **template, **named}  # the command line wins
 
 
-def usage(width: int = 100) -> str:
-    """The help page: every option with its default, in lines of `width` columns."""
-    lines = [streams.wrapped("usage: python main.py --dataset NAME [--option value ...]", width)]
-    lines += ["", "phases:"]
-    lines += [streams.definition(phase.name, phase.help, width) for phase in PHASES.values()]
-    for heading, rows in sections():
-        lines += ["", f"{heading}:"]
-        lines += [streams.definition(f"--{row.name}", row.text, width) for row in rows]
-    return "\n".join(lines)
-
-
 def options_page() -> str:
     """docs/options.md, which `python -m ugatit_tf.command_line > docs/options.md` renews."""
     lines = ["# All options", "", "Made from their declarations, as `--help` is."]
@@ -152,10 +185,9 @@ def options_page() -> str:
 
 def sections() -> list:
     """(heading, its `options.Row`s) of all options."""
-    rows = described(Config)
     return [
         ("the program", described(ProgramOptions)),
-        *((text, [row for row in rows if row.kind == kind]) for kind, text in HEADINGS.items()),
+        *with_headings(described(Config)),
         *(
             (f"options of --phase {phase.name}", described(phase.options))
             for phase in PHASES.values()
@@ -164,8 +196,20 @@ def sections() -> list:
     ]
 
 
-def wants_help(argv: list) -> bool:
-    return any(word in ("-h", "-help", "--help") for word in argv)
+def with_headings(rows: list) -> list:
+    """(heading, its `options.Row`s) of `rows` of `Config`."""
+    return [(text, [r for r in rows if r.rule.kind == kind]) for kind, text in HEADINGS.items()]
+
+
+def rows_of(phase: Phase) -> tuple:
+    """Lists of the `options.Row`s that have an effect on a phase: its own, the run's, the rest."""
+    options = phase.options()
+    unused = {"phase"} if phase.makes_run(options) else {"phase", "preset"}
+    return (
+        described(phase.options),
+        [row for row in described(Config) if row.name in phase.uses(options)],
+        [row for row in described(ProgramOptions) if row.name not in unused],
+    )
 
 
 class _Boolean(flags.BooleanParser):

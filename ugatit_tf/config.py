@@ -48,8 +48,11 @@ class Config(Options):
         "name of the folder below --dataset_dir with trainA, trainB, testA and testB; 'demo' is "
         "drawn by the program",
         kind="location",
+        common=True,
     )
-    run: str = location("", "name of the run's folders, if it is not that of the dataset")
+    run: str = location(
+        "", "name of the run's folders, if it is not that of the dataset", common=True
+    )
     seed: int = training(
         0,
         "seed of everything random: weights, order, augmentation, penalties",
@@ -63,9 +66,15 @@ class Config(Options):
         "differences",
         choices=tuple(FLAVORS),
     )
-    light: bool = architecture(False, "the light model: any image size, a fifth of the weights")
+    light: bool = architecture(
+        False, "the light model: any image size, a fifth of the weights", common=True
+    )
     img_size: int = architecture(
-        256, "side of the training images in pixels, a multiple of 4", at_least=1, at_most=32 * 256
+        256,
+        "side of the training images in pixels, a multiple of 4",
+        at_least=1,
+        at_most=32 * 256,
+        common=True,
     )
     img_ch: int = architecture(3, "channels of the images: 1 for gray, 3 for RGB", choices=(1, 3))
     ch: int = architecture(
@@ -73,6 +82,7 @@ class Config(Options):
         "channels of the first layer; the bottleneck has four times as many",
         at_least=1,
         at_most=64 * 64,
+        common=True,
     )
     n_res: int = architecture(
         4, "residual blocks of the encoder, and as many of the decoder", at_least=1, at_most=64 * 4
@@ -98,10 +108,15 @@ class Config(Options):
     discriminator_cam: bool = architecture(True, "attention and CAM loss of the discriminators")
 
     epoch: int = training(
-        100, "epochs; each is --iteration steps, whatever the number of images", **COUNT
+        100,
+        "epochs; each is --iteration steps, whatever the number of images",
+        common=True,
+        **COUNT,
     )
-    iteration: int = training(10_000, "steps of one epoch", **COUNT)
-    batch_size: int = training(1, "images of each domain in one step, on each device", **COUNT)
+    iteration: int = training(10_000, "steps of one epoch", common=True, **COUNT)
+    batch_size: int = training(
+        1, "images of each domain in one step, on each device", common=True, **COUNT
+    )
     lr: float = training(1e-4, "learning rate", above=0)
     decay_flag: bool = training(
         True, "let the learning rate fall linearly to 0 from --decay_epoch on"
@@ -137,6 +152,7 @@ class Config(Options):
         "type of the networks' activations; weights, statistics, losses and the optimizer stay "
         "float32",
         choices=PRECISIONS,
+        common=True,
     )
     recompute: bool = execution(
         False, "compute activations again for the gradients: less memory, more time"
@@ -267,11 +283,7 @@ class Config(Options):
 
     def recorded(self) -> dict:
         """The options that config.json keeps: all but those that may differ at each start."""
-        return {
-            field.name: getattr(self, field.name)
-            for field in dataclasses.fields(self)
-            if rule_of(field).recorded
-        }
+        return {name: x for name, x in vars(self).items() if name not in NOT_RECORDED}
 
     def save(self, folder: str, about: Optional[dict] = None) -> None:
         """Writes config.json into `folder`, whole or not at all.
@@ -285,16 +297,3 @@ class Config(Options):
 
 
 NOT_RECORDED = tuple(f.name for f in dataclasses.fields(Config) if not rule_of(f).recorded)
-
-
-def which_option() -> str:
-    """The option `which` of all phases that use a checkpoint."""
-    text = "the latest checkpoint, or the best (see --best_by)"
-    return option("latest", text, choices=("latest", "best"))
-
-
-@dataclasses.dataclass(frozen=True)
-class CheckpointOptions(Options):
-    """The options of a phase that uses a checkpoint."""
-
-    which: str = which_option()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from ugatit_tf import invocation
+
 
 class OptionNames(Exception):  # noqa: N818
     """Base of errors whose messages name options, as whoever reads them knows these.
@@ -19,10 +21,10 @@ class OptionNames(Exception):  # noqa: N818
         text = super().__str__()
         if OptionNames.on_command_line:
             return text
-        pieces = re.split(r"((?:python main\.py|pip install) [^,;]*)", text)
+        commands = rf"((?:{re.escape(invocation.program())}|pip install) [^,;]*)"
         return "".join(
             piece if number % 2 else re.sub(r"--(?=[a-zA-Z])(\w+)", r"`\1`", piece)
-            for number, piece in enumerate(pieces)
+            for number, piece in enumerate(re.split(commands, text))
         )
 
 

@@ -37,6 +37,7 @@ class Rule:
         words: texts that are allowed in place of a number.
         needed: whether the command line must name it.
         recorded: whether config.json keeps it; what differs from start to start is not kept.
+        common: whether the help of a phase shows it among the first.
     """
 
     help: str
@@ -51,6 +52,7 @@ class Rule:
     words: tuple = ()
     needed: bool = False
     recorded: bool = True
+    common: bool = False
 
     @property
     def expected(self) -> str:
@@ -143,7 +145,8 @@ class Row(NamedTuple):
 
     name: str
     text: str  # its meaning, its values, its default
-    kind: str
+    values: tuple  # all that can be typed, as texts; empty where these are too many
+    rule: Rule
 
 
 def described(options: type) -> list:
@@ -153,7 +156,9 @@ def described(options: type) -> list:
         rule = rule_of(field)
         values = f"; {rule.expected}" if rule.choices else ""
         default = f" (default {field.default})" if field.default not in ("", None) else ""
-        rows.append(Row(field.name, f"{rule.help}{values}{default}", rule.kind))
+        choices = ("True", "False") if bool in types_of(field) else rule.choices or rule.words
+        typed = tuple(str(choice) for choice in choices if choice != "")
+        rows.append(Row(field.name, f"{rule.help}{values}{default}", typed, rule))
     return rows
 
 

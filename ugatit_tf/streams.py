@@ -11,9 +11,10 @@ import textwrap
 from collections.abc import Iterator
 from typing import Any
 
+from ugatit_tf import invocation
+
 NARROWEST = 20  # columns; a terminal that reports less does not know its width
 COLUMN, WIDE = 18, 60  # width of the names; width from which `definition` has two columns
-COMMAND = "python main.py"  # a line with a command stays one line, so that it can be copied
 
 
 @contextlib.contextmanager
@@ -115,8 +116,8 @@ class Wrapped:
 
 
 def _wrapped_line(line: str, width: int) -> str:
-    if len(line) <= width or line.lstrip().startswith(COMMAND):
-        return line
+    if len(line) <= width or invocation.is_command(line):
+        return line  # so that a command can be copied
     indent = line[: len(line) - len(line.lstrip())]
     return "\n".join(
         textwrap.wrap(

@@ -21,7 +21,7 @@ from typing import Callable, Union
 
 import numpy as np
 
-from ugatit_tf import atomic
+from ugatit_tf import atomic, invocation
 from ugatit_tf.images import video_colors, video_container
 from ugatit_tf.images.decoding import check_size, open_image
 from ugatit_tf.images.errors import UnreadableImage, read_error
@@ -200,7 +200,7 @@ def ffmpeg_path() -> str:
 
         return imageio_ffmpeg.get_ffmpeg_exe()
     except (ImportError, RuntimeError) as error:
-        raise ImportError("videos need `pip install -r requirements-video.txt`") from error
+        raise ImportError(f"videos need `{invocation.install('video')}`") from error
 
 
 def _encoder(suffix, width, height, fps, sound_of):

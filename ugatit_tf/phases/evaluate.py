@@ -3,7 +3,8 @@
 import dataclasses
 from typing import Union
 
-from ugatit_tf.config import CheckpointOptions, Config
+from ugatit_tf.checkpoint_options import CheckpointOptions
+from ugatit_tf.config import Config
 from ugatit_tf.evaluation.fakes import fake_folders
 from ugatit_tf.options import ConfigError, names_of, option
 from ugatit_tf.phases.phase import (

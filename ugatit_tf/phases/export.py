@@ -4,7 +4,8 @@ import dataclasses
 import os
 
 from ugatit_tf import atomic, tf_paths
-from ugatit_tf.config import CheckpointOptions, Config
+from ugatit_tf.checkpoint_options import CheckpointOptions
+from ugatit_tf.config import Config
 from ugatit_tf.interchange.difference import worst
 from ugatit_tf.interchange.formats import FORMATS, about
 from ugatit_tf.interchange.formats.format import Exported, Format

@@ -4,10 +4,10 @@ import contextlib
 import dataclasses
 import glob
 import os
-import shlex
 import shutil
 from typing import TYPE_CHECKING
 
+from ugatit_tf import invocation
 from ugatit_tf.config import Config
 from ugatit_tf.config_file import check_architecture
 from ugatit_tf.data import storage
@@ -164,7 +164,7 @@ def _translate_command(config):
     if config.checkpoint_dir != Config.checkpoint_dir:
         words += ["--checkpoint_dir", config.checkpoint_dir]
     words += ["--input", "photographs", "--output", "drawings"]
-    return shlex.join(["python", "main.py", "--phase", "translate", *words])
+    return invocation.command("translate", *words)
 
 
 @contextlib.contextmanager

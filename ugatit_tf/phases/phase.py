@@ -51,6 +51,10 @@ class Phase:
     has_run: Callable[[Any], bool] = lambda options: True
     uses: Callable[[Any], tuple] = lambda options: ALL
 
+    def makes_run(self, options: Options) -> bool:
+        """Whether the options of training have an effect, which those of a made run have not."""
+        return set(names_of(Config, "training")) <= set(self.uses(options))
+
 
 def check_dataset(config: Config, splits: tuple, expected: str = presence.FOR_TRAINING) -> None:
     """Refuses a dataset without one of its `splits`; the built-in one is drawn where it misses."""

@@ -2,7 +2,8 @@
 
 import os
 
-from ugatit_tf.config import CheckpointOptions, Config
+from ugatit_tf.checkpoint_options import CheckpointOptions
+from ugatit_tf.config import Config
 from ugatit_tf.data import presence, storage
 from ugatit_tf.phases.phase import (
     OF_A_RUN,

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from ugatit_tf.config import which_option
+from ugatit_tf.checkpoint_options import which_option
 from ugatit_tf.images.decoding import MAX_PIXELS
 from ugatit_tf.options import ConfigError, Options, option
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 
+from ugatit_tf import invocation
 from ugatit_tf.errors import Failure
 
 PACKAGES = ("flask", "waitress")
@@ -13,6 +14,4 @@ def require() -> None:
     """Raises a `Failure` that says what to install where a package is missing."""
     missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
     if missing:
-        raise Failure(
-            f"--phase serve needs {' and '.join(missing)}: pip install -r requirements-serve.txt"
-        )
+        raise Failure(f"--phase serve needs {' and '.join(missing)}: {invocation.install('serve')}")

@@ -18,7 +18,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ugatit_tf import atomic
+from ugatit_tf import atomic, invocation
 from ugatit_tf.directions import DIRECTIONS
 from ugatit_tf.errors import Failure, reason
 from ugatit_tf.jsonfile import JSONFileError, read_json
@@ -63,7 +63,7 @@ def newest(run_folder: str) -> str:
     if not paths:
         refuse_lone_generators(run_folder)
         raise Failure(
-            f"No checkpoint in {run_folder}. Train first: python main.py --phase train, with the "
+            f"No checkpoint in {run_folder}. Train first: {invocation.command('train')}, with the "
             f"same --dataset (or --run) and --checkpoint_dir."
         )
     return paths[max(paths)]

@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-import shlex
 import zlib
 from collections.abc import Mapping
 from typing import Any, Callable
 
+from ugatit_tf import invocation
 from ugatit_tf.config import NOT_RECORDED, Config
 from ugatit_tf.data import folders, pipeline
 from ugatit_tf.errors import Failure
@@ -126,7 +126,7 @@ def resume_command(config: Config) -> str:
     default = Config()
     names = ["dataset", *(n for n in NOT_RECORDED if vars(config)[n] != vars(default)[n])]
     words = [word for name in names for word in (f"--{name}", vars(config)[name])]
-    return shlex.join(["python", "main.py", "--phase", "train", *words])
+    return invocation.command("train", *words)
 
 
 def _restore(trainer: Trainer, config: Config) -> int:

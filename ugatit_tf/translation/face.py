@@ -10,6 +10,7 @@ import importlib.util
 
 import numpy as np
 
+from ugatit_tf import invocation
 from ugatit_tf.errors import Failure
 
 SIDE = 2.0  # of the square, in sides of the face: a selfie shows hair and shoulders too
@@ -17,13 +18,16 @@ RAISE = 0.1  # the square's centre lies this much of the face's height above the
 SMALLEST = 0.08  # of a face, in shorter sides of the image; smaller detections are chance
 MOST_PIXELS = 800  # the longer side of the image in which faces are detected
 EDGE = 0.12  # of the square's side, over which the pasted face fades out
-MISSING = "--face needs OpenCV. Install it: pip install -r requirements-face.txt"
 
 
 def require() -> None:
     """Raises a `Failure` that says how to install OpenCV where it is missing."""
     if importlib.util.find_spec("cv2") is None:
-        raise Failure(MISSING)
+        raise _missing()
+
+
+def _missing():
+    return Failure(f"--face needs OpenCV. Install it: {invocation.install('face')}")
 
 
 def find(pixels: np.ndarray) -> tuple[int, int, int] | None:
@@ -56,7 +60,7 @@ def detect(pixels: np.ndarray) -> list[list[float]]:
     try:
         import cv2
     except ImportError:
-        raise Failure(MISSING) from None
+        raise _missing() from None
     grey = pixels[..., 0] if pixels.shape[2] == 1 else cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
     factor = min(1.0, MOST_PIXELS / max(grey.shape))
     if factor < 1:

@@ -4,7 +4,7 @@ import dataclasses
 import re
 from typing import Union
 
-from ugatit_tf.config import which_option
+from ugatit_tf.checkpoint_options import which_option
 from ugatit_tf.directions import DIRECTIONS
 from ugatit_tf.options import ConfigError, Options, option
 
@@ -29,11 +29,16 @@ class TranslateOptions(Options):
         needed=True,
     )
     model: str = option(
-        "", "an exported folder or a generator file, instead of the run of --dataset or --run"
+        "",
+        "an exported folder or a generator file, instead of the run of --dataset or --run",
+        common=True,
     )
     which: str = which_option()
     direction: str = option(
-        "", "direction; without it a2b, or the model's only one", choices=("", *DIRECTIONS)
+        "",
+        "direction; without it a2b, or the model's only one",
+        choices=("", *DIRECTIONS),
+        common=True,
     )
     recursive: bool = option(False, "the folders in the input folder too")
     overwrite: bool = option(False, "replace results that exist")

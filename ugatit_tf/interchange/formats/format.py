@@ -7,6 +7,7 @@ import importlib.util
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
+from ugatit_tf import invocation
 from ugatit_tf.config import Config
 from ugatit_tf.errors import Failure
 from ugatit_tf.interchange.difference import Difference
@@ -72,7 +73,7 @@ class Package(NamedTuple):
     """What a format needs besides TensorFlow."""
 
     module: str  # what is imported
-    distribution: str  # what pip installs; its version is in the file of requirements
+    distribution: str  # what pip installs; its version is in requirements-EXTRA.txt
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,7 +88,7 @@ class Format:
             notes in each `Model` how far it is from the Keras model.
         check: function (Config). Refuses a run before TensorFlow is imported.
         packages: that it needs.
-        requirements: the file that has their versions.
+        extra: of the package that has their versions, those of requirements-EXTRA.txt.
         options: of the export phase that it uses: "half", "size".
         has_all_networks: whether it holds the discriminators too.
     """
@@ -98,7 +99,7 @@ class Format:
     verify: Callable[[Exported, str, list[Model]], None]
     check: Callable[[Config], None] = lambda config: None
     packages: tuple[Package, ...] = ()
-    requirements: str = ""
+    extra: str = ""
     options: tuple[str, ...] = ()
     has_all_networks: bool = False
 
@@ -109,7 +110,7 @@ class Format:
             raise Failure(
                 f"--format {self.name} needs "
                 f"{' and '.join(package.distribution for package in self.packages)}: "
-                f"pip install -r {self.requirements}"
+                f"{invocation.install(self.extra)}"
             )
 
 

@@ -125,6 +125,6 @@ LITERT = Format(
     _write,
     comparison.verifier(LOAD, "LiteRT alone"),
     packages=(Package("ai_edge_litert", "ai-edge-litert"),),
-    requirements="requirements-litert.txt",
+    extra="litert",
     options=("size",),
 )

@@ -135,6 +135,6 @@ ONNX = Format(
     comparison.verifier(LOAD, "ONNX Runtime alone"),
     _check,
     packages=(Package("tf2onnx", "tf2onnx"), Package("onnxruntime", "onnxruntime")),
-    requirements="requirements-onnx.txt",
+    extra="onnx",
     options=("half",),
 )

@@ -1,0 +1,18 @@
+"""Which checkpoint of a run a phase uses: the option of all phases that use one."""
+
+import dataclasses
+
+from ugatit_tf.options import Options, option
+
+
+def which_option() -> str:
+    """The option `which` of all phases that use a checkpoint."""
+    text = "the latest checkpoint, or the best (see --best_by)"
+    return option("latest", text, choices=("latest", "best"))
+
+
+@dataclasses.dataclass(frozen=True)
+class CheckpointOptions(Options):
+    """The options of a phase that uses a checkpoint."""
+
+    which: str = which_option()
