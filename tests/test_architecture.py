@@ -30,7 +30,7 @@ FLOORS = [  # a room uses only rooms on floors before its own
     {"networks"},
     {"training", "interchange"},
     {"translation"},
-    {"evaluation"},
+    {"evaluation", "serving"},
     {"doctor"},
     {"phases"},
     {"command_line"},

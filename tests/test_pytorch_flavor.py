@@ -57,7 +57,7 @@ def imported(official_state, tmp_path_factory):
     runs.write_dataset(root / "dataset" / "tiny", count=1)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
-        for path, *named in ((OFFICIAL,), ("mine.pt", "--run", "lone", "--n_dis", "2")):
+        for path, *named in ((OFFICIAL,), ("mine.pt", "--run", "lone")):
             options = ["--img_size", str(SIZE), "--dataset", "tiny", *named]
             assert phase("import", "--official_checkpoint", path, *options) == 0
     return root

@@ -124,6 +124,8 @@ def _config(named, source: "Source") -> Config:
             f"{source.path} is a light model, and a light model does not know its image size. "
             f"Add --img_size with the size that it was trained at; the official default is 256."
         )
+    if source.lone_generators:
+        options.setdefault("n_dis", 2)  # so that no discriminator limits the size
     return Config(**options)
 
 

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from ugatit_tf import streams
 from ugatit_tf.errors import Failure, reason
+from ugatit_tf.flavors import FLAVORS
 from ugatit_tf.interchange.formats import comparison
 from ugatit_tf.interchange.formats.format import (
     Exported,
@@ -57,6 +58,9 @@ def load(path, direction):
 def _write(exported: Exported, folder: str) -> Iterator[Model]:
     config, size = exported.config, exported.size
     signature = exact_signature(config, (1, size, size))
+    shapes = shapes_of(config, size)
+    if FLAVORS[config.flavor].unbiased:  # the file divides by a number of pixels, which is its own
+        shapes = shapes[:1]
     for direction, generator in exported.generators.items():
         with _saved(generator, config, size) as saved:
             for kind in KINDS:
@@ -70,7 +74,6 @@ def _write(exported: Exported, folder: str) -> Iterator[Model]:
                 with open(os.path.join(folder, file), "wb") as opened:
                     opened.write(content)
                 notes = {"weights": kind.weights, "signature": SIGNATURE}
-                shapes = shapes_of(config, size)
                 yield Model(file, direction, shapes, kind.limit, True, **signature, notes=notes)
 
 
