@@ -14,7 +14,9 @@ class ServeOptions(Options):
     """Which model is served, at which address, and what a request may ask for."""
 
     model: str = option(
-        "", "an exported folder or a generator file, instead of the run of --dataset or --run"
+        "",
+        "an exported folder or a generator file, instead of the run of --dataset or --run",
+        common=True,
     )
     which: str = which_option()
     host: str = option(
@@ -22,7 +24,9 @@ class ServeOptions(Options):
         "address of this computer to listen at; 127.0.0.1: only this computer can reach it; "
         "0.0.0.0: its whole network can, and there is no password",
     )
-    port: int = option(8000, "port to listen at; 0: one that is free", at_least=0, at_most=65535)
+    port: int = option(
+        8000, "port to listen at; 0: one that is free", common=True, at_least=0, at_most=65535
+    )
     max_upload_mb: int = option(
         20, "uploads of more megabytes are refused", at_least=1, at_most=1024
     )
