@@ -22,6 +22,7 @@ async function start() {
     const config = await read("config.json");
     document.title = find("title").textContent = config.title;
     find("about").textContent = config.about;
+    find("privacy").textContent = config.privacy;
     const { open } = await import(`./${config.backend}_backend.js`);
     backend = await open(config, report.progress);
     describe();
@@ -48,8 +49,6 @@ function describe() {
   model = backend.describe();
   model.sides = sides ?? model.sides;
   find("device").textContent = model.device;
-  find("privacy").textContent = model.privacy;
-  find("privacy").hidden = false;
   if (!isFirst) return;
   find("directions").hidden = model.directions.length < 2;
   model.directions.forEach(({ name, title }, index) => {

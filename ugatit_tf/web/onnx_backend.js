@@ -6,7 +6,7 @@ const SIDES = [8192, 4096, 3072, 2048, 1536, 1024, 768, 512, 384, 256, 128];
 const TYPICAL_MEMORY = 8; // GiB, of devices that do not say it
 const SHARE = 1 / 4; // of the memory of the device that an image may take
 const MOST = 3.2e9; // bytes: WebAssembly addresses 4 GiB, in which the model is too
-const QUICK = { webgpu: 1024, threads: 768, thread: 512 }; // sides that take seconds
+const QUICK = { webgpu: 1024, threads: 512, thread: 384 }; // sides that take seconds
 
 /**
  * Opens the model that config.json describes.
@@ -66,7 +66,6 @@ function description(config, about) {
     sides,
     side: Math.min(sides[0], QUICK[kind]),
     device: deviceWords(about),
-    privacy: "No image leaves this computer: the model runs in this browser.",
   };
 }
 

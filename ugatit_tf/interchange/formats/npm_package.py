@@ -72,6 +72,7 @@ class NpmPackage(NamedTuple):
                 "pack",
                 f"{self.name}@{self.version}",
                 "--prefer-offline",
+                "--ignore-scripts",
                 "--pack-destination",
                 folder,
             ],
@@ -83,7 +84,7 @@ class NpmPackage(NamedTuple):
         path = os.path.join(folder, self.file)
         if done.returncode or not os.path.exists(path):
             lines = [
-                line.removeprefix("npm").strip()
+                line.removeprefix("npm error").removeprefix("npm ERR!").strip()
                 for line in done.stderr.splitlines()
                 if "npm notice" not in line and "log of this run" not in line and line.strip()
             ]

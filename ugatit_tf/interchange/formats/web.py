@@ -83,7 +83,8 @@ def page_config(exported: Exported, files: dict[str, str], site: str) -> dict:
     config = exported.config
     return {
         "backend": "onnx",
-        "title": config.run_name.replace("_", " "),
+        "title": _title(config),
+        "privacy": "No image leaves this computer: the model runs in your browser.",
         "about": ". ".join(filter(None, [_model_words(exported), _license_words(exported)])),
         "directions": {
             direction: {
@@ -110,25 +111,37 @@ def page_config(exported: Exported, files: dict[str, str], site: str) -> dict:
     }
 
 
+def _title(config):
+    names = _domains(config)
+    return f"{names[0]} and {names[1]}".capitalize() if names else config.run_name
+
+
+def _domains(config):
+    """("selfie", "anime") of a dataset selfie2anime, else None."""
+    names = re.fullmatch(r"([A-Za-z]+)2([A-Za-z]+)", config.dataset)
+    return names and names.groups()
+
+
 def direction_title(config: Config, direction: str) -> str:
     """For people: "Selfie to anime" of a dataset selfie2anime, else "A to B"."""
-    names = re.fullmatch(r"([A-Za-z]+)2([A-Za-z]+)", config.dataset)
+    names = _domains(config)
     if not names:
         return DIRECTIONS[direction].title
-    source, target = names.groups() if direction == "a2b" else reversed(names.groups())
+    source, target = names if direction == "a2b" else reversed(names)
     return f"{source} to {target}".capitalize()
 
 
 def bytes_per_pixel(config: Config) -> int:
     """About as much memory as the runtime takes for each pixel of an image."""
-    return 20 * config.ch + 60
+    return 13 * config.ch + 60
 
 
 def _model_words(exported):
     kind = "light" if exported.config.light else "full"
-    return (
-        f"U-GAT-IT, {kind} model, trained at {exported.config.img_size} pixels, "
-        f"{os.path.basename(exported.source)}"
+    trained = re.fullmatch(r"step_(\d+)", os.path.basename(exported.source))
+    size = exported.config.img_size
+    return f"U-GAT-IT, {kind} model, trained with images of {size} × {size} pixels" + (
+        f" for {int(trained[1])} steps" if trained else ""
     )
 
 

@@ -1,0 +1,273 @@
+"""The page of `--format web` in a real Chromium: images go in, translations come out.
+
+Skipped without Chromium, playwright, tf2onnx and ONNX Runtime; `make test-web` runs all.
+"""
+
+import contextlib
+import functools
+import http.server
+import io
+import os
+import re
+import shutil
+import threading
+import types
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests import runs
+from ugatit_tf.errors import Failure
+from ugatit_tf.images import panels
+from ugatit_tf.interchange import export
+from ugatit_tf.interchange.formats import web
+from ugatit_tf.phases import PHASES
+
+for name in ("playwright", "tf2onnx", "onnxruntime"):
+    pytest.importorskip(name)
+from playwright.sync_api import expect, sync_playwright  # noqa: E402
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
+CHROMIUM = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
+pytestmark = [
+    pytest.mark.skipif(not CHROMIUM, reason="no Chromium: install one, or name it in CHROMIUM"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning"),
+]
+FLAGS = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
+)  # fmt: skip
+SECONDS = 60_000  # in ms, for what takes one or two
+LEVELS = 2
+SIZE = 32
+
+
+class Handler(http.server.SimpleHTTPRequestHandler):
+    """Static files, as any host serves them."""
+
+    isolated = False
+
+    def end_headers(self):
+        if self.isolated:
+            self.send_header("Cross-Origin-Opener-Policy", "same-origin")
+            self.send_header("Cross-Origin-Embedder-Policy", "require-corp")
+        super().end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+@contextlib.contextmanager
+def served(folder, isolated=False):
+    handler = functools.partial(type("H", (Handler,), {"isolated": isolated}), directory=folder)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}/"
+        server.shutdown()
+
+
+def site(folder, **options):
+    """Exports a run as a page and serves it."""
+    try:
+        web.ONNXRUNTIME_WEB.require()
+    except Failure as error:
+        pytest.skip(str(error))
+    config = runs.config_in(folder, ch=4, n_res=1, img_size=SIZE, **options)
+    networks = runs.make_run(config)
+    chosen = PHASES["export"].options(format="web")
+    PHASES["export"].check(config, chosen)
+    PHASES["export"].run(config, chosen)
+    path = os.path.join(config.export_dir, config.run_name, "step_0000003", "web")
+    return types.SimpleNamespace(config=config, networks=networks, folder=path)
+
+
+@pytest.fixture(scope="module")
+def light(tmp_path_factory):
+    case = site(tmp_path_factory.mktemp("light"), dataset="selfie2anime")
+    with served(case.folder) as case.address:
+        yield case
+
+
+@pytest.fixture(scope="module")
+def full(tmp_path_factory):
+    case = site(tmp_path_factory.mktemp("full"), light=False, img_ch=1)
+    with served(case.folder) as case.address:
+        yield case
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    with sync_playwright() as playwright:
+        context = playwright.chromium.launch_persistent_context(
+            tmp_path_factory.mktemp("profile"), executable_path=CHROMIUM, args=FLAGS
+        )
+        context.set_default_timeout(SECONDS)
+        yield context
+        context.close()
+
+
+@pytest.fixture
+def page(browser):
+    """A page whose requests and complaints are noted."""
+    opened = browser.new_page()
+    opened.requests, opened.complaints = [], []
+    opened.on("request", lambda request: opened.requests.append(request.url))
+    opened.on("pageerror", lambda error: opened.complaints.append(str(error)))
+    opened.on("console", lambda said: opened.complaints.append(said.text))
+    yield opened
+    opened.close()
+
+
+def opened(page, case, query=""):
+    page.goto(case.address + query)
+    expect(page.locator("#status")).to_have_text("Ready.", timeout=SECONDS)
+
+
+def wait_for_result(page):
+    expect(page.locator("#status")).to_have_text(
+        re.compile(r"^Done in [\d.]+ s\.$"), timeout=SECONDS
+    )
+
+
+def as_file(pixels, name="an image.png", **options):
+    written = io.BytesIO()
+    Image.fromarray(pixels).save(written, **{"format": "png", **options})
+    return {"name": name, "mimeType": "image/png", "buffer": written.getvalue()}
+
+
+def translated(page, pixels):
+    """Gives the page an image; returns the PNG that it saves, uint8 [height, width, 3]."""
+    page.set_input_files("#file", as_file(pixels))
+    wait_for_result(page)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download PNG").click()
+    page.saved_as = download.value.suggested_filename
+    with Image.open(download.value.path()) as image:
+        assert image.format == "PNG"
+        return np.array(image.convert("RGB"))
+
+
+def by_keras(case, direction, pixels):
+    """{"images", "heatmap"}: what the SavedModel's function makes of it."""
+    translator = export.Translator(getattr(case.networks, direction), case.config)
+    channels = pixels if case.config.img_ch == 3 else pixels[..., :1]
+    return {k: v.numpy()[0] for k, v in translator.translate(channels[None]).items()}
+
+
+def noise(height, width, seed=0, gray=False):
+    draw = np.random.default_rng(seed)
+    pixels = draw.integers(0, 256, [height, width, 3], dtype=np.uint8)
+    return np.repeat(pixels[..., :1], 3, -1) if gray else pixels
+
+
+def assert_close(found, expected):
+    assert found.shape[:2] == expected.shape[:2]
+    assert np.abs(np.float32(found) - np.float32(expected)).max() <= LEVELS
+
+
+def said(page):
+    return page.locator("#problem").inner_text()
+
+
+# What comes out
+
+
+@pytest.mark.parametrize("size", [(32, 48), (33, 50), (3, 70), (100, 7)])
+def test_an_image_of_any_size_is_translated_as_by_the_model(page, light, size):
+    opened(page, light)
+    pixels = noise(*size)
+    assert_close(translated(page, pixels), by_keras(light, "a2b", pixels)["images"])
+    assert page.saved_as == "an image_a2b.png"
+    assert "has the size of your image" in page.locator("#note").inner_text()
+    assert page.complaints == []
+    assert {url.split("/")[2] for url in page.requests if not url.startswith("blob:")} == {
+        light.address.split("/")[2]
+    }
+
+
+def test_the_other_direction_is_a_click_away(page, light):
+    opened(page, light)
+    pixels = noise(32, 32)
+    translated(page, pixels)
+    page.get_by_text("Anime to selfie").click()
+    expect(page.locator("#status")).not_to_have_text("", timeout=SECONDS)
+    assert_close(translated(page, pixels), by_keras(light, "b2a", pixels)["images"])
+    assert page.saved_as == "an image_b2a.png"
+
+
+def test_a_full_model_gets_its_square(page, full):
+    opened(page, full)
+    pixels = noise(SIZE, SIZE, gray=True)
+    assert_close(translated(page, pixels), by_keras(full, "a2b", pixels)["images"])
+    assert translated(page, noise(40, 80)).shape == (32, 64, 3)
+    assert "This model takes 32 × 32 pixels" in page.locator("#note").inner_text()
+    assert not page.locator("#size").is_visible()
+
+
+def test_the_attention_map_is_that_of_the_model(page, light):
+    opened(page, light)
+    pixels = noise(33, 50)
+    translated(page, pixels)
+    heat = page.locator("#before .heat")
+    assert heat.evaluate("e => getComputedStyle(e).visibility") == "hidden"
+    page.get_by_text("Attention map").click()
+    assert heat.evaluate("e => getComputedStyle(e).visibility") == "visible"
+    expect(page.locator("#scale")).to_be_visible()
+    data = heat.evaluate("e => [...e.getContext('2d').getImageData(0, 0, 50, 33).data]")
+    found = np.reshape(data, [33, 50, 4])[..., :3]
+    assert_close(found, panels.color_map(by_keras(light, "a2b", pixels)["heatmap"]))
+
+
+def test_a_photograph_is_turned_as_its_file_says(page, light):
+    opened(page, light)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn it to the right
+    file = as_file(noise(20, 40), "photo.jpg", format="jpeg", exif=exif)
+    page.set_input_files("#file", file)
+    wait_for_result(page)
+    assert (
+        page.locator("#after canvas").first.get_attribute("aria-label").endswith("20 × 40 pixels")
+    )
+
+
+def test_white_shows_where_an_image_is_transparent(page, light):
+    opened(page, light)
+    clear = np.zeros([32, 32, 4], np.uint8)
+    white = np.full([32, 32, 3], 255, np.uint8)
+    assert_close(translated(page, clear), by_keras(light, "a2b", white)["images"])
+
+
+def test_a_larger_image_is_scaled_down_and_the_page_says_so(page, light):
+    opened(page, light)
+    page.select_option("#size", "128")
+    assert translated(page, noise(100, 400)).shape == (32, 128, 3)
+    note = page.locator("#note").inner_text()
+    assert "Your image of 400 × 100 pixels was scaled down to 128 × 32." in note
+
+
+# Where it runs
+
+
+def test_the_page_says_what_it_runs_on(page, light):
+    opened(page, light)
+    expect(page.locator("#device")).to_contain_text("WebAssembly, one thread")
+    assert "No image leaves this computer" in page.inner_text("#privacy")
+    assert page.title() == "Selfie and anime"
+
+
+@pytest.mark.skipif(os.cpu_count() == 1, reason="one core")
+def test_an_isolated_page_uses_threads(page, light):
+    with served(light.folder, isolated=True) as address:
+        opened(page, types.SimpleNamespace(address=address))
+        expect(page.locator("#device")).to_contain_text("threads")
+        pixels = noise(32, 32)
+        assert_close(translated(page, pixels), by_keras(light, "a2b", pixels)["images"])
+
+
+def test_where_webgpu_fails_the_processor_computes(page, light):
+    opened(page, light, "?device=webgpu")
+    expect(page.locator("#device")).to_contain_text("WebGPU failed on this device")
+    pixels = noise(32, 32)
+    assert_close(translated(page, pixels), by_keras(light, "a2b", pixels)["images"])
