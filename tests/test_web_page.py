@@ -1,71 +1,31 @@
-"""The page of `--format web` in a real Chromium: images go in, translations come out.
+"""The page of `--format web` in a real Chromium: what comes out is what the model computes.
 
 Skipped without Chromium, playwright, tf2onnx and ONNX Runtime; `make test-web` runs all.
 """
 
-import contextlib
-import functools
-import http.server
-import io
 import os
-import re
-import shutil
-import threading
 import types
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from tests import runs
+from tests import chromium, runs
+from tests.chromium import as_file, expect, noise, translated, wait_for_result
 from ugatit_tf.errors import Failure
 from ugatit_tf.images import panels
 from ugatit_tf.interchange import export
 from ugatit_tf.interchange.formats import web
 from ugatit_tf.phases import PHASES
 
-for name in ("playwright", "tf2onnx", "onnxruntime"):
+for name in ("tf2onnx", "onnxruntime"):
     pytest.importorskip(name)
-from playwright.sync_api import expect, sync_playwright  # noqa: E402
-
-NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
-CHROMIUM = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
 pytestmark = [
-    pytest.mark.skipif(not CHROMIUM, reason="no Chromium: install one, or name it in CHROMIUM"),
+    chromium.NEEDED,
     pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning"),
 ]
-FLAGS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-    "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
-)  # fmt: skip
-SECONDS = 60_000  # in ms, for what takes one or two
 LEVELS = 2
 SIZE = 32
-
-
-class Handler(http.server.SimpleHTTPRequestHandler):
-    """Static files, as any host serves them."""
-
-    isolated = False
-
-    def end_headers(self):
-        if self.isolated:
-            self.send_header("Cross-Origin-Opener-Policy", "same-origin")
-            self.send_header("Cross-Origin-Embedder-Policy", "require-corp")
-        super().end_headers()
-
-    def log_message(self, *_):
-        pass
-
-
-@contextlib.contextmanager
-def served(folder, isolated=False):
-    handler = functools.partial(type("H", (Handler,), {"isolated": isolated}), directory=folder)
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_address[1]}/"
-        server.shutdown()
 
 
 def site(folder, **options):
@@ -86,67 +46,31 @@ def site(folder, **options):
 @pytest.fixture(scope="module")
 def light(tmp_path_factory):
     case = site(tmp_path_factory.mktemp("light"), dataset="selfie2anime")
-    with served(case.folder) as case.address:
+    with chromium.served(case.folder) as case.address:
         yield case
 
 
 @pytest.fixture(scope="module")
 def full(tmp_path_factory):
     case = site(tmp_path_factory.mktemp("full"), light=False, img_ch=1)
-    with served(case.folder) as case.address:
+    with chromium.served(case.folder) as case.address:
         yield case
 
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory):
-    with sync_playwright() as playwright:
-        context = playwright.chromium.launch_persistent_context(
-            tmp_path_factory.mktemp("profile"), executable_path=CHROMIUM, args=FLAGS
-        )
-        context.set_default_timeout(SECONDS)
-        yield context
-        context.close()
+    with chromium.started(tmp_path_factory.mktemp("profile")) as browser:
+        yield browser
 
 
 @pytest.fixture
 def page(browser):
-    """A page whose requests and complaints are noted."""
-    opened = browser.new_page()
-    opened.requests, opened.complaints = [], []
-    opened.on("request", lambda request: opened.requests.append(request.url))
-    opened.on("pageerror", lambda error: opened.complaints.append(str(error)))
-    opened.on("console", lambda said: opened.complaints.append(said.text))
-    yield opened
-    opened.close()
+    with chromium.new_page(browser) as page:
+        yield page
 
 
 def opened(page, case, query=""):
-    page.goto(case.address + query)
-    expect(page.locator("#status")).to_have_text("Ready.", timeout=SECONDS)
-
-
-def wait_for_result(page):
-    expect(page.locator("#status")).to_have_text(
-        re.compile(r"^Done in [\d.]+ s\.$"), timeout=SECONDS
-    )
-
-
-def as_file(pixels, name="an image.png", **options):
-    written = io.BytesIO()
-    Image.fromarray(pixels).save(written, **{"format": "png", **options})
-    return {"name": name, "mimeType": "image/png", "buffer": written.getvalue()}
-
-
-def translated(page, pixels):
-    """Gives the page an image; returns the PNG that it saves, uint8 [height, width, 3]."""
-    page.set_input_files("#file", as_file(pixels))
-    wait_for_result(page)
-    with page.expect_download() as download:
-        page.get_by_role("button", name="Download PNG").click()
-    page.saved_as = download.value.suggested_filename
-    with Image.open(download.value.path()) as image:
-        assert image.format == "PNG"
-        return np.array(image.convert("RGB"))
+    chromium.ready(page, case.address + query)
 
 
 def by_keras(case, direction, pixels):
@@ -156,19 +80,9 @@ def by_keras(case, direction, pixels):
     return {k: v.numpy()[0] for k, v in translator.translate(channels[None]).items()}
 
 
-def noise(height, width, seed=0, gray=False):
-    draw = np.random.default_rng(seed)
-    pixels = draw.integers(0, 256, [height, width, 3], dtype=np.uint8)
-    return np.repeat(pixels[..., :1], 3, -1) if gray else pixels
-
-
 def assert_close(found, expected):
     assert found.shape[:2] == expected.shape[:2]
     assert np.abs(np.float32(found) - np.float32(expected)).max() <= LEVELS
-
-
-def said(page):
-    return page.locator("#problem").inner_text()
 
 
 # What comes out
@@ -192,7 +106,7 @@ def test_the_other_direction_is_a_click_away(page, light):
     pixels = noise(32, 32)
     translated(page, pixels)
     page.get_by_text("Anime to selfie").click()
-    expect(page.locator("#status")).not_to_have_text("", timeout=SECONDS)
+    wait_for_result(page)
     assert_close(translated(page, pixels), by_keras(light, "b2a", pixels)["images"])
     assert page.saved_as == "an image_b2a.png"
 
@@ -259,7 +173,7 @@ def test_the_page_says_what_it_runs_on(page, light):
 
 @pytest.mark.skipif(os.cpu_count() == 1, reason="one core")
 def test_an_isolated_page_uses_threads(page, light):
-    with served(light.folder, isolated=True) as address:
+    with chromium.served(light.folder, isolated=True) as address:
         opened(page, types.SimpleNamespace(address=address))
         expect(page.locator("#device")).to_contain_text("threads")
         pixels = noise(32, 32)
@@ -271,3 +185,23 @@ def test_where_webgpu_fails_the_processor_computes(page, light):
     expect(page.locator("#device")).to_contain_text("WebGPU failed on this device")
     pixels = noise(32, 32)
     assert_close(translated(page, pixels), by_keras(light, "a2b", pixels)["images"])
+
+
+def test_a_folder_without_its_model_is_said_in_words(page, light):
+    page.route("**/a2b.onnx", lambda route: route.fulfill(status=404))
+    page.goto(light.address)
+    expect(page.locator("#problem")).to_contain_text("The model cannot be loaded.")
+
+
+def test_a_damaged_model_is_said_in_words(page, light):
+    page.route("**/a2b.onnx", lambda route: route.fulfill(body="no model"))
+    page.goto(light.address)
+    expect(page.locator("#problem")).to_contain_text("This browser cannot run the model.")
+
+
+def test_a_browser_without_webassembly_is_said_in_words(page, light):
+    code = "self.WebAssembly = undefined;\n" + (web.SOURCES / "worker.js").read_text()
+    answer = {"body": code, "content_type": "text/javascript"}
+    page.route("**/worker.js", lambda route: route.fulfill(**answer))
+    page.goto(light.address)
+    expect(page.locator("#problem")).to_contain_text("This browser has no WebAssembly")

@@ -76,6 +76,7 @@ function direction() {
 /** Takes an image from wherever it came. */
 async function take(source, name) {
   report.noProblem();
+  if (!working && model) report.say("Reading the image");
   try {
     const bitmap = source instanceof ImageBitmap ? source : await decoded(source);
     image?.bitmap.close();
@@ -99,6 +100,7 @@ async function translate() {
     again = false;
     report.noProblem();
     document.body.classList.add("busy", "has-image");
+    report.say("Translating");
     try {
       await translateOnce();
     } catch (error) {

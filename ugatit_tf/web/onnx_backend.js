@@ -92,7 +92,7 @@ class Remote {
   ask(task, given, report) {
     const id = ++this.id;
     return new Promise((done, failed) => {
-      this.worker.onerror = () => failed(new Problem("model"));
+      this.worker.onerror = () => failed(new Problem("load"));
       this.worker.onmessage = ({ data }) => {
         if (data.id !== id) return;
         if (data.progress) report(data.progress);

@@ -5,8 +5,9 @@ const WORDS = {
   file: "That is no image file. JPEG, PNG and WebP files work.",
   "image-size": "This image is too large for this browser to open. Make it smaller first.",
   memory: "There is not enough memory for an image of this size. Choose a smaller size.",
-  model:
+  load:
     "The model cannot be loaded. Check the connection, and that the folder of this page is whole.",
+  model: "This browser cannot run the model.",
   "model-size": "This device does not have enough memory for this model. Try another device.",
   config: "This page is not whole: its file config.json cannot be read.",
   wasm: "This browser has no WebAssembly, without which the model cannot run. Use a newer browser.",
@@ -27,7 +28,8 @@ export class Problem extends Error {
 export function words(error) {
   const known = WORDS[error.kind];
   if (!known) return `Something went wrong: ${error.detail || error.message || error}`;
-  return error.kind === "work" && error.detail ? `${known} The reason: ${error.detail}` : known;
+  const isOfRunning = ["model", "work"].includes(error.kind);
+  return isOfRunning && error.detail ? `${known} The reason: ${error.detail}` : known;
 }
 
 export function megabytes(bytes) {

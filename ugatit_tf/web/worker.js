@@ -44,7 +44,7 @@ async function withFallback(device, work, report) {
     await start(device);
     return await work();
   } catch (error) {
-    if (device !== "webgpu" || error.kind === "model") throw error;
+    if (device !== "webgpu" || error.kind === "load") throw error;
     console.warn("WebGPU cannot be used:", error.message);
     report({ step: "fallback" });
     await forget();
@@ -140,7 +140,7 @@ async function fetched(address, count) {
     }
     return new Uint8Array(await new Blob(parts).arrayBuffer());
   } catch (error) {
-    throw new Problem("model", error.message);
+    throw new Problem("load", error.message);
   }
 }
 
