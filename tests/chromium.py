@@ -24,6 +24,11 @@ FLAGS = (
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
     "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
 )  # fmt: skip
+# Vulkan by the processor: slow, but the same programs that graphics processors run.
+WITH_WEBGPU = (
+    *(flag for flag in FLAGS if flag != "--disable-gpu"), "--enable-unsafe-webgpu",
+    "--use-webgpu-adapter=swiftshader", "--use-vulkan=swiftshader", "--enable-features=Vulkan",
+)  # fmt: skip
 PATIENCE = 60_000  # milliseconds for what takes one or two seconds
 
 
@@ -56,12 +61,21 @@ def served(folder, isolated=False):
 
 @contextlib.contextmanager
 def started(profile):
-    """Yields a browser whose profile is this folder, which is empty."""
+    """Yields a browser whose profile is this folder, which is empty.
+
+    `browser.another(profile, flags)` starts a second one.
+    """
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch_persistent_context(
-            profile, executable_path=PROGRAM, args=FLAGS
-        )
-        browser.set_default_timeout(PATIENCE)
+
+        def launch(profile, flags=FLAGS):
+            browser = playwright.chromium.launch_persistent_context(
+                profile, executable_path=PROGRAM, args=flags
+            )
+            browser.set_default_timeout(PATIENCE)
+            return browser
+
+        browser = launch(profile)
+        browser.another = launch
         yield browser
         browser.close()
 

@@ -3,6 +3,7 @@
 Skipped without Chromium, playwright, tf2onnx and ONNX Runtime; `make test-web` runs all.
 """
 
+import contextlib
 import os
 import types
 
@@ -185,6 +186,20 @@ def test_where_webgpu_fails_the_processor_computes(page, light):
     expect(page.locator("#device")).to_contain_text("WebGPU failed on this device")
     pixels = noise(32, 32)
     assert_close(translated(page, pixels), by_keras(light, "a2b", pixels)["images"])
+
+
+def test_webgpu_computes_the_same(browser, light, tmp_path):
+    other = browser.another(tmp_path, chromium.WITH_WEBGPU)
+    with contextlib.closing(other), chromium.new_page(other) as page:
+        opened(page, light)
+        expect(page.locator("#device")).to_contain_text("WebAssembly")  # it is imitated
+        has_webgpu = "() => navigator.gpu?.requestAdapter().then(Boolean)"
+        if not page.evaluate(has_webgpu):
+            pytest.skip("this Chromium has no WebGPU without a graphics processor")
+        opened(page, light, "?device=webgpu")
+        pixels = noise(33, 50)
+        assert_close(translated(page, pixels), by_keras(light, "a2b", pixels)["images"])
+        expect(page.locator("#device")).to_contain_text("(WebGPU)")
 
 
 def test_a_folder_without_its_model_is_said_in_words(page, light):

@@ -5,7 +5,8 @@ import { Problem } from "./words.js";
 
 const KEPT = 256e6; // bytes of models below which one of each direction is kept
 const CELL = 4; // pixels along each side of a cell of a heatmap
-const MEMORY = /alloc|memory|maximum call|out of bounds|RangeError|too large/i;
+// How a runtime says that there is not enough memory, of 4 GiB that it can address at all.
+const MEMORY = /alloc|memory|overflow|out of bounds|abort|too large|invalid array length/i;
 
 const state = { config: null, device: "", runtime: null, sessions: new Map() };
 
@@ -54,9 +55,11 @@ async function withFallback(device, work, report) {
   }
 }
 
+/** Whether there is a graphics processor; one that the processor imitates is slower than itself. */
 async function hasWebGpu() {
   try {
-    return Boolean(await navigator.gpu?.requestAdapter());
+    const adapter = await navigator.gpu?.requestAdapter();
+    return Boolean(adapter && !(adapter.info?.isFallbackAdapter ?? adapter.isFallbackAdapter));
   } catch {
     return false;
   }
