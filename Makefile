@@ -2,6 +2,7 @@
 # make test   sets up, runs the fast tests; STACK=tfa for TensorFlow 2.15 with Addons, where what
 #             is the same on both stacks is left out but for ALL_TESTS=1
 # make test-formats  the tests that need tf2onnx, ONNX Runtime and LiteRT, in .venv-formats
+# make test-serve  the tests of the page and the service, which need Flask, in .venv-serve
 # make bench  measures a step, the input and the test phase beside plain forms; two minutes
 # make constraints  renews the exact versions that all of these install; run .ci/run afterwards
 
@@ -28,7 +29,7 @@ PYTEST = $(PYTHON) -m pytest -q -n auto --maxprocesses 4 --dist loadfile --durat
 
 BENCH = --img_size 64 --ch 16 --n_dis 5
 
-.PHONY: demo test test-slow test-formats lint bench constraints environment
+.PHONY: demo test test-slow test-formats test-serve lint bench constraints environment
 
 demo: $(VENV)/ready
 	$(PYTHON) main.py --phase train $(DEMO)
@@ -47,6 +48,12 @@ test-formats: $(VENV)/ready
 	  -r $(REQUIREMENTS) -r requirements-dev.txt -r requirements-onnx.txt \
 	  -r requirements-litert.txt -c $(CONSTRAINTS)
 	.venv-formats/bin/python -m pytest -q tests/test_formats.py
+
+test-serve: $(VENV)/ready
+	test -x .venv-serve/bin/python || $(PYTHON) -m venv .venv-serve
+	.venv-serve/bin/python -m pip install --quiet --disable-pip-version-check \
+	  -r $(REQUIREMENTS) -r requirements-dev.txt -r requirements-serve.txt -c $(CONSTRAINTS)
+	.venv-serve/bin/python -m pytest -q tests/test_serve.py
 
 bench: $(VENV)/ready
 	$(PYTHON) -m benchmarks.train_step $(BENCH) --rounds 3

@@ -36,7 +36,7 @@ def main(argv) -> int:
     print(f"{processor()}, {options.threads} threads; TensorFlow {tf.__version__}")
     rows = {}
     for size in options.sizes:
-        config = Config(light=True, img_size=size, ch=options.ch)
+        config = Config(light=True, img_size=size, ch=options.ch, n_dis=2)
         generator = build_model(config).a2b
         with tempfile.TemporaryDirectory() as folder:
             exported = Exported(

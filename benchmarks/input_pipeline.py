@@ -21,6 +21,7 @@ from benchmarks import measure, train_step
 from benchmarks.translate import draw_images
 from ugatit_tf.config import CACHES, Config
 from ugatit_tf.data import pipeline
+from ugatit_tf.flavors import FLAVORS
 
 FLIP = Image.Transpose.FLIP_LEFT_RIGHT
 IMAGES = 16  # files of each domain
@@ -81,7 +82,7 @@ def plain_image(path, config):
     if config.augment_flag:
         if random.random() < 0.5:
             image = image.transpose(FLIP)
-        large = round(size * pipeline.ENLARGED)
+        large = FLAVORS[config.flavor].enlarged(size)
         image = image.resize((large, large), Image.Resampling.BILINEAR)
         left, top = (random.randint(0, large - size) for _ in range(2))
         image = image.crop((left, top, left + size, top + size))

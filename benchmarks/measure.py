@@ -58,6 +58,10 @@ def read(parser, argv):
         parser.error(str(error))
     if any(getattr(config, name) != getattr(Config(), name) for name in ABLATED):
         parser.error(f"{', '.join(ABLATED)}: the official program, to compare with, has none.")
+    if config.flavor != "tensorflow":
+        parser.error(
+            "--flavor: the plain form, to compare with, is that of the TensorFlow program."
+        )
     return own, given
 
 

@@ -9,6 +9,7 @@ be used.
 """
 
 import dataclasses
+import functools
 import json
 import os
 import sys
@@ -21,6 +22,9 @@ from tests import trajectory
 from tests.tolerances import OF_A_STEP, rounding
 from ugatit_tf.config import Config
 from ugatit_tf.interchange import official_pytorch, official_tf
+from ugatit_tf.layers.moments import mixed_coefficients, normalize
+from ugatit_tf.layers.normalization import LIN
+from ugatit_tf.layers.weights import layers_in
 from ugatit_tf.networks.model import build_model
 from ugatit_tf.training.step import Trainer
 
@@ -259,11 +263,33 @@ def _with_narrow_rho(config, checkpoint):
     return trainer
 
 
+def _with_wide_variances(config, checkpoint):
+    """Makes the variances of the mixed normalizations a thousandth larger."""
+    trainer = loaded(config, checkpoint)
+
+    def coefficients(mean, variance, *parameters, **options):
+        return mixed_coefficients(mean, PLANTED * variance, *parameters, **options)
+
+    for generator in (trainer.model.a2b, trainer.model.b2a):
+        for _, layer in layers_in(generator):
+            if isinstance(layer, LIN):
+                layer._normalized = functools.partial(_normalized_by, coefficients, layer)
+    return trainer
+
+
+def _normalized_by(coefficients, layer, x, gamma, beta):
+    pixels = tf.reduce_prod(tf.shape(x)[1:3]) if layer.unbiased else None
+    options = {"epsilon": layer.epsilon, "unbiased_of": pixels}
+    coefficients = functools.partial(coefficients, **options)
+    return normalize(x, coefficients, layer._mix(), gamma, beta)
+
+
 PLANTED = 1.001
 PLANTS = {  # name -> a `load` that puts an error of a thousandth into the trainer
     "lr": _planted(lambda config: {"lr": PLANTED * config.lr}),
     "cycle_weight": _planted(lambda config: {"cycle_weight": PLANTED * config.cycle_weight}),
     "rho": _with_narrow_rho,
+    "variance": _with_wide_variances,
 }
 
 

@@ -25,7 +25,7 @@ TINY = {
 }
 
 
-def _half_kernels_are_cut_off():
+def half_kernels_are_cut_off():
     """Whether oneDNN is held below a processor that TensorFlow still asks for half kernels.
 
     It then fails or crashes in each of them. TF_ENABLE_ONEDNN_OPTS=0 is what a processor without
@@ -41,7 +41,7 @@ def _half_kernels_are_cut_off():
 
 
 needs_half = pytest.mark.skipif(
-    _half_kernels_are_cut_off(), reason="ONEDNN_MAX_CPU_ISA cuts off TensorFlow's half kernels."
+    half_kernels_are_cut_off(), reason="ONEDNN_MAX_CPU_ISA cuts off TensorFlow's half kernels."
 )
 
 

@@ -13,11 +13,10 @@ EPSILON = 1e-5
 
 
 def convolution(x, kernel, bias=0.0, *, stride=1, padding=0):
-    """Reflect-padded by hand, then VALID; the odd pixel of the padding is above and left."""
+    """Reflect-padded by hand, then VALID; a pair is padding (above and left, below and right)."""
     size = kernel.shape[0]
     if padding:
-        beyond = size - stride
-        pads = (padding, padding if beyond % 2 == 0 else size - stride - padding)
+        pads = padding if isinstance(padding, tuple) else (padding, padding)
         x = np.pad(x, [(0, 0), pads, pads, (0, 0)], mode="reflect")
     height = (x.shape[1] - size) // stride + 1
     width = (x.shape[2] - size) // stride + 1
@@ -34,9 +33,10 @@ def upsample_convolution(x, kernel, bias=0.0):
     return convolution(x.repeat(2, 1).repeat(2, 2), kernel, bias, padding=1)
 
 
-def standardize(x, axes, epsilon=EPSILON):
+def standardize(x, axes, epsilon=EPSILON, *, unbiased=False):
     mean = x.mean(axes, keepdims=True)
-    variance = ((x - mean) ** 2).mean(axes, keepdims=True)
+    count = np.prod([x.shape[axis] for axis in axes]) - unbiased
+    variance = ((x - mean) ** 2).sum(axes, keepdims=True) / count
     return (x - mean) / np.sqrt(variance + epsilon)
 
 
@@ -49,16 +49,19 @@ def group_norm(x, gamma, beta, groups, epsilon=EPSILON):
     return np.concatenate([standardize(p, (1, 2, 3), epsilon) for p in parts], -1) * gamma + beta
 
 
-def lin(x, rho, gamma, beta, epsilon=EPSILON):
-    mixed = rho * standardize(x, (1, 2), epsilon) + (1 - rho) * standardize(x, (1, 2, 3), epsilon)
-    return mixed * gamma + beta
+def lin(x, rho, gamma=1.0, beta=0.0, epsilon=EPSILON, *, unbiased=False):
+    of_instance, of_layer = (
+        standardize(x, axes, epsilon, unbiased=unbiased) for axes in ((1, 2), (1, 2, 3))
+    )
+    return (rho * of_instance + (1 - rho) * of_layer) * gamma + beta
 
 
-def adalin(x, gamma, beta, *, rho, smoothing=True, epsilon=EPSILON):
+def adalin(x, gamma, beta, *, rho, smoothing=True, epsilon=EPSILON, unbiased=False):
     """gamma and beta are [batch, channels]."""
     if smoothing:
         rho = np.clip(rho - 0.1, 0.0, 1.0)
-    return lin(x, rho, gamma[:, None, None, :], beta[:, None, None, :], epsilon)
+    gamma, beta = gamma[:, None, None, :], beta[:, None, None, :]
+    return lin(x, rho, gamma, beta, epsilon, unbiased=unbiased)
 
 
 def l2_normalize(x):
@@ -89,6 +92,17 @@ def cam(x, kernel, bias, mixer_kernel, mixer_bias):
     logits = np.concatenate([average @ kernel + bias, maximum @ kernel + bias], -1)
     weight = kernel[:, 0] + bias
     attended = np.concatenate([x * weight, x * weight], -1)
+    return convolution(attended, mixer_kernel, mixer_bias), logits
+
+
+def cam_of_two_heads(x, kernels, raw, mixer_kernel, mixer_bias):
+    """(features before the activation, logits), of the heads of the average and the maximum.
+
+    `kernels` make the logits; `raw` are multiplied into the two copies of x.
+    """
+    pooled = x.mean((1, 2)), x.max((1, 2))
+    logits = np.concatenate([one @ kernel for one, kernel in zip(pooled, kernels)], -1)
+    attended = np.concatenate([x * one[:, 0] for one in raw], -1)
     return convolution(attended, mixer_kernel, mixer_bias), logits
 
 
@@ -152,7 +166,7 @@ def generator(weights, x, *, n_res, light, smoothing=True, norm="adalin", cam=Tr
 
     h = convolved("stem", x, padding=3)
     for i in range(2):
-        h = convolved(f"down/{i}", h, stride=2, padding=1)
+        h = convolved(f"down/{i}", h, stride=2, padding=(1, 0))
     for i in range(n_res):
         name = f"residual/{i}"
         inner = relu(
@@ -192,7 +206,9 @@ def patch_network(weights, x, *, depth, sn=True, cam=True):
         return kernel / spectral_norm(kernel, weights[f"{name}/u"])[0] if sn else kernel
 
     def convolved(name, x, stride):
-        return convolution(x, kernel_of(name), weights[f"{name}/bias"], stride=stride, padding=1)
+        padding = 1 if stride == 2 else (1, 2)
+        kernel, bias = kernel_of(name), weights[f"{name}/bias"]
+        return convolution(x, kernel, bias, stride=stride, padding=padding)
 
     for i in range(depth + 1):
         x = leaky_relu(convolved(f"convolutions/{i}", x, 2))
@@ -387,6 +403,18 @@ def adam(weight, gradients, rates, *, clipped=False):
     return weight
 
 
+def torch_adam(weight, gradients, rates, *, weight_decay=0.0):
+    """The weight after one update for each gradient, as torch.optim.Adam computes it."""
+    weight, m, v = np.float64(weight), 0.0, 0.0
+    for t, (gradient, rate) in enumerate(zip(gradients, rates), 1):
+        gradient = np.float64(gradient) + weight_decay * weight
+        m = 0.5 * m + 0.5 * gradient
+        v = 0.999 * v + 0.001 * gradient**2
+        m_hat, v_hat = m / (1 - 0.5**t), v / (1 - 0.999**t)
+        weight = weight - rate * m_hat / (np.sqrt(v_hat) + 1e-8)
+    return weight
+
+
 def learning_rate(epoch, *, lr, num_epochs, decay_epoch):
     """The rate of a whole epoch, counted from 0."""
     return lr if epoch < decay_epoch else lr * (num_epochs - epoch) / (num_epochs - decay_epoch)
@@ -474,3 +502,55 @@ def _official_patch_network(scope, ch, num_layers, img_ch, sn):
     found.update(_scoped(f"{scope}/CAM_logit", kernel=[channels, 1], bias=[1], **state))
     mixer = {"kernel": [1, 1, 2 * channels, channels], "bias": [channels]}
     return {**found, **_scoped(f"{scope}/conv_1x1/conv2d", **mixer), **conv("D_logit", channels, 1)}
+
+
+# The state_dicts of the official PyTorch program
+
+
+def torch_state_dicts(*, ch, n_res, n_dis, img_ch=3, light=True, img_size=256, sn=True):
+    """name of a network -> name -> shape, in torch's order of axes."""
+    generator = _torch_generator(ch, n_res, img_ch, light, img_size)
+    local, whole = (
+        _torch_discriminator(ch, layers, img_ch, sn) for layers in (max(1, n_dis - 3), n_dis - 1)
+    )
+    networks = {"genA2B": generator, "genB2A": generator}
+    return {**networks, "disGA": whole, "disGB": whole, "disLA": local, "disLB": local}
+
+
+def _torch_generator(ch, n_res, img_ch, light, img_size):
+    wide = 4 * ch
+    found = {"DownBlock.1.weight": [ch, img_ch, 7, 7]}
+    for i in range(2):
+        found[f"DownBlock.{5 + 4 * i}.weight"] = [ch * 2 ** (i + 1), ch * 2**i, 3, 3]
+    for i in range(n_res):
+        for place in (1, 5):
+            found[f"DownBlock.{12 + i}.conv_block.{place}.weight"] = [wide, wide, 3, 3]
+        for part in (1, 2):
+            found[f"UpBlock1_{i + 1}.conv{part}.weight"] = [wide, wide, 3, 3]
+            found[f"UpBlock1_{i + 1}.norm{part}.rho"] = [1, wide, 1, 1]
+    found.update({f"{head}.weight": [1, wide] for head in ("gap_fc", "gmp_fc")})
+    found.update({"conv1x1.weight": [wide, 2 * wide, 1, 1], "conv1x1.bias": [wide]})
+    found["FC.0.weight"] = [wide, wide if light else (img_size // 4) ** 2 * wide]
+    found.update({f"{name}.weight": [wide, wide] for name in ("FC.2", "gamma", "beta")})
+    for i in range(2):
+        channels = wide // 2 ** (i + 1)
+        found[f"UpBlock2.{5 * i + 2}.weight"] = [channels, 2 * channels, 3, 3]
+        for leaf in ("rho", "gamma", "beta"):
+            found[f"UpBlock2.{5 * i + 3}.{leaf}"] = [1, channels, 1, 1]
+    return {**found, "UpBlock2.11.weight": [img_ch, ch, 7, 7]}
+
+
+def _torch_discriminator(ch, num_halving, img_ch, sn):
+    channels = [img_ch, *(ch * 2**i for i in range(num_halving + 1))]
+    wide, found = channels[-1], {}
+    kernels = {
+        f"model.{3 * i + 1}": [b, a, 4, 4] for i, (a, b) in enumerate(zip(channels, channels[1:]))
+    }
+    found.update({f"{name}.bias": [shape[0]] for name, shape in kernels.items()})
+    kernels.update({"gap_fc": [1, wide], "gmp_fc": [1, wide], "conv": [1, wide, 4, 4]})
+    for name, shape in kernels.items():
+        found[f"{name}.weight_orig" if sn else f"{name}.weight"] = shape
+        if sn:
+            found[f"{name}.weight_u"] = shape[:1]
+            found[f"{name}.weight_v"] = [int(np.prod(shape[1:]))]
+    return {**found, "conv1x1.weight": [wide, 2 * wide, 1, 1], "conv1x1.bias": [wide]}

@@ -68,15 +68,15 @@ def write_dataset(folder, parts=PARTS, count=3):
         write_images(os.path.join(folder, part), names, seed=number)
 
 
-def make_run(config):
-    """Writes config.json and a checkpoint with made weights; returns the model."""
+def make_run(config, step=STEP):
+    """Writes config.json and a checkpoint of `step` with made weights; returns the model."""
     model = build_model(config)
     trainer = Trainer(model, config)
     made.fill(model.weights())
-    trainer.steps_done.assign(STEP)
+    trainer.steps_done.assign(step)
     os.makedirs(config.run_folder)
     config.save(config.run_folder)
-    checkpoints.save(config.run_folder, STEP, trainer.state())
+    checkpoints.save(config.run_folder, step, trainer.state())
     return model
 
 

@@ -6,6 +6,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import numpy as np
@@ -20,9 +21,10 @@ pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[1]
 SIZE = -(-smallest_image(2) // 4) * 4
+STEPS = 60
 TINY = (
     f"--dataset tiny --light True --ch 2 --n_res 1 --n_dis 2 --img_size {SIZE} --epoch 1 "
-    f"--iteration 40 --save_freq 7 --print_freq 11 --summary_freq 5"
+    f"--iteration {STEPS} --save_freq 7 --print_freq 29 --summary_freq 5"
 ).split()
 UNREPEATABLE = ("seconds_per_step", "images_per_second", "memory_gb")
 QUIET = ("--print_freq", "1000", "--summary_freq", "1000")  # so that only checkpoints are large
@@ -35,7 +37,7 @@ LIMITED = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({0}, {0})
 def begun(tmp_path):
     """A folder with a run that has a checkpoint of step 3, made without training."""
     runs.write_dataset(tmp_path / "dataset" / "tiny", ("trainA", "trainB"))
-    runs.make_run(runs.config_in(tmp_path, img_size=SIZE, epoch=1, iteration=40))
+    runs.make_run(runs.config_in(tmp_path, img_size=SIZE, epoch=1, iteration=STEPS))
     return tmp_path
 
 
@@ -89,7 +91,7 @@ def numbers_of(folder, run):
 
 
 def assert_same_run(folder, run, other):
-    expected, resumed = (arrays(saved(folder, name)[40]) for name in (run, other))
+    expected, resumed = (arrays(saved(folder, name)[STEPS]) for name in (run, other))
     assert set(resumed) == set(expected)
     for name, array in expected.items():
         np.testing.assert_array_equal(resumed[name], array, err_msg=name)
@@ -107,38 +109,61 @@ def straight(tmp_path_factory):
     return folder
 
 
-def test_killing_loses_nothing_and_a_second_process_is_refused(straight):
-    killed = started(straight, "--run", "killed")
-    with runs.killed_at_the_end(killed):
-        runs.wait_for(lambda: saved(straight, "killed"), killed)
-        killed.send_signal(signal.SIGSTOP)  # it must not be done before the second process looks
-        code, output = finished(started(straight, "--run", "killed"))
-        assert code == 1
-        assert "Another process is training" in output
-    code, output = finished(started(straight, "--run", "killed"))
-    assert code == 0
-    assert "Continuing from" in output or "are done" in output
-    assert_same_run(straight, "straight", "killed")
+@pytest.fixture(scope="module")
+def disturbed(straight):
+    """A run that is killed, goes on, is stopped, and goes on to its end with the printed command.
 
-
-def test_a_signal_ends_with_code_0_and_the_command_that_goes_on(straight):
-    run = "stopped"
+    One run for all three, since each process traces its own step.
+    """
+    run = "disturbed"
     process = started(straight, "--run", run)
     with runs.killed_at_the_end(process):
         runs.wait_for(lambda: saved(straight, run), process)
+        process.send_signal(signal.SIGSTOP)  # it must not be done before the second process looks
+        refused = finished(started(straight, "--run", run))
+    killed_after = max(saved(straight, run))
+
+    process = started(straight, "--run", run)
+    with runs.killed_at_the_end(process):
+        runs.wait_for(lambda: max(saved(straight, run)) > killed_after, process)
         process.send_signal(signal.SIGTERM)
-        code, output = finished(process)
-    assert code == 0
-    step = max(saved(straight, run))
-    assert step < 40
-    message = f"Stopped and saved after step {step}. To continue:\n"
-    assert f"{message}python main.py --phase train" in output
-    words = shlex.split(output.split(message)[1].splitlines()[0])[2:]
+        stopped = finished(process)
+    stopped_after = max(saved(straight, run))
+
+    _, command = stopped[1].split("To continue:\n")
+    words = shlex.split(command.splitlines()[0])
     done = subprocess.run(
-        [sys.executable, str(ROOT / "main.py"), *words], cwd=straight, check=False, timeout=300
+        [sys.executable, str(ROOT / "main.py"), *words[2:]], cwd=straight, check=False, timeout=300
     )
-    assert done.returncode == 0
-    assert_same_run(straight, "straight", run)
+    return types.SimpleNamespace(
+        run=run, refused=refused, killed_after=killed_after, stopped=stopped,
+        stopped_after=stopped_after, words=words, last_code=done.returncode,
+    )  # fmt: skip
+
+
+def test_a_second_process_that_would_train_the_same_run_is_refused(disturbed):
+    code, output = disturbed.refused
+    assert code == 1
+    assert "Another process is training" in output
+
+
+def test_a_killed_run_goes_on_from_its_newest_checkpoint(disturbed):
+    _, output = disturbed.stopped
+    newest = checkpoints.folder_name(disturbed.killed_after)
+    assert newest in output.split("Continuing from ")[1].splitlines()[0]
+
+
+def test_a_signal_ends_with_code_0_and_the_command_that_goes_on(disturbed):
+    code, output = disturbed.stopped
+    assert code == 0
+    assert disturbed.killed_after < disturbed.stopped_after < STEPS
+    assert f"Stopped and saved after step {disturbed.stopped_after}. To continue:\n" in output
+    assert disturbed.words[:4] == ["python", "main.py", "--phase", "train"]
+    assert disturbed.last_code == 0
+
+
+def test_killing_and_stopping_lose_nothing(straight, disturbed):
+    assert_same_run(straight, "straight", disturbed.run)
 
 
 def test_a_disk_that_is_full_keeps_the_old_checkpoints_and_says_so(begun):

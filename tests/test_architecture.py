@@ -8,7 +8,18 @@ import pytest
 ROOT = Path(__file__).parent.parent
 FILES = sorted((ROOT / "ugatit_tf").rglob("*.py"))
 FLOORS = [  # a room uses only rooms on floors before its own
-    {"atomic", "directions", "errors", "jsonfile", "lazy", "seeds", "signals", "sizes"}
+    {
+        "atomic",
+        "directions",
+        "errors",
+        "flavors",
+        "jsonfile",
+        "lazy",
+        "norms",
+        "seeds",
+        "signals",
+        "sizes",
+    }
     | {"streams", "threads"},
     {"cluster", "images", "keras_registration", "keras_settings", "losses", "machine"}
     | {"options", "progress", "tf_paths"},
@@ -18,7 +29,7 @@ FLOORS = [  # a room uses only rooms on floors before its own
     {"networks"},
     {"training", "interchange"},
     {"translation"},
-    {"evaluation"},
+    {"evaluation", "serving"},
     {"doctor"},
     {"phases"},
     {"command_line"},

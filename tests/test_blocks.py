@@ -44,7 +44,9 @@ def test_a_residual_block_matches_the_formula(run):
 
 @pytest.mark.parametrize("smoothing", [True, False])
 def test_an_adaptive_residual_block_matches_the_formula(smoothing, run):
-    layer, weights = built(layers.AdaptiveResidualBlock(3, smoothing=smoothing), X, GAMMA, BETA)
+    layer, weights = built(
+        layers.AdaptiveResidualBlock(3, norm_options={"smoothing": smoothing}), X, GAMMA, BETA
+    )
 
     def adaptive(part, x):
         x, rho = conv(weights, f"convolution_{part}", x, padding=1), weights[f"norm_{part}/rho"]

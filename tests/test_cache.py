@@ -48,8 +48,8 @@ def reads(monkeypatch):
 
 
 def source(paths, where, **options):
-    options = {"size": SIZE, "channels": 3, "resize": pipeline.resized, **options}
-    return cache.source(paths, where=where, **options)
+    options = {"size": SIZE, "channels": 3, "antialias": False, **options}
+    return cache.source(paths, where=where, as_square=pipeline.as_square, **options)
 
 
 def path_of(paths, size=SIZE, channels=3):
@@ -62,7 +62,7 @@ def assert_right(source, paths):
     for index, path in enumerate(paths):
         expected = image_file.read(path)
         if expected.size >= 4 * SIZE * SIZE * 3:
-            expected = pipeline.load(path, size=SIZE, channels=3).numpy()
+            expected = pipeline.load(path, size=SIZE, channels=3, antialias=False).numpy()
         cached = source(index)
         assert cached.dtype == expected.dtype
         np.testing.assert_array_equal(cached, expected)
@@ -401,7 +401,8 @@ from ugatit_tf.data import cache, pipeline
 cache.CHUNK = 1
 read = cache.image_file.read
 cache.image_file.read = lambda path, **options: time.sleep({pause}) or read(path, **options)
-made = cache.source(sys.argv[1:], size={size}, channels=3, where="disk", resize=pipeline.resized)
+options = dict(size={size}, channels=3, antialias=False, as_square=pipeline.as_square)
+made = cache.source(sys.argv[1:], where="disk", **options)
 assert isinstance(made, cache.DiskCache)
 """
 

@@ -122,7 +122,7 @@ def test_steps_and_folders():
 
 
 def test_the_size_belongs_to_the_architecture_of_the_full_model_alone():
-    names = {"light", "ch", "img_ch", "n_res", "n_dis", "sn", "smoothing", *ABLATED}
+    names = {"flavor", "light", "ch", "img_ch", "n_res", "n_dis", "sn", "smoothing", *ABLATED}
     assert set(Config(light=True).architecture()) == names
     assert set(Config(light=False).architecture()) == names | {"img_size"}
 

@@ -8,13 +8,14 @@ from tests import made, reference
 from tests.tolerances import TOLERANCE, rounding
 from ugatit_tf import layers
 from ugatit_tf.layers import convolution, portable
+from ugatit_tf.layers.dense import Dense
 
-OFFICIAL = [  # kernel, stride, padding; every kind in the networks
+OFFICIAL = [  # kernel, stride, padding; every kind in the networks of both flavors
     (7, 1, 3),
-    (3, 2, 1),
+    (3, 2, (1, 0)),
     (3, 1, 1),
     (4, 2, 1),
-    (4, 1, 1),
+    (4, 1, (1, 2)),
     (1, 1, 0),
 ]
 
@@ -90,9 +91,9 @@ def test_the_size_is_kept_or_halved(size, stride, padding):
     [  # which pixel each tap of the first window sees, in the row 1 2 3 4 5 6
         (3, 1, 1, [2, 1, 2]),
         (7, 1, 3, [4, 3, 2, 1, 2, 3, 4]),
-        (3, 2, 1, [2, 1, 2]),
+        (3, 2, (1, 0), [2, 1, 2]),
         (4, 2, 1, [2, 1, 2, 3]),
-        (4, 1, 1, [2, 1, 2, 3]),
+        (4, 1, (1, 2), [2, 1, 2, 3]),
     ],
 )
 def test_the_border_is_reflected_without_its_edge(size, stride, padding, expected):
@@ -105,12 +106,14 @@ def test_the_border_is_reflected_without_its_edge(size, stride, padding, expecte
     [
         (3, 1, 1, [5, 6, 5]),
         (7, 1, 3, [3, 4, 5, 6, 5, 4, 3]),
-        (3, 2, 1, [4, 5, 6]),  # nothing below and on the right
+        (3, 2, (1, 0), [4, 5, 6]),  # nothing below and on the right
         (4, 2, 1, [4, 5, 6, 5]),
-        (4, 1, 1, [5, 6, 5, 4]),  # two pixels there
+        (4, 1, (1, 2), [5, 6, 5, 4]),  # two pixels there
     ],
 )
-def test_the_odd_pixel_of_the_padding_is_above_and_on_the_left(size, stride, padding, expected):
+def test_a_pair_of_paddings_is_above_and_on_the_left_then_below_and_on_the_right(
+    size, stride, padding, expected
+):
     last, _ = windows(size, stride, padding)
     np.testing.assert_array_equal(last, expected)
 
@@ -209,3 +212,65 @@ def test_gradients_match_central_differences(layer, formula):
 
         expected = reference.numeric_gradient(weighed, arguments[position])
         np.testing.assert_allclose(gradient, expected, **TOLERANCE["gradient"])
+
+
+def test_padding_of_one_on_all_sides_makes_a_map_of_stride_1_a_pixel_smaller(run):
+    x = made.numbers(2, 5, 6, 3)
+    layer, weights = built(layers.Convolution(5, 4, padding=(1, 1)), x)
+    found = run(layer, x)
+    assert found.shape == (2, 4, 5, 5)
+    expected = reference.convolution(x, **weights, padding=(1, 1))
+    np.testing.assert_allclose(found, expected, **TOLERANCE["float32"])
+
+
+def test_padding_of_an_even_map_reaches_nothing_after_its_end_at_stride_2(run):
+    x = made.numbers(2, 8, 6, 3)
+    layer, weights = built(layers.Convolution(5, 3, stride=2, padding=(1, 0)), x)
+    other = layers.Convolution(5, 3, stride=2, padding=1)
+    other(x)
+    other.kernel.assign(weights["kernel"])
+    other.bias.assign(weights["bias"])
+    np.testing.assert_array_equal(run(layer, x), run(other, x))
+
+
+@pytest.mark.parametrize(
+    ("layer", "formula"),
+    [
+        (layers.Convolution(5, 3, padding=1, bias=False), reference.convolution),
+        (layers.UpsampleConvolution(5, bias=False), reference.upsample_convolution),
+        (Dense(5, bias=False), None),
+    ],
+    ids=["convolution", "upsampling", "dense"],
+)
+def test_a_layer_without_bias_is_its_kernel_alone(layer, formula, run):
+    x = made.numbers(2, 4, 6, 3) if formula else made.numbers(2, 3)
+    _, weights = built(layer, x)
+    assert set(weights) == {"kernel"}
+    assert layer.bias is None
+    kernel = weights["kernel"]
+    if formula is reference.convolution:
+        expected = formula(x, kernel, padding=1)
+    else:
+        expected = formula(x, kernel) if formula else np.float64(x) @ kernel
+    np.testing.assert_allclose(run(layer, x), expected, **TOLERANCE["float32"])
+
+
+@pytest.mark.parametrize(
+    ("layer", "x", "fan_in"),
+    [
+        (layers.Convolution(64, 3, start="uniform"), made.numbers(1, 8, 8, 16), 9 * 16),
+        (layers.UpsampleConvolution(64, start="uniform"), made.numbers(1, 8, 8, 16), 9 * 16),
+        (Dense(400, start="uniform"), made.numbers(1, 100), 100),
+        (layers.CAM(start="uniform").mixer, [made.numbers(1, 2, 2, 50), np.ones([50, 1])], 100),
+    ],
+    ids=["convolution", "upsampling", "dense", "mixer"],
+)
+def test_a_uniform_start_lies_within_one_over_the_root_of_the_fan_in(layer, x, fan_in):
+    layer(*(np.float32(one) for one in x)) if isinstance(x, list) else layer(x)
+    bound = 1 / np.sqrt(fan_in)
+    kernel, bias = made.raw(layer.kernel).numpy(), made.raw(layer.bias).numpy()
+    for array, share in ((kernel, 0.99), (bias, 0.8)):
+        assert share * bound < np.abs(array).max() <= bound * (1 + 1e-6)
+        assert array.min() < 0 < array.max()
+    assert kernel.std() == pytest.approx(bound / np.sqrt(3), rel=0.03)
+    assert abs(kernel.mean()) < 0.05 * bound

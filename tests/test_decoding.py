@@ -174,13 +174,13 @@ def test_a_folder_that_a_disk_does_not_give_is_not_taken_for_missing(tmp_path, m
 def test_a_cache_does_not_hide_that_an_image_could_not_be_read(images, monkeypatch):
     monkeypatch.setattr(decoding, "open", failing_open(error_of(errno.EMFILE)), raising=False)
     with pytest.raises(ReadError, match="raise the limit"):
-        cache.source(images, size=8, channels=3, where="disk", resize=None)
+        cache.source(images, size=8, channels=3, where="disk", antialias=False, as_square=None)
 
 
 def test_images_that_another_version_read_otherwise_are_not_taken_from_a_cache(images, monkeypatch):
-    before = cache._key(images, 8, 3)
+    before = cache._key(images, {"size": 8, "channels": 3})
     monkeypatch.setattr(image_file, "DECODING", image_file.DECODING + 1)
-    assert cache._key(images, 8, 3) != before
+    assert cache._key(images, {"size": 8, "channels": 3}) != before
 
 
 def test_a_shard_that_could_not_be_read_is_not_to_be_packed_anew(images, tmp_path, monkeypatch):

@@ -5,6 +5,7 @@ import dataclasses
 import io
 import json
 import os
+import shutil
 import types
 
 import numpy as np
@@ -13,6 +14,7 @@ import tensorflow as tf
 
 import main
 from tests import runs
+from ugatit_tf.data import folders
 from ugatit_tf.errors import Failure
 from ugatit_tf.evaluation import evaluate, fid, kid
 from ugatit_tf.evaluation.inception import features_of
@@ -38,11 +40,16 @@ class Small:
 def config(tmp_path, monkeypatch):
     monkeypatch.setattr(evaluate, "Extractor", Small)
     config = runs.config_in(tmp_path, inception="random")
-    runs.write_dataset(config.dataset_folder, count=9)
+    write_dataset(config.dataset_folder)
     runs.make_run(config)
     tf.config.run_functions_eagerly(True)  # tracing takes longer than a few small steps
     yield config
     tf.config.run_functions_eagerly(False)
+
+
+def write_dataset(folder):
+    runs.write_dataset(folder, folders.TRAIN, count=1)  # of each, sheets of samples show three
+    runs.write_dataset(folder, folders.TEST, count=9)
 
 
 def features(paths):
@@ -160,7 +167,7 @@ def lines_of(config):
 def watched(tmp_path_factory):
     """A run that was measured while it trained, what was printed, and the same run without."""
     config = runs.config_in(tmp_path_factory.mktemp("watched"), inception="random")
-    runs.write_dataset(config.dataset_folder, count=9)
+    write_dataset(config.dataset_folder)
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(io.StringIO()) as output:
         patch.setattr(evaluate, "Extractor", Small)
         tf.config.run_functions_eagerly(True)
@@ -212,9 +219,12 @@ def test_a_measure_that_there_is_not_stops_the_run_with_those_there_are(config):
         trained(config, best_by="eval/fid")
 
 
-def test_a_run_that_is_no_longer_measured_goes_on(config):
-    watched = trained(config)
-    more = dataclasses.replace(watched, epoch=2, eval_freq=0)
+def test_a_run_that_is_no_longer_measured_goes_on(watched, tmp_path, untraced):
+    shutil.copytree(watched.config.checkpoint_dir, tmp_path, dirs_exist_ok=True)
+    more = dataclasses.replace(
+        watched.config, checkpoint_dir=str(tmp_path), iteration=5, eval_freq=0
+    )
     runs.run_phase("train", more)
-    assert len([line for line in lines_of(watched) if "eval/kid" in line]) == 2
-    assert checkpoints.best(watched.run_folder)[1]["tag"] == "eval/kid"
+    assert list(checkpoints.saved(more.run_folder)) == [4, 5]
+    assert len([line for line in lines_of(more) if "eval/kid" in line]) == 2
+    assert checkpoints.best(more.run_folder)[1]["tag"] == "eval/kid"

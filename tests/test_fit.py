@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 
 from tests import made
 from tests.tolerances import TOLERANCE
 from ugatit_tf.data import pipeline
+from ugatit_tf.images import image_array
 from ugatit_tf.translation.fit import make_fit, resize
 
 SIZES = [(1, 1), (2, 9), (7, 8), (8, 8), (33, 50), (40, 36)]
@@ -101,3 +103,14 @@ def test_scaling_down_takes_the_mean_of_what_a_pixel_covers():
 def test_scaling_to_the_same_size_changes_nothing():
     image = made.images(5, 6, 3)
     assert resize(image, (5, 6)) is image
+
+
+def test_stretching_of_the_pytorch_flavor_is_that_of_pillow():
+    pixels = np.random.default_rng(3).integers(0, 256, [50, 30, 3], dtype=np.uint8)
+    fit = make_fit(50, 30, "stretch", size=16, antialias=True)
+    expected = Image.fromarray(pixels).resize((16, 16), Image.Resampling.BILINEAR)
+    found = fit.apply(image_array.to_float(pixels))
+    np.testing.assert_array_equal(image_array.to_uint8(found), np.asarray(expected))
+    assert fit.undo(found).shape == (50, 30, 3)
+    plain = make_fit(50, 30, "stretch", size=16).apply(image_array.to_float(pixels))
+    assert np.abs(plain - found).max() > 0.1

@@ -10,6 +10,8 @@ import importlib.util
 import json
 import math
 import os
+import shutil
+import subprocess
 import sys
 import types
 
@@ -19,16 +21,18 @@ import pytest
 import ugatit_tf
 from tests import runs
 from ugatit_tf.errors import Failure
-from ugatit_tf.interchange import difference
+from ugatit_tf.interchange import difference, generator_file
 from ugatit_tf.interchange.difference import Difference
 from ugatit_tf.interchange.formats import FORMATS, comparison, graph, onnx_file
 from ugatit_tf.interchange.formats.format import Limit, Package
+from ugatit_tf.networks.model import build_generator
 from ugatit_tf.options import ConfigError
 from ugatit_tf.phases import PHASES
 
 # Of the packages, when they are imported, and of TensorFlow's converter.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SIZE = 32
 SMALL = {"ch": 4, "img_size": SIZE}
 # What ONNX Runtime Web computes on WebGPU, of the operators that a network like ours could have:
@@ -151,7 +155,11 @@ def test_a_missing_package_is_one_line(name, monkeypatch):
 
 def test_every_package_has_one_exact_version_for_each_python():
     for row in FORMATS.values():
-        lines = content(row.requirements).decode().splitlines() if row.packages else []
+        lines = (
+            content(os.path.join(ROOT, row.requirements)).decode().splitlines()
+            if row.packages
+            else []
+        )
         for package in row.packages:
             assert isinstance(package, Package)
             assert [line for line in lines if line.startswith(f"{package.distribution}==")]
@@ -292,6 +300,23 @@ def test_a_generator_file_of_an_export_is_read_as_ever(of_keras):
     assert_levels(model.translate(x)[None], expected, 0.01)
 
 
+def test_a_folder_of_generator_files_is_a_model_of_both_directions(of_keras, tmp_path):
+    model = ugatit_tf.load(of_keras.folder)
+    assert model.directions == ("a2b", "b2a")
+    x = images(SIZE, SIZE, 3)
+    expected = of_keras.networks.b2a(x[None]).image.numpy()
+    assert_levels(model.translate(x, direction="b2a")[None], expected, 0.01)
+
+
+@pytest.mark.parametrize("direction", ["a2b", "b2a"])
+def test_generator_files_of_two_models_are_refused(of_keras, tmp_path, direction):
+    shutil.copy(os.path.join(of_keras.folder, "a2b.npz"), tmp_path / "a2b.npz")
+    other = runs.config_in(tmp_path / "other", ch=2, img_size=8)
+    generator_file.save(build_generator(other, "b2a"), other, direction, tmp_path / "b2a.npz")
+    with pytest.raises(Failure, match="its generator files are not of one model"):
+        ugatit_tf.load(tmp_path)
+
+
 # ONNX
 
 
@@ -366,12 +391,12 @@ def test_float16_weights_are_shorter_and_say_so(onnx_export):
 # LiteRT
 
 
-@pytest.fixture(scope="module", params=["tensorflow", "full"])
+@pytest.fixture(scope="module", params=["tensorflow", "pytorch", "full"])
 def litert_export(request, tmp_path_factory):
     pytest.importorskip("ai_edge_litert")
-    light = request.param != "full"
-    chosen = {"size": 48} if light else {}
-    return exported(tmp_path_factory.mktemp("litert"), "litert", chosen, light=light)
+    config = {"light": False} if request.param == "full" else {"flavor": request.param}
+    chosen = {"size": 48} if request.param != "full" else {}
+    return exported(tmp_path_factory.mktemp("litert"), "litert", chosen, **config)
 
 
 def interpreter(case, file):
@@ -399,13 +424,16 @@ def test_litert_files_are_of_one_size_and_of_operations_of_litert(litert_export)
 
 
 def test_litert_files_compute_what_the_model_computes(litert_export):
+    config = litert_export.config
+    takes_other_sizes = config.light and config.flavor == "tensorflow"
     for model in litert_export.about["models"]:
         most = {"float32": 0.01, "float16": 2, "int8": math.inf}[model["weights"]]
-        assert len(model["compared"]) == (2 if litert_export.config.light else 1)
+        assert len(model["compared"]) == (2 if takes_other_sizes else 1)
         for compared in model["compared"]:
             assert compared["largest"] <= most
             assert compared["mean"] <= 8
-    x = images(1, SIZE, SIZE, 3)
+    side = 24 if takes_other_sizes else 48 if config.light else SIZE
+    x = images(1, side, side, 3)
     runner = interpreter(litert_export, "a2b.tflite").get_signature_runner("translate")
     expected = graph.exact(litert_export.networks.a2b)(x)
     assert_levels(runner(images=x)["translated"], expected["translated"].numpy(), 0.01)
@@ -413,14 +441,27 @@ def test_litert_files_compute_what_the_model_computes(litert_export):
 
 def test_the_converter_says_nothing_on_the_terminal(tmp_path):
     pytest.importorskip("ai_edge_litert")
-    import subprocess
-
     config = runs.config_in(tmp_path)
     runs.make_run(config)
-    main = os.path.join(os.path.dirname(ugatit_tf.__path__[0]), "main.py")
+    main = os.path.join(ROOT, "main.py")
     words = ["--phase", "export", "--dataset", "tiny", "--format", "litert"]
     done = subprocess.run(
         [sys.executable, main, *words], cwd=tmp_path, capture_output=True, text=True, check=True
     )
     assert done.stderr == ""
     assert done.stdout.count("largest difference from the original") == 6
+
+
+def test_the_benchmark_runs_every_file():
+    for name in ("tf2onnx", "onnxruntime", "ai_edge_litert"):
+        pytest.importorskip(name)
+    words = ["--sizes", "32", "--ch", "4", "--rounds", "1", "--threads", "1"]
+    told = subprocess.run(
+        [sys.executable, "-m", "benchmarks.formats", *words],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    for file in ("a2b.onnx", "a2b_float16.onnx", "a2b.tflite", "a2b_int8.tflite", "a2b.keras"):
+        assert f"\n{file} | " in told

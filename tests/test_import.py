@@ -154,7 +154,7 @@ def test_a_run_of_the_folder_s_dataset_is_not_overwritten(capsys):
     assert importing(OFFICIAL, "--img_size", "8") == 0
     before = runs.bytes_below("checkpoint")
     assert importing(OFFICIAL, "--img_size", "8") == 1
-    assert "cat2dog has checkpoints already" in capsys.readouterr().err
+    assert "cat2dog holds a model already" in capsys.readouterr().err
     assert importing(OFFICIAL, "--img_size", "8", "--run", "second") == 0
     after = runs.bytes_below("checkpoint")
     assert {path: after[path] for path in before} == before

@@ -21,38 +21,47 @@ assert "tensorflow" not in sys.modules
 import numpy as np
 import tensorflow as tf
 
-folder = sys.argv[1]
-images = np.load(f"{folder}/images.npy")
-generator = tf.keras.models.load_model(f"{folder}/a2b.keras")
-discriminator = tf.keras.models.load_model(f"{folder}/b.keras")
-np.save(f"{folder}/translated.npy", generator(images).image)
-np.save(f"{folder}/logit.npy", discriminator(images)[1].logit)
+images = np.load("images.npy")
+for folder in sys.argv[1:]:
+    generator = tf.keras.models.load_model(f"{folder}/a2b.keras")
+    discriminator = tf.keras.models.load_model(f"{folder}/b.keras")
+    np.save(f"{folder}/translated.npy", generator(images).image)
+    np.save(f"{folder}/logit.npy", discriminator(images)[1].logit)
 """
+OPTIONS = {"light": {}, "full": {"light": False, "decoder_norm": "adain"}}
 
 
-@pytest.fixture(params=[{}, {"light": False, "decoder_norm": "adain"}], ids=["light", "full"])
-def model(request):
-    model = build_model(made.tiny_config(**request.param))
+def built(name):
+    model = build_model(made.tiny_config(**OPTIONS[name]))
     made.fill(model.weights())
     return model
 
 
+@pytest.fixture(params=OPTIONS)
+def model(request):
+    return built(request.param)
+
+
 # Keras 3 reads variables in a way that NumPy 2 warns of.
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-def test_a_saved_network_is_loaded_by_a_program_that_only_imported_ugatit_tf(model, tmp_path):
-    images = made.images(2, 8, 8, 1)
+def test_saved_networks_are_loaded_by_a_program_that_only_imported_ugatit_tf(tmp_path):
+    images, models = made.images(2, 8, 8, 1), {name: built(name) for name in OPTIONS}
     np.save(tmp_path / "images.npy", images)
-    model.a2b.save(tmp_path / "a2b.keras")
-    model.discriminator_b.save(tmp_path / "b.keras")
+    for name, model in models.items():
+        (tmp_path / name).mkdir()
+        model.a2b.save(tmp_path / name / "a2b.keras")
+        model.discriminator_b.save(tmp_path / name / "b.keras")
     environment = {**os.environ, "PYTHONPATH": ROOT}
-    command = [sys.executable, "-W", "ignore", "-c", LOAD, str(tmp_path)]
+    command = [sys.executable, "-W", "ignore", "-c", LOAD, *models]
     done = subprocess.run(
-        command, env=environment, capture_output=True, text=True, timeout=300, check=False
-    )
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300,
+        check=False,
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    np.testing.assert_array_equal(np.load(tmp_path / "translated.npy"), model.a2b(images).image)
-    expected = model.discriminator_b(images)[1].logit
-    np.testing.assert_array_equal(np.load(tmp_path / "logit.npy"), expected)
+    for name, model in models.items():
+        translated, logit = (np.load(tmp_path / name / f"{x}.npy") for x in ("translated", "logit"))
+        np.testing.assert_array_equal(translated, model.a2b(images).image, err_msg=name)
+        np.testing.assert_array_equal(logit, model.discriminator_b(images)[1].logit, err_msg=name)
 
 
 def test_a_network_counts_and_lists_its_weights(model, capsys):

@@ -17,55 +17,93 @@ X = made.images(2, 12, 12, 3)
 STYLE = made.numbers(2, 3, seed=1), made.numbers(2, 3, seed=2)
 
 FLOAT32, AGAIN = {"precision": "float32"}, {"recompute": True}  # others: test_precision.py
+PLAIN, FLAVOR = {"bias": False, "start": "uniform"}, {"flavor": "pytorch"}
+SPECTRAL = {"spectral_norm": True, "stores_v": True}
+IN_BLOCK = {"convolution_options": PLAIN, "norm_options": {"affine": False}}
 
 # name -> (class, options that are not the defaults, inputs, shape of the first output)
 TABLE = {
-    "CAM": (layers.CAM, {"spectral_norm": True}, [X], [2, 12, 12, 3]),
-    "LIN": (layers.LIN, {"rho": 0.25, "epsilon": 1e-3}, [X], [2, 12, 12, 3]),
+    "CAM": (
+        layers.CAM,
+        {"heads": 2, "raw_attention": True, **SPECTRAL, **PLAIN},
+        [X],
+        [2, 12, 12, 3],
+    ),
+    "LIN": (
+        layers.LIN,
+        {"rho": 0.25, "epsilon": 1e-3, "affine": False, "unbiased": True},
+        [X],
+        [2, 12, 12, 3],
+    ),
     "AdaLIN": (
         layers.AdaLIN,
-        {"rho": 0.5, "smoothing": False, "epsilon": 1e-3},
+        {"rho": 0.5, "smoothing": False, "epsilon": 1e-3, "unbiased": True},
         [X, *STYLE],
         [2, 12, 12, 3],
     ),
     "AdaIN": (layers.AdaIN, {"epsilon": 1e-3}, [X, *STYLE], [2, 12, 12, 3]),
     "AdaptiveResidualBlock": (
         layers.AdaptiveResidualBlock,
-        {"channels": 3, "norm": "adalin", "smoothing": False},
+        {
+            "channels": 3,
+            "norm": "adalin",
+            "convolution_options": PLAIN,
+            "norm_options": {"smoothing": False},
+        },
         [X, *STYLE],
         [2, 12, 12, 3],
     ),
     "Convolution": (
         layers.Convolution,
-        {"channels": 5, "kernel_size": 4, "stride": 2, "padding": 1, "spectral_norm": True},
+        {"channels": 5, "kernel_size": 4, "stride": 2, "padding": (2, 0), **SPECTRAL, **PLAIN},
         [X],
         [2, 6, 6, 5],
     ),
     "ConvolutionBlock": (
         layers.ConvolutionBlock,
-        {"channels": 5, "kernel_size": 3, "stride": 2, "padding": 1},
+        {"channels": 5, "kernel_size": 3, "stride": 2, "padding": 1, **IN_BLOCK},
         [X],
         [2, 6, 6, 5],
     ),
     "GroupNormalization": (
         layers.GroupNormalization,
-        {"groups": 1, "epsilon": 1e-3},
+        {"groups": 1, "epsilon": 1e-3, "affine": False},
         [X],
         [2, 12, 12, 3],
     ),
-    "InstanceNormalization": (layers.InstanceNormalization, {"epsilon": 1e-3}, [X], [2, 12, 12, 3]),
-    "ResidualBlock": (layers.ResidualBlock, {"channels": 3, "norm": "lin"}, [X], [2, 12, 12, 3]),
-    "UpsampleBlock": (layers.UpsampleBlock, {"channels": 5, "norm": "lin"}, [X], [2, 24, 24, 5]),
-    "UpsampleConvolution": (layers.UpsampleConvolution, {"channels": 5}, [X], [2, 24, 24, 5]),
+    "InstanceNormalization": (
+        layers.InstanceNormalization,
+        {"epsilon": 1e-3, "affine": False},
+        [X],
+        [2, 12, 12, 3],
+    ),
+    "ResidualBlock": (
+        layers.ResidualBlock,
+        {"channels": 3, "norm": "lin", **IN_BLOCK},
+        [X],
+        [2, 12, 12, 3],
+    ),
+    "UpsampleBlock": (
+        layers.UpsampleBlock,
+        {"channels": 5, "norm": "lin", **IN_BLOCK},
+        [X],
+        [2, 24, 24, 5],
+    ),
+    "UpsampleConvolution": (
+        layers.UpsampleConvolution,
+        {"channels": 5, **PLAIN},
+        [X],
+        [2, 24, 24, 5],
+    ),
     "PatchNetwork": (
         PatchNetwork,
-        {"ch": 2, "depth": 1, "spectral_norm": False, "cam": True, **FLOAT32},
+        {"ch": 2, "depth": 1, "spectral_norm": True, "cam": True, **FLAVOR, **FLOAT32},
         [X],
-        [2, 3, 3, 1],
+        [2, 1, 1, 1],
     ),
     "Discriminator": (
         Discriminator,
-        {"ch": 2, "n_dis": 3, "sn": False, "cam": True, **FLOAT32},
+        {"ch": 2, "n_dis": 3, "sn": False, "cam": True, "flavor": "tensorflow", **FLOAT32},
         [X],
         [2, 6, 6, 1],
     ),
@@ -79,6 +117,7 @@ TABLE = {
             "smoothing": False,
             "norm": "adain",
             "cam": True,
+            **FLAVOR,
             **FLOAT32,
             **AGAIN,
         },
@@ -86,6 +125,7 @@ TABLE = {
         [2, 12, 12, 1],
     ),
 }
+DECIDED = {"AdaIN": {"affine"}, "AdaLIN": {"affine"}}  # arguments of bases, given by the class
 each_layer = pytest.mark.parametrize("name", TABLE)
 
 
@@ -145,7 +185,7 @@ def test_a_config_holds_every_option(name):
         for argument in inspect.signature(owner.__init__).parameters.values()
         if argument.kind is not argument.VAR_KEYWORD and argument.name != "self"
     }
-    assert arguments == set(options), "the table must set every option"
+    assert arguments - DECIDED.get(name, set()) == set(options), "the table must set every option"
 
 
 @each_layer
@@ -185,3 +225,23 @@ def test_weights_survive_a_checkpoint(name, tmp_path):
     for path, array in made.arrays(made.named_weights(layer)).items():
         np.testing.assert_array_equal(array, weights[path], err_msg=path)
     layer(*inputs)
+
+
+@pytest.mark.parametrize(
+    ("layer", "wrong", "expected"),
+    [
+        (layers.Convolution(2, 3), X[0], "expected ndim=4"),
+        (layers.LIN(), X[..., 0], "expected ndim=4"),
+        (layers.UpsampleConvolution(2), X[0, 0], "expected ndim=4"),
+    ],
+)
+def test_an_input_of_another_rank_is_refused_with_what_was_expected(layer, wrong, expected):
+    with pytest.raises(ValueError, match=expected):
+        layer(wrong)
+
+
+@pytest.mark.parametrize("name", ["CAM", "Convolution", "InstanceNormalization", "LIN", "AdaLIN"])
+def test_an_input_of_other_channels_than_at_first_is_refused_with_what_was_expected(name):
+    layer, _, inputs = built(name)
+    with pytest.raises(ValueError, match=r"axis -1 .*to have value 3"):
+        layer(inputs[0][..., :2], *inputs[1:])

@@ -352,10 +352,11 @@ def test_how_a_model_is_executed_may_be_chosen(trained, source):
 
 
 def test_an_export_computes_as_it_was_exported(trained):
-    assert ugatit_tf.load(trained.exported, strategy="one").generators.copies.count == 1
+    path = os.path.join(trained.exported, "a2b")
+    assert ugatit_tf.load(path, strategy="one").generators.copies.count == 1
     message = "computes as it was exported: --precision and --xla cannot change that. Use its run"
     with pytest.raises(Failure, match=message):
-        ugatit_tf.load(trained.exported, precision="bfloat16", xla=True)
+        ugatit_tf.load(path, precision="bfloat16", xla=True)
 
 
 @pytest.mark.parametrize("source", ["export", "a2b.npz"])
@@ -565,11 +566,13 @@ def test_a_run_folder_may_be_moved(trained, tmp_path):
     assert dataclasses.asdict(trained.config)["run"] == ""
 
 
-@pytest.mark.parametrize("place", ["run", "export", "b2a.npz"])
+@pytest.mark.parametrize("place", ["run", "b2a", "b2a.npz"])
 def test_threads_share_the_devices_whatever_the_model_is_from(trained, place, monkeypatch):
     monkeypatch.setattr(devices, "names", lambda *_: ["CPU:0"] * 2)
-    folder = {"run": trained.config.run_folder, "export": trained.exported}.get(place)
-    model = ugatit_tf.load(folder or os.path.join(trained.exported, place))
+    is_run = place == "run"
+    model = ugatit_tf.load(
+        trained.config.run_folder if is_run else os.path.join(trained.exported, place)
+    )
     assert model.generators.copies.count == 2
     networks, meet = [], threading.Barrier(2)
 

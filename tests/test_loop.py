@@ -416,8 +416,8 @@ def test_an_event_is_due_each_period_and_at_the_end(step, period, expected):
 def best_by_loss(start, tmp_path_factory):
     """A run that keeps its best by a term, and what was printed."""
     root = tmp_path_factory.mktemp("best_by_loss")
-    runs.write_dataset(root / "dataset" / "tiny", ("trainA", "trainB"))
-    often = {**PERIODS, "summary_freq": 1}
+    runs.write_dataset(root / "dataset" / "tiny", ("trainA", "trainB"), count=1)
+    often = {**PERIODS, "summary_freq": 1, "print_freq": 100}
     config = runs.config_in(root, **often, best_by="a2b/cycle")
     return types.SimpleNamespace(config=config, output=start(config))
 
@@ -446,8 +446,8 @@ def test_a_metric_that_is_not_there_stops_the_run_with_the_list(start, best_by_l
 
 
 def test_other_images_than_before_are_reported(start, tmp_path, caplog):
-    runs.write_dataset(tmp_path / "dataset" / "tiny", ("trainA", "trainB"))
-    config = runs.config_in(tmp_path, **{**PERIODS, "epoch": 1})
+    runs.write_dataset(tmp_path / "dataset" / "tiny", ("trainA", "trainB"), count=1)
+    config = runs.config_in(tmp_path, **{**PERIODS, "epoch": 1, "iteration": 1})
     start(config)
     runs.write_images(os.path.join(config.dataset_folder, "trainB"), ["new.png"])
     assert not caplog.records

@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests import made, reference
+from tests import made, official, reference
 from ugatit_tf.networks.model import build_model
-from ugatit_tf.phases.ablate import ABLATED
 
 ARCHITECTURES = [
     {},
@@ -17,7 +16,7 @@ ARCHITECTURES = [
 
 
 def shapes_of(config):
-    options = {k: v for k, v in config.architecture().items() if k not in ("smoothing", *ABLATED)}
+    options = {k: v for k, v in config.architecture().items() if k not in official.LEFT_OUT}
     return reference.official_variables(**{"img_size": config.img_size, **options})
 
 

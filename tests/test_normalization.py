@@ -145,6 +145,29 @@ CASES = {
         [],
         [GAMMA, BETA],
     ),
+    "layer-instance, unbiased, not affine": (
+        layers.LIN,
+        {"unbiased": True, "affine": False},
+        lambda x, rho: reference.lin(x, rho, unbiased=True),
+        ["rho"],
+        [],
+    ),
+    "adaptive, unbiased": (
+        layers.AdaLIN,
+        {"smoothing": False, "unbiased": True},
+        lambda x, gamma, beta, rho: reference.adalin(
+            x, gamma, beta, rho=rho, smoothing=False, unbiased=True
+        ),
+        ["rho"],
+        [GAMMA, BETA],
+    ),
+    "instance, not affine": (
+        layers.InstanceNormalization,
+        {"affine": False},
+        lambda x: reference.standardize(x, (1, 2)),
+        [],
+        [],
+    ),
     "adaptive, smooth": (
         layers.AdaLIN,
         {},
@@ -188,6 +211,44 @@ def test_all_gradients_match_central_differences(case, run):
         np.testing.assert_allclose(
             gradient, expected, err_msg=f"{position}", **TOLERANCE["gradient"]
         )
+
+
+def test_unbiased_variances_of_1_2_3_are_1(run):
+    x = np.float32([1, 2, 3]).reshape(1, 1, 1, 3)
+    of_a_layer = run(layers.LIN(unbiased=True, affine=False, epsilon=0.0), x.reshape(1, 3, 1, 1))
+    np.testing.assert_allclose(of_a_layer.ravel(), [-1, 0, 1], **TOLERANCE["float32"])
+    of_an_instance = run(layers.LIN(rho=1.0, unbiased=True, epsilon=0.0), x.reshape(1, 3, 1, 1))
+    np.testing.assert_allclose(of_an_instance.ravel(), [-1, 0, 1], **TOLERANCE["float32"])
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 3, 4), (1, 5, 2, 1), (1, 2, 1, 3)])
+@pytest.mark.parametrize("affine", [True, False])
+def test_unbiased_lin_matches_the_formula_where_the_size_is_unknown_too(shape, affine):
+    x = made.counting(shape)
+    layer, weights = built(layers.LIN(unbiased=True, affine=affine), x)
+    assert set(weights) == ({"rho", "gamma", "beta"} if affine else {"rho"})
+    expected = reference.lin(np.float64(x), **weights, unbiased=True)
+    unknown = tf.TensorSpec([None, None, None, shape[-1]])
+    for function in (layer, tf.function(layer, input_signature=[unknown])):
+        np.testing.assert_allclose(function(tf.constant(x)), expected, **TOLERANCE["float32"])
+
+
+@pytest.mark.parametrize("rho", [0.0, 0.25, 1.0])
+def test_unbiased_adalin_matches_the_formula(rho, run):
+    layer = layers.AdaLIN(rho=rho, smoothing=False, unbiased=True)
+    options = {"rho": rho, "smoothing": False, "unbiased": True}
+    expected = reference.adalin(np.float64(X), GAMMA, BETA, **options)
+    np.testing.assert_allclose(run(layer, X, GAMMA, BETA), expected, **TOLERANCE["float32"])
+    biased = reference.adalin(np.float64(X), GAMMA, BETA, **{**options, "unbiased": False})
+    assert np.abs(biased - expected).max() > 100 * LAYER
+
+
+@pytest.mark.parametrize(
+    "layer", [layers.InstanceNormalization(affine=False), layers.GroupNormalization(affine=False)]
+)
+def test_a_normalization_that_is_not_affine_has_no_weights(layer):
+    layer(X)
+    assert layer.weights == []
 
 
 def test_the_moments_are_part_of_the_gradient(run):

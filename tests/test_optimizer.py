@@ -146,3 +146,67 @@ def test_the_official_schedule_at_its_landmarks():
 def test_the_rate_never_falls_without_decay_or_with_a_late_one(options):
     config = made.tiny_config(lr=0.04, **options)
     assert {learning_rate(step, config) for step in range(config.total_steps)} == {0.04}
+
+
+@pytest.mark.parametrize("weight_decay", [0.0, 0.3])
+def test_adam_with_an_exact_epsilon_and_decay_is_that_of_torch(weight_decay, weights, run):
+    optimizer = Adam(weights, CLIPPED, exact_epsilon=True, weight_decay=weight_decay)
+
+    def apply(rate, *gradients):
+        optimizer.apply(dict(zip(START, gradients)), rate)
+        return rate
+
+    for index in range(3):
+        run(apply, np.float32(RATES[index]), *gradients_of(index).values())
+    for path in set(START) - set(CLIPPED):
+        gradients = [gradients_of(index)[path] for index in range(3)]
+        expected = reference.torch_adam(
+            START[path], gradients, RATES[:3], weight_decay=weight_decay
+        )
+        tolerance = update(*RATES[:3])
+        np.testing.assert_allclose(weights[path], expected, err_msg=path, **tolerance)
+
+
+def test_an_exact_epsilon_is_added_to_the_root_of_the_corrected_moment():
+    """For gradients of 1e-8, where epsilon and the root are alike."""
+    weight = tf.Variable([0.0])
+    optimizer = Adam({"w": weight}, exact_epsilon=True)
+    gradients = [1e-8, 2e-8, -1e-8]
+    for number in range(1, 4):
+        optimizer.apply({"w": tf.constant(gradients[number - 1 : number])}, tf.constant(1.0))
+        expected = reference.torch_adam(0.0, gradients[:number], [1.0] * number)
+        np.testing.assert_allclose(weight, [expected], rtol=OF_A_STEP)
+    np.testing.assert_allclose(reference.torch_adam(0.0, [1e-8], [1.0]), -0.5)
+
+
+def test_a_weight_without_gradient_decays_by_steps_of_a_rate():
+    weights = {"w": tf.Variable([2.0, -2.0, 0.0])}
+    Adam(weights, weight_decay=1e-4, exact_epsilon=True).apply(
+        {"w": tf.zeros([3])}, tf.constant(0.01)
+    )
+    np.testing.assert_allclose(weights["w"], [1.99, -1.99, 0.0], **update(0.01))
+
+
+def test_the_gradual_rate_is_the_official_one_at_its_landmarks():
+    """Steps counted from 0 here, from 1 in the official program: it falls after half of them."""
+    options = {"epoch": 100, "iteration": 10_000, "decay_epoch": 50, "lr": 1e-4}
+    config = made.tiny_config(flavor="pytorch", **options)
+    half = 500_000
+    landmarks = {
+        0: 1e-4,
+        half - 1: 1e-4,  # step 500,000: not beyond half
+        half: 1e-4 * (1 - 1 / half),
+        750_000 - 1: 0.5e-4,
+        999_998: 1e-4 / half,
+        999_999: 0.0,
+    }
+    for step, rate in landmarks.items():
+        assert learning_rate(step, config) == pytest.approx(rate, rel=1e-9, abs=1e-15), step
+    assert learning_rate(half - 1, config) == 1e-4
+    assert learning_rate(half, config) < 1e-4
+    assert learning_rate(1_000_005, config) == 0.0
+
+
+def test_the_gradual_rate_never_falls_without_decay():
+    config = made.tiny_config(flavor="pytorch", lr=0.04, decay_flag=False)
+    assert {learning_rate(step, config) for step in range(config.total_steps)} == {0.04}

@@ -1,15 +1,18 @@
 """Which image comes when, and what becomes of it, is a pure function of (seed, sample)."""
 
+import functools
 import itertools
 import os
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 
 from tests import made, runs
 from tests.tolerances import LAYER, TOLERANCE
 from ugatit_tf.data import folders, pipeline
+from ugatit_tf.flavors import FLAVORS
 from ugatit_tf.images import image_file
 
 STEP = 10  # gray levels between the flat images, so that each tells its own number
@@ -75,8 +78,7 @@ def test_domains_of_one_size_are_paired_anew_in_each_pass(tmp_path):
     assert len(set(map(tuple, came[:6]))) == 6
 
 
-@pytest.mark.parametrize("batch_size", [1, 2])
-@pytest.mark.parametrize("first_step", [1, 4, 11])
+@pytest.mark.parametrize(("first_step", "batch_size"), [(1, 2), (4, 1), (11, 2)])
 def test_starting_at_a_step_equals_skipping_those_before_it(tmp_path, batch_size, first_step):
     paths = [
         runs.write_images(str(tmp_path / "A"), ["1.png", "2.png", "3.png"], seed=1),
@@ -89,10 +91,16 @@ def test_starting_at_a_step_equals_skipping_those_before_it(tmp_path, batch_size
         np.testing.assert_array_equal(actual, expected)
 
 
-@pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize("augment_flag", [False, True])
-@pytest.mark.parametrize("first_step", [0, 4])
-@pytest.mark.parametrize("cache", ["memory", "disk"])
+@pytest.mark.parametrize(  # each two values of any two of these meet
+    ("cache", "first_step", "augment_flag", "channels"),
+    [
+        ("memory", 0, False, 1),
+        ("memory", 0, True, 3),
+        ("memory", 4, True, 1),
+        ("disk", 0, True, 1),
+        ("disk", 4, False, 3),
+    ],
+)
 def test_keeping_images_changes_no_bit(tmp_path, cache, first_step, augment_flag, channels):
     names = [f"{i}.png" for i in range(3)]  # the second shape is cached as the square, see cache.py
     shapes = {"trainA": (8, 8), "trainB": (41, 30), "more": (10, 14)}
@@ -141,7 +149,7 @@ def test_augmentation_is_a_random_crop_of_the_enlarged_and_perhaps_flipped_image
         ]
         for flipped, top, left in itertools.product((False, True), range(5), range(5))
     }
-    augment = tf.function(pipeline.augment)
+    augment = tf.function(functools.partial(pipeline.augment, size=32, enlarged=36))
     actual = []
     for number in range(60):
         result = augment(tf.constant(image), tf.constant([11, number])).numpy()
@@ -159,13 +167,23 @@ def test_augmentation_is_a_random_crop_of_the_enlarged_and_perhaps_flipped_image
 
 def test_augmentation_is_a_pure_function_of_its_seed(run):
     image = made.images(8, 8, 3)
-    first = run(pipeline.augment, image, np.array([3, 5], np.int32))
+    seed, sides = np.array([3, 5], np.int32), {"size": 8, "enlarged": 9}
+    first = run(pipeline.augment, image, seed, **sides)
     tf.random.set_seed(1)
-    np.testing.assert_array_equal(run(pipeline.augment, image, np.array([3, 5], np.int32)), first)
+    np.testing.assert_array_equal(run(pipeline.augment, image, seed, **sides), first)
 
 
-def test_an_image_of_256_is_enlarged_to_286():
-    assert round(256 * pipeline.ENLARGED) == 286
+@pytest.mark.parametrize(
+    ("flavor", "size", "side"),
+    [
+        ("tensorflow", 256, 286),
+        ("tensorflow", 128, 143),
+        ("pytorch", 256, 286),
+        ("pytorch", 96, 126),
+    ],
+)
+def test_an_image_of_256_is_enlarged_to_286(flavor, size, side):
+    assert FLAVORS[flavor].enlarged(size) == side
 
 
 @pytest.mark.parametrize(
@@ -190,23 +208,24 @@ def test_resizing_takes_the_neighbours_of_half_pixel_centres_and_no_others(row, 
 def test_a_file_becomes_a_square_in_minus_one_to_one(tmp_path, height, width):
     (path,) = runs.write_images(str(tmp_path), ["a.png"], height=height, width=width)
     expected = witness_resize(image_file.read(path).astype(float), 8) / 127.5 - 1
-    image = pipeline.load(path, size=8, channels=3)
+    image = pipeline.load(path, size=8, channels=3, antialias=False)
     assert image.dtype == tf.float32
     np.testing.assert_allclose(image.numpy(), expected, **TOLERANCE["float32"])
 
 
 def test_without_augmentation_batches_hold_the_plain_images(tmp_path):
     paths = runs.write_images(str(tmp_path), ["1.png", "2.png", "3.png"])
-    plain = [pipeline.load(path, size=8, channels=3).numpy() for path in paths]
+    plain = [pipeline.load(path, size=8, channels=3, antialias=False).numpy() for path in paths]
     dataset = pipeline.batches(paths, paths[:1], config(augment_flag=False)).take(3)
     for real_a, real_b in dataset.as_numpy_iterator():
         assert sum(np.array_equal(real_a[0], image) for image in plain) == 1
         np.testing.assert_array_equal(real_b[0], plain[0])
 
 
-@pytest.mark.parametrize("batch_size", [1, 2])
-@pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize("augment_flag", [False, True])
+@pytest.mark.parametrize(
+    ("batch_size", "channels", "augment_flag"),
+    [(1, 1, False), (1, 3, True), (2, 1, True), (2, 3, False)],
+)
 def test_a_batch_has_its_shape_before_and_after_it_is_computed(
     flat, batch_size, channels, augment_flag
 ):
@@ -223,7 +242,7 @@ def test_a_batch_has_its_shape_before_and_after_it_is_computed(
 def test_one_channel_is_the_brightness(tmp_path):
     path = str(tmp_path / "red.png")
     image_file.write(path, np.full([4, 4, 3], (255, 0, 0), np.uint8))
-    image = pipeline.load(path, size=8, channels=1)
+    image = pipeline.load(path, size=8, channels=1, antialias=False)
     np.testing.assert_allclose(image, np.full([8, 8, 1], 76 / 127.5 - 1), **TOLERANCE["float32"])
 
 
@@ -255,9 +274,17 @@ def batches_of(paths, options):
     return pipeline.batches(paths, paths, options).take(2)
 
 
-@pytest.mark.parametrize("first_step", [0, 3])
-@pytest.mark.parametrize("accumulate", [1, 2])
-@pytest.mark.parametrize("mine", [(1, 1), (2, 1), (1, 2, 1)])
+@pytest.mark.parametrize(
+    ("mine", "accumulate", "first_step"),
+    [
+        ((1, 1), 1, 0),
+        ((1, 1), 2, 3),
+        ((2, 1), 1, 3),
+        ((2, 1), 2, 0),
+        ((1, 2, 1), 1, 0),
+        ((1, 2, 1), 2, 3),
+    ],
+)
 def test_the_shares_of_all_processes_are_the_batches_of_one(tmp_path, mine, accumulate, first_step):
     paths = [
         runs.write_images(str(tmp_path / "A"), ["1.png", "2.png", "3.png"], seed=1),
@@ -298,3 +325,99 @@ def test_samples_are_numbered_part_after_part_and_replica_after_replica():
 def test_a_share_of_replicas_that_are_not_there_is_refused(share):
     with pytest.raises(ValueError, match="Expected replicas from 0 to"):
         pipeline.Share(*share)
+
+
+def pillow_square(path, side, channels=3, flipped=False):
+    """uint8 [side, side, channels], as the official PyTorch program makes it of a file."""
+    with Image.open(path) as image:
+        image = image.convert("RGB" if channels == 3 else "L")
+        if flipped:
+            image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        image = image.resize((side, side), Image.Resampling.BILINEAR)
+    return np.asarray(image).reshape(side, side, channels)
+
+
+def pixels_of(images):
+    """The uint8 pixels that floats in [-1, 1] stand for, which are no others than these."""
+    pixels = np.rint((np.asarray(images) + 1) * 127.5).astype(np.uint8)
+    np.testing.assert_allclose(images, pixels / 127.5 - 1, **TOLERANCE["float32"])
+    return pixels
+
+
+@pytest.mark.parametrize("shape", [(70, 50), (12, 90), (38, 38)])
+def test_the_pytorch_flavor_crops_what_pillow_enlarged_by_30_pixel_by_pixel(tmp_path, shape):
+    """Flipped first or last: as the official program does, to the bit."""
+    height, width = shape
+    (path,) = runs.write_images(str(tmp_path), ["a.png"], height=height, width=width, seed=5)
+    cases = {
+        pillow_square(path, 38, flipped=flipped)[top : top + 8, left : left + 8].tobytes(): (
+            (flipped, top, left)
+        )
+        for flipped, top, left in itertools.product((False, True), range(31), range(31))
+    }
+    dataset = pipeline.batches([path], [path], config(flavor="pytorch")).take(60)
+    found = [
+        cases[pixels_of(image[0]).tobytes()]
+        for pair in dataset.as_numpy_iterator()
+        for image in pair
+    ]
+    flips, tops, lefts = (list(values) for values in zip(*found))
+    assert 30 < sum(flips) < 90
+    assert len(set(tops)) > 20 and len(set(lefts)) > 20
+    assert tops != lefts
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize(("height", "width"), [(8, 8), (5, 13), (61, 20)])
+def test_the_pytorch_flavor_resizes_as_pillow_does_without_augmentation(
+    tmp_path, height, width, channels
+):
+    (path,) = runs.write_images(str(tmp_path), ["a.png"], height=height, width=width)
+    expected = pillow_square(path, 8, channels)
+    image = pipeline.load(path, size=8, channels=channels, antialias=True)
+    assert image.dtype == tf.float32
+    np.testing.assert_array_equal(pixels_of(image), expected)
+    plain = config(flavor="pytorch", augment_flag=False, img_ch=channels)
+    for real in next(iter(pipeline.batches([path], [path], plain))):
+        np.testing.assert_array_equal(pixels_of(real[0]), expected)
+
+
+def test_antialiasing_is_felt_only_where_an_image_becomes_smaller(tmp_path):
+    (large,) = runs.write_images(str(tmp_path), ["large.png"], height=60, width=60)
+    soft, sharp = (
+        pipeline.load(large, size=8, channels=3, antialias=antialias).numpy()
+        for antialias in (True, False)
+    )
+    assert soft.std() < 0.5 * sharp.std()  # noise, of which averages remain
+
+
+@pytest.mark.parametrize("augment_flag", [False, True])
+@pytest.mark.parametrize("cache", ["memory", "disk"])
+def test_keeping_images_of_the_pytorch_flavor_changes_no_bit(tmp_path, cache, augment_flag):
+    shapes = {"trainA": (38, 38), "trainB": (90, 100)}  # the second is cached as a square
+    paths = [
+        runs.write_images(str(tmp_path / name), ["0.png", "1.png"], height=height, width=width)
+        for name, (height, width) in shapes.items()
+    ]
+
+    def come(cache):
+        options = config(cache=cache, augment_flag=augment_flag, flavor="pytorch")
+        return list(pipeline.batches(*paths, options).take(6).as_numpy_iterator())
+
+    expected = come("none")
+    for found in (come(cache), come(cache)):
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_the_flavors_do_not_take_each_other_s_cached_squares(tmp_path):
+    paths = runs.write_images(str(tmp_path / "trainA"), ["a.png"], height=60, width=60)
+
+    def come(flavor, cache):
+        options = config(cache=cache, augment_flag=False, flavor=flavor)
+        return next(iter(pipeline.batches(paths, paths, options)))[0].numpy()
+
+    plain = {flavor: come(flavor, "none") for flavor in FLAVORS}
+    assert (plain["tensorflow"] != plain["pytorch"]).any()
+    for flavor, expected in plain.items():
+        np.testing.assert_array_equal(come(flavor, "disk"), expected)
+    assert len(list((tmp_path / ".cache").iterdir())) == 2

@@ -7,18 +7,18 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests import made, runs
+from tests import made, reference, runs
 from tests.test_layers import TABLE
 from tests.test_step import BATCH, everything, trainer_of
-from tests.tolerances import LAYER, TOLERANCE, drift, of_loss, rounding
+from tests.tolerances import LAYER, TOLERANCE, drift, of_loss, rounding, update
 from ugatit_tf import layers
 from ugatit_tf.data import demo, folders, pipeline
 from ugatit_tf.layers.precision import add_bias, scale_by
-from ugatit_tf.layers.weights import roles_of
+from ugatit_tf.layers.weights import Role, roles_of
 from ugatit_tf.networks.discriminator import Discriminator
 from ugatit_tf.networks.generator import Generator
 from ugatit_tf.networks.model import build_model
-from ugatit_tf.training.learner import LossScale
+from ugatit_tf.training.learner import Learner, LossScale
 from ugatit_tf.training.step import Trainer
 
 # Roundings to a half number one after another: a block has two convolutions, two biases, two
@@ -170,14 +170,40 @@ def assert_trains_like_the_default(**options):
         np.testing.assert_allclose(found[tag], value, err_msg=tag, **tolerance)
 
 
-def test_recomputing_works_in_a_traced_step():
-    assert_trains_like_the_default(recompute=True)
+def test_recomputing_works_where_a_step_is_traced():
+    """Of a whole step the generator alone recomputes: as a traced function in a traced one."""
+    x, weight = tf.constant(made.images(1, 16, 16, 1)), made.numbers(1, 16, 16, 1)
+
+    def look(**options):
+        generator = Generator(ch=2, n_res=1, light=True, img_ch=1, **options)
+        generator(x)
+        made.filled(generator)
+        weights = made.named_weights(generator)
+        network = tf.function(generator)
+
+        @tf.function
+        def traced(x):
+            with tf.GradientTape() as tape:
+                out = network(x)
+                loss = tf.reduce_sum(weight * out.image) + tf.reduce_sum(out.cam_logit)
+            return loss, tape.gradient(loss, weights)
+
+        return traced(x)
+
+    (expected, gradients), (found, again) = look(), look(recompute=True)
+    np.testing.assert_allclose(found, expected, rtol=LAYER)
+    apart = distance([again[path] for path in gradients], gradients.values())
+    assert apart < TOLERANCE["gradient"]["rtol"]
 
 
 @pytest.mark.parametrize(
     ("options", "noise"),
-    [({}, {}), ({"gan_type": "wgan-gp", "n_critic": 2, "ema": 0.9}, {"alpha": 0.5})],
-    ids=["lsgan", "wgan-gp"],
+    [
+        ({}, {}),
+        ({"gan_type": "wgan-gp", "n_critic": 2, "ema": 0.9}, {"alpha": 0.5}),
+        ({"flavor": "pytorch"}, {}),
+    ],
+    ids=["lsgan", "wgan-gp", "pytorch"],
 )
 def test_two_batches_for_one_update_are_one_batch_of_twice_the_size(options, noise, untraced):
     whole = trainer_of(batch_size=2, **options)
@@ -224,7 +250,7 @@ def test_at_the_smallest_scale_nothing_is_left_to_try():
 
 
 @pytest.fixture
-def overflowing():
+def overflowing(untraced):
     """A trainer and its state before and after a step whose scaled gradients are infinite."""
     trainer = trainer_of(precision="float16")
     for learner in (trainer.generators, trainer.discriminators):
@@ -250,6 +276,26 @@ def test_an_overflow_skips_the_update_and_is_counted_and_saved(overflowing):
     for kind in ("generators", "discriminators"):
         assert float(scalars[f"loss_scale/{kind}/skipped"]) == 1
         assert after[f"loss_scale/{kind}/scale"] == pytest.approx(5e29)
+
+
+@pytest.mark.parametrize("gradient", [0.5, np.inf, np.nan])
+def test_a_traced_update_is_left_out_where_a_gradient_is_not_finite(gradient):
+    start, gradients, rates = np.float32([1, 2]), np.float32([gradient, 0.25]), [0.1, 0.1]
+    weight = tf.Variable(start)
+    learner = Learner({"weight": weight}, {"weight": Role()}, scaled=True)
+    untouched = made.arrays(learner.optimizer.state())
+    traced = tf.function(learner.update)
+    for rate in rates:
+        assert bool(traced({"weight": tf.constant(gradients)}, tf.constant(rate)))
+    scale, skipped = float(learner.scale.scale), int(learner.scale.skipped)
+    if np.isfinite(gradient):
+        expected = reference.adam(start, [gradients] * 2, rates, clipped=False)
+        np.testing.assert_allclose(weight, expected, **update(*rates))
+        assert (scale, skipped) == (LossScale.START, 0)
+    else:
+        np.testing.assert_array_equal(weight, start)
+        np.testing.assert_equal(made.arrays(learner.optimizer.state()), untouched)
+        assert (scale, skipped) == (LossScale.START / 4, 2)
 
 
 @made.needs_half

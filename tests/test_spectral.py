@@ -28,7 +28,9 @@ def convolution():
 
 
 def test_the_norm_of_a_diagonal_kernel_is_its_largest_entry(run):
-    sigma, next_u = run(spectral_norm, np.diag([3.0, 1.0]).astype(np.float32), np.float32([[1, 0]]))
+    sigma, next_u, _ = run(
+        spectral_norm, np.diag([3.0, 1.0]).astype(np.float32), np.float32([[1, 0]])
+    )
     assert sigma == pytest.approx(3.0)
     np.testing.assert_allclose(next_u, [[1, 0]], **TOLERANCE["float32"])
 
@@ -36,7 +38,7 @@ def test_the_norm_of_a_diagonal_kernel_is_its_largest_entry(run):
 @pytest.mark.parametrize("shape", [(3, 3, 2, 4), (4, 4, 3, 1), (5, 1), (2, 7)])
 def test_one_power_iteration_matches_the_formula(shape, run):
     kernel, u = made.numbers(*shape, seed=4), made.numbers(1, shape[-1], seed=5)
-    sigma, next_u = run(spectral_norm, kernel, u)
+    sigma, next_u, _ = run(spectral_norm, kernel, u)
     expected_sigma, expected_u = reference.spectral_norm(kernel, u)
     np.testing.assert_allclose(sigma, expected_sigma, **TOLERANCE["float32"])
     np.testing.assert_allclose(next_u, expected_u, **TOLERANCE["float32"])
@@ -45,7 +47,7 @@ def test_one_power_iteration_matches_the_formula(shape, run):
 def test_sigma_converges_to_the_largest_singular_value():
     u = tf.constant(U)
     for _ in range(60):
-        sigma, u = spectral_norm(tf.constant(KERNEL), u)
+        sigma, u, _ = spectral_norm(tf.constant(KERNEL), u)
     np.testing.assert_allclose(sigma, singular_values(KERNEL)[0], **TOLERANCE["float32"])
     np.testing.assert_allclose(tf.norm(u), 1.0, **TOLERANCE["float32"])
 
@@ -53,12 +55,12 @@ def test_sigma_converges_to_the_largest_singular_value():
 def test_one_iteration_never_exceeds_the_true_norm():
     for seed in range(20):
         kernel, u = made.numbers(6, 3, seed=seed), made.numbers(1, 3, seed=100 + seed)
-        sigma, _ = spectral_norm(tf.constant(kernel), tf.constant(u))
+        sigma, *_ = spectral_norm(tf.constant(kernel), tf.constant(u))
         assert 0 < sigma <= singular_values(kernel)[0] * (1 + LAYER), f"seed {seed}"
 
 
 def test_a_kernel_of_zeros_has_the_norm_zero_and_not_nan(run):
-    sigma, next_u = run(spectral_norm, np.zeros([3, 2], np.float32), np.float32([[1, 1]]))
+    sigma, next_u, _ = run(spectral_norm, np.zeros([3, 2], np.float32), np.float32([[1, 1]]))
     assert sigma == 0
     np.testing.assert_array_equal(next_u, [[0, 0]])
 
@@ -67,7 +69,7 @@ def test_the_gradient_of_sigma_is_that_with_both_vectors_held(run):
     def gradient(kernel, u):
         with tf.GradientTape() as tape:
             tape.watch(kernel)
-            sigma, _ = spectral_norm(kernel, u)
+            sigma, *_ = spectral_norm(kernel, u)
         return tape.gradient(sigma, kernel)
 
     v, next_u = reference.power_iteration(KERNEL, U)
@@ -79,7 +81,7 @@ def test_u_gets_no_gradient():
     u = tf.constant(U)
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(u)
-        sigma, next_u = spectral_norm(tf.constant(KERNEL), u)
+        sigma, next_u, _ = spectral_norm(tf.constant(KERNEL), u)
         total = tf.reduce_sum(next_u)
     assert tape.gradient(sigma, u) is None
     assert tape.gradient(total, u) is None
@@ -172,3 +174,78 @@ def test_the_cam_head_has_one_spectral_state(run):
     np.testing.assert_allclose(sigma, np.linalg.norm(weights["kernel"]), **TOLERANCE["float32"])
     np.testing.assert_allclose(made.raw(layer.u), next_u, **TOLERANCE["float32"])
     np.testing.assert_array_equal(made.raw(layer.kernel), weights["kernel"])
+
+
+UNIT_U = U / np.linalg.norm(U)
+UNIT_V = made.numbers(1, 18, seed=8) / np.linalg.norm(made.numbers(1, 18, seed=8))
+
+
+@pytest.fixture
+def storing():
+    layer = layers.Convolution(4, 3, padding=1, spectral_norm=True, stores_v=True)
+    layer(X)
+    for weight, value in ((layer.kernel, KERNEL), (layer.u, UNIT_U), (layer.v, UNIT_V)):
+        weight.assign(value)
+    return layer
+
+
+def test_stored_vectors_move_by_one_iteration_in_each_training_pass(storing, run):
+    u = UNIT_U
+    for _ in range(3):
+        found = run(storing, X, training=True)
+        v, u = reference.power_iteration(KERNEL, u)
+        normalized = KERNEL / reference.rayleigh(KERNEL, v, u)
+        expected = reference.convolution(np.float64(X), normalized, padding=1)
+        np.testing.assert_allclose(found, expected, **TOLERANCE["float32"])
+        np.testing.assert_allclose(made.raw(storing.u), u, **TOLERANCE["float32"])
+        np.testing.assert_allclose(made.raw(storing.v), v, **TOLERANCE["float32"])
+
+
+def test_stored_vectors_make_sigma_as_they_are_without_training(storing, run):
+    sigma = reference.rayleigh(KERNEL, np.float64(UNIT_V), np.float64(UNIT_U))
+    expected = reference.convolution(np.float64(X), KERNEL / sigma, padding=1)
+    scale = np.abs(expected).max()  # sigma of random vectors is small
+    np.testing.assert_allclose(run(storing, X) / scale, expected / scale, **TOLERANCE["float32"])
+    np.testing.assert_array_equal(made.raw(storing.u), UNIT_U)
+    np.testing.assert_array_equal(made.raw(storing.v), UNIT_V)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_the_gradient_flows_through_sigma_with_stored_vectors_held(storing, training):
+    upstream = made.numbers(2, 6, 6, 4, seed=6)
+    v, u = np.float64(UNIT_V), np.float64(UNIT_U)
+    if training:
+        v, u = reference.power_iteration(KERNEL, UNIT_U)
+
+    def formula(kernel):
+        normalized = kernel / reference.rayleigh(kernel, v, u)
+        return (reference.convolution(np.float64(X), normalized, padding=1) * upstream).sum()
+
+    with tf.GradientTape() as tape:
+        value = tf.reduce_sum(storing(tf.constant(X), training=training) * upstream)
+    found = tape.gradient(value, made.raw(storing.kernel))
+    expected = reference.numeric_gradient(formula, KERNEL)
+    scale = np.abs(expected).max()
+    np.testing.assert_allclose(found / scale, expected / scale, **TOLERANCE["gradient"])
+
+
+def test_advancing_moves_the_state_as_a_training_pass_does(storing, convolution):
+    for layer in (storing, convolution):
+        before = made.arrays(made.named_weights(layer))
+        layer(X, training=True)
+        by_pass = made.arrays(made.named_weights(layer))
+        layer.u.assign(before["u"])
+        layer.advance()
+        for name, array in made.arrays(made.named_weights(layer)).items():
+            np.testing.assert_array_equal(array, by_pass[name], err_msg=name)
+
+
+def test_stored_vectors_start_as_different_unit_vectors():
+    fresh = layers.Convolution(64, 3, spectral_norm=True, stores_v=True)
+    fresh(X)
+    assert made.raw(fresh.u).shape == [1, 64]
+    assert made.raw(fresh.v).shape == [1, 18]
+    for state in (fresh.u, fresh.v):
+        np.testing.assert_allclose(np.linalg.norm(made.raw(state)), 1.0, **TOLERANCE["float32"])
+        assert np.ptp(made.raw(state).numpy()) > 0.1
+    assert len(fresh.trainable_weights) == 2

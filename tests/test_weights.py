@@ -6,7 +6,7 @@ import tensorflow as tf
 from tests import made
 from ugatit_tf import layers
 from ugatit_tf.layers.precision import MixedLayer
-from ugatit_tf.layers.weights import Role, named_weights, roles_of
+from ugatit_tf.layers.weights import Role, Start, named_weights, roles_of
 from ugatit_tf.networks.model import build_model
 
 
@@ -16,12 +16,12 @@ def test_every_weight_of_the_networks_says_what_it_is_for():
     for path, role in roles.items():
         by_name.setdefault(path.rsplit("/", 1)[-1], set()).add(role)
     assert by_name == {
-        "kernel": {Role(decays=True, deviation=0.02)},
+        "kernel": {Role(decays=True, start=Start("normal", 0.02))},
         "bias": {Role()},
-        "gamma": {Role()},
+        "gamma": {Role(start=Start("constant", 1.0))},
         "beta": {Role()},
-        "rho": {Role(clipped=(0.0, 1.0))},
-        "u": {Role(trained=False, deviation=1.0)},
+        "rho": {Role(clipped=(0.0, 1.0), start=Start("constant", value)) for value in (0.0, 1.0)},
+        "u": {Role(trained=False, start=Start("normal", 1.0))},
     }
 
 

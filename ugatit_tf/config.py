@@ -9,6 +9,7 @@ from typing import Optional
 from ugatit_tf import atomic
 from ugatit_tf.flavors import FLAVORS
 from ugatit_tf.losses import ADVERSARIAL
+from ugatit_tf.norms import DECODER_NORMS
 from ugatit_tf.options import LARGEST_COUNT, ConfigError, Options, names_of, option, rule_of
 from ugatit_tf.sizes import smallest_image
 
@@ -16,8 +17,6 @@ VERSION = "0.1.0"
 PRECISIONS = ("float32", "bfloat16", "float16")
 STRATEGIES = ("auto", "one", "mirrored", "multi_worker")
 CACHES = ("none", "memory", "disk")
-ADAPTIVE_NORMS = ("adalin", "adain")  # scale and shift come from the attention
-DECODER_NORMS = (*ADAPTIVE_NORMS, "in", "ln", "gn")
 INCEPTIONS = ("keras", "graph", "random")
 RESIZES = ("bilinear", "antialias")
 PRESETS = {  # loss weights for a kind of task; docs/training.md has the reasons
@@ -93,7 +92,7 @@ class Config(Options):
     decoder_norm: str = architecture(
         "adalin",
         "normalization in the decoder; all but adalin repeat the paper's ablation",
-        choices=DECODER_NORMS,
+        choices=tuple(DECODER_NORMS),
     )
     generator_cam: bool = architecture(True, "attention and CAM loss of the generators")
     discriminator_cam: bool = architecture(True, "attention and CAM loss of the discriminators")
@@ -192,7 +191,7 @@ class Config(Options):
         flavor = FLAVORS[self.flavor]
         if self.smoothing is None:
             object.__setattr__(self, "smoothing", flavor.smoothing)
-        if self.gan_type not in flavor.gan_types:
+        if flavor.gan_types and self.gan_type not in flavor.gan_types:
             raise ConfigError(
                 f"--gan_type {self.gan_type} does not exist in the {self.flavor} program. Expected "
                 f"{' or '.join(flavor.gan_types)}, or another --flavor."
@@ -257,7 +256,7 @@ class Config(Options):
     @property
     def any_size(self) -> bool:
         """Whether the generators take any size: the full model's first dense layer knows its."""
-        return self.light or self.decoder_norm not in ADAPTIVE_NORMS
+        return self.light or not DECODER_NORMS[self.decoder_norm].is_adaptive
 
     def architecture(self) -> dict:
         """The options that decide what a checkpoint holds and what the networks compute."""
@@ -286,3 +285,16 @@ class Config(Options):
 
 
 NOT_RECORDED = tuple(f.name for f in dataclasses.fields(Config) if not rule_of(f).recorded)
+
+
+def which_option() -> str:
+    """The option `which` of all phases that use a checkpoint."""
+    text = "the latest checkpoint, or the best (see --best_by)"
+    return option("latest", text, choices=("latest", "best"))
+
+
+@dataclasses.dataclass(frozen=True)
+class CheckpointOptions(Options):
+    """The options of a phase that uses a checkpoint."""
+
+    which: str = which_option()

@@ -36,7 +36,7 @@ class Flavor:
         antialias: whether images are resized by Pillow with antialiasing, straight to their last
             size, rather than by TensorFlow without.
         enlarged: function: side of the images -> side from which they are cropped.
-        gan_types: adversarial losses that the program has.
+        gan_types: the only adversarial losses that the program has; empty where it has all.
     """
 
     generator_bias: bool
@@ -78,7 +78,7 @@ TENSORFLOW = Flavor(
     gradual=False,
     antialias=False,
     enlarged=lambda size: round(size * 286 / 256),
-    gan_types=("gan", "lsgan", "wgan-gp", "wgan-lp", "dragan", "hinge"),
+    gan_types=(),
 )
 
 PYTORCH = Flavor(

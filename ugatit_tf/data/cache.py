@@ -76,9 +76,7 @@ def source(
         where: one of `config.CACHES`. "memory" decodes an image when it is first needed. "disk"
             decodes all of them before this returns, unless their file exists already; images
             of a remote file system are not cached on disk, with a warning.
-        antialias: whether squares are made with antialiasing.
-        as_square: function: (uint8 [height, width, channels], size, antialias) to the square, a
-            float32 tensor [size, size, channels].
+        antialias, as_square: what makes the square; see `pipeline.as_square`.
     """
 
     def decode(index):
@@ -94,9 +92,7 @@ def source(
     if where == "memory":
         return MemoryCache(smaller_form, len(paths))
     if where == "disk":
-        square = {"size": size, "channels": channels}
-        if antialias:  # without it, the files are those of older versions
-            square["antialias"] = True
+        square = {"size": size, "channels": channels, **({"antialias": True} if antialias else {})}
         return _disk_cache(paths, square, smaller_form) or decode
     return decode
 
@@ -231,10 +227,7 @@ def _is_record(record, end):
 
 
 def _disk_cache(paths, square, decode):
-    """A `DiskCache`; None, with a warning, if it is not possible.
-
-    `square` is what the squares depend on besides their images.
-    """
+    """A `DiskCache`; None, with a warning, if it is not possible."""
     if storage.is_remote(paths[0]):
         LOG.warning(
             "--cache disk does not cache %s, which is not on this computer. Continuing without "
@@ -243,9 +236,7 @@ def _disk_cache(paths, square, decode):
         )
         return None
     folder = pathlib.Path(paths[0]).absolute().parent
-    suffix = "_antialias" if square.get("antialias") else ""
-    name = f"{folder.name}_{square['size']}x{square['channels']}{suffix}"
-    path = folder.parent / FOLDER / name
+    path = folder.parent / FOLDER / f"{folder.name}_{'x'.join(map(str, square.values()))}"
     try:
         key = _key(paths, square)
         atomic.remove_abandoned(path.parent)

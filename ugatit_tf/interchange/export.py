@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -17,6 +18,7 @@ from ugatit_tf.errors import Failure
 from ugatit_tf.flavors import FLAVORS
 from ugatit_tf.interchange.difference import Difference, between, worst
 from ugatit_tf.keras_settings import raw
+from ugatit_tf.layers import portable
 from ugatit_tf.networks.generator import MULTIPLE, SMALLEST, Generator
 from ugatit_tf.networks.shapes import refuse_not_finite, required
 from ugatit_tf.tf_paths import plain_path
@@ -88,7 +90,7 @@ class Translator(tf.Module):
         self._antialias = FLAVORS[config.flavor].antialias
         side = None if config.any_size else config.img_size
         shape = [None, side, side, config.img_ch]
-        self._generate = lambda images: generator(images)  # a function is not tracked
+        self._generate = _tracing(generator, config.any_size)  # a function is not tracked
         images, exact = (tf.TensorSpec(shape, kind, "images") for kind in (tf.uint8, tf.float32))
         encoded = tf.TensorSpec([None], tf.string, "encoded")
         self._serve = tf.function(self.translate, input_signature=[images])
@@ -178,6 +180,19 @@ def export(generator: Generator, config: Config, folder: str) -> dict[tuple, Dif
             )
         shutil.move(written, folder)
     return compared
+
+
+def _tracing(generator, any_size):
+    """A function that traces the generator, in operations for converters where sizes may vary.
+
+    Those of one size are faster as they are, and converters take them.
+    """
+
+    def traced(images):
+        with portable.operations() if any_size else contextlib.nullcontext():
+            return generator(images)
+
+    return traced
 
 
 def fixed_image(size: int, channels: int) -> np.ndarray:

@@ -150,6 +150,7 @@ def architecture(prefix: str) -> dict:
             f"generator_B/conv/conv2d/kernel and generator_B/MLP/linear_0/dense/kernel."
         ) from None
     options = {
+        "flavor": "tensorflow",
         "light": inputs == wide,
         "ch": ch,
         "img_ch": img_ch,

@@ -44,7 +44,7 @@ NAMES = ("GLOBAL", "INST")  # INST calls what it names, so it is refused as well
 class ForeignName(ValueError):  # noqa: N818
     """The pickle asks for a function or class that has no place in it: `name`."""
 
-    def __init__(self, name: str):
+    def __init__(self, name: str) -> None:
         super().__init__(name)
         self.name = name
 

@@ -77,8 +77,8 @@ class CAM(Head):
         heads = [self, self.maximum_head] if self.maximum_head else [self]
         weights = [head.weight(training) for head in heads]  # [C, 1] each
         average, maximum = tf.reduce_mean(float32(x), [1, 2]), float32(tf.reduce_max(x, [1, 2]))
-        pooled = tf.stack([average, maximum], 1)  # [B, 2, C]
-        cam_logit = tf.reduce_sum(pooled * tf.transpose(tf.concat(weights, 1)), -1)  # [B, 2]
+        of_average, of_maximum = tf.matmul(average, weights[0]), tf.matmul(maximum, weights[-1])
+        cam_logit = tf.concat([of_average, of_maximum], 1)  # [B, 2]
         if self.bias is not None:
             cam_logit += tf.concat([head.bias for head in heads], 0)
         attention = [head.attention(w, self.raw_attention) for head, w in zip(heads, weights)]

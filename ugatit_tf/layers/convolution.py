@@ -105,7 +105,8 @@ class UpsampleConvolution(KernelLayer):
             return y[:, 1:-1, 1:-1]
         # Its gradient pads, several times faster on a CPU than that of y[:, 1:-1, 1:-1].
         y = tf.slice(y, [0, 1, 1, 0], tf.shape(y) - [0, 2, 2, 0])
-        return tf.ensure_shape(y, [None, None, None, self.channels])  # which the slice forgets
+        y.set_shape([None, None, None, self.channels])  # which the slice forgets
+        return y
 
     def _phase_kernels(self):
         taps = tf.constant(PHASES)  # [phase, tap of 2, tap of 3]

@@ -19,6 +19,8 @@ class Dense(KernelLayer):
         x: float32 [batch, channels].
     """
 
+    RANK = 2
+
     def __init__(self, units: int, *, relu: bool = False, **kwargs) -> None:
         super().__init__(**kwargs)
         self.units = units

@@ -17,6 +17,8 @@ class KernelLayer(MixedLayer):
             the bias is 0; "uniform": both lie within 1 / sqrt(fan-in).
     """
 
+    RANK = 4
+
     def __init__(self, *, bias: bool = True, start: str = "normal", **kwargs) -> None:
         super().__init__(**kwargs)
         self.has_bias = bias

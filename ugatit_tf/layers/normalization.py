@@ -28,6 +28,8 @@ class _Normalization(MixedLayer):
         affine: bool. Without it gamma is 1 and beta is 0, and both are no weights.
     """
 
+    RANK = 4
+
     def __init__(self, *, epsilon: float = 1e-5, affine: bool = True, **kwargs) -> None:
         super().__init__(**kwargs)
         self.epsilon = epsilon

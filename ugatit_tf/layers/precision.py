@@ -18,7 +18,13 @@ class MixedLayer(tf.keras.layers.Layer):
 
     The networks cast the image once, at their entry; from there on every map has that type.
     Weights stay float32, as do statistics, spectral norms and what the networks return.
+
+    Attributes:
+        RANK: int. Axes of the input of a layer that has weights of its own, which Keras checks, and
+            the channels too once it is built. None: its layers check theirs.
     """
+
+    RANK = None
 
     def __new__(cls, *args, **kwargs) -> MixedLayer:
         layer = super().__new__(cls, *args, **kwargs)
@@ -27,12 +33,20 @@ class MixedLayer(tf.keras.layers.Layer):
 
     def __init__(self, **kwargs) -> None:
         super().__init__(autocast=False, **{"dtype": "float32", **kwargs})
+        if self.RANK:
+            self.input_spec = tf.keras.layers.InputSpec(ndim=self.RANK)
         # Name of a weight -> its `Role`. Not a plain dict, which Keras would track.
         self.roles = collections.UserDict()
 
+    def build(self, x_shape: object = None) -> None:
+        if self.RANK:
+            axes = {-1: x_shape[-1]}
+            self.input_spec = tf.keras.layers.InputSpec(ndim=self.RANK, axes=axes)
+        super().build(x_shape)
+
     def get_config(self) -> dict:
         """The arguments that make the same layer again."""
-        return {**super().get_config(), **self._arguments}
+        return {**self._arguments, **super().get_config()}
 
     def add_trained(
         self,

@@ -53,6 +53,7 @@ class PatchNetwork(MixedLayer):
         **kwargs,
     ) -> None:
         super().__init__(**kwargs)
+        self.spectral_norm = spectral_norm
         self.precision = precision
         f = FLAVORS[flavor]
         halving = [ch * 2**i for i in range(depth + 1)]

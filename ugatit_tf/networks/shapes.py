@@ -37,7 +37,8 @@ def check_images(
     shape = tf.TensorShape(x.shape)
     if shape.rank is None and isinstance(x, tf.Tensor):
         x = required(tf.rank(x) == 4, x, expected)
-        shape = tf.TensorShape([None] * 4)
+        x.set_shape([None, None, None, channels])
+        shape = x.shape
     sides = [side for side in shape[1:3] if side is not None] if shape.rank == 4 else []
     fit = all(side >= smallest and side % multiple == 0 for side in sides)
     if not (fit and shape.is_compatible_with([None, None, None, channels])):

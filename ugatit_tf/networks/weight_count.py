@@ -7,8 +7,9 @@ them only to count takes seconds, even in a `tf.Graph` (1.6 s with Keras 3, 4.3 
 
 from __future__ import annotations
 
-from ugatit_tf.config import ADAPTIVE_NORMS, Config
+from ugatit_tf.config import Config
 from ugatit_tf.flavors import FLAVORS
+from ugatit_tf.norms import DECODER_NORMS, LIN_WEIGHTS
 
 
 def num_weights(config: Config) -> int:
@@ -27,13 +28,12 @@ def num_generator_weights(config: Config) -> int:
     others = 2 * 7 * ch + 4 * config.n_res * wide if flavor.affine else 0  # of the encoder
     if config.generator_cam:
         others += _num_cam_weights(wide, flavor)
-    if config.decoder_norm in ADAPTIVE_NORMS:
+    norm = DECODER_NORMS[config.decoder_norm]
+    if norm.is_adaptive:
         positions = 1 if config.light else (config.img_size // 4) ** 2  # inputs of the MLP
         layers += [(1, positions * wide, wide), *3 * [(1, wide, wide)]]
-        others += 3 * 3 * ch  # gamma, beta, rho
-        others += 2 * config.n_res * wide if config.decoder_norm == "adalin" else 0  # rho
-    else:
-        others += 4 * config.n_res * wide + 2 * 3 * ch  # gamma, beta
+    others += 2 * config.n_res * wide * norm.weights
+    others += 3 * ch * (LIN_WEIGHTS if norm.is_adaptive else norm.weights)
     return 2 * (_num_convolution_weights(layers, bias=flavor.generator_bias) + others)
 
 

@@ -6,6 +6,7 @@ from ugatit_tf.phases.evaluate import EVALUATE
 from ugatit_tf.phases.export import EXPORT
 from ugatit_tf.phases.import_official import IMPORT
 from ugatit_tf.phases.pack import PACK
+from ugatit_tf.phases.serve import SERVE
 from ugatit_tf.phases.study import STUDY
 from ugatit_tf.phases.test import TEST
 from ugatit_tf.phases.train import TRAIN
@@ -21,6 +22,7 @@ PHASES = {
         ABLATE,
         STUDY,
         EXPORT,
+        SERVE,
         IMPORT,
         DOCTOR,
         PACK,

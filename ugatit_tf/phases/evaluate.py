@@ -3,12 +3,11 @@
 import dataclasses
 from typing import Union
 
-from ugatit_tf.config import Config
+from ugatit_tf.config import CheckpointOptions, Config
 from ugatit_tf.evaluation.fakes import fake_folders
 from ugatit_tf.options import ConfigError, names_of, option
 from ugatit_tf.phases.phase import (
     OF_A_RUN,
-    CheckpointOptions,
     Phase,
     check_measurable,
     draw_built_in,

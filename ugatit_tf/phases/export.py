@@ -4,14 +4,13 @@ import dataclasses
 import os
 
 from ugatit_tf import atomic, tf_paths
-from ugatit_tf.config import Config
+from ugatit_tf.config import CheckpointOptions, Config
 from ugatit_tf.interchange.difference import worst
 from ugatit_tf.interchange.formats import FORMATS, about
 from ugatit_tf.interchange.formats.format import Exported, Format
 from ugatit_tf.options import ConfigError, option
 from ugatit_tf.phases.phase import (
     OF_A_RUN,
-    CheckpointOptions,
     Phase,
     check_folder,
     check_generators,
@@ -100,7 +99,8 @@ def run(config: Config, options: ExportOptions) -> None:
     )
     parent = os.path.join(config.export_dir, config.run_name)
     atomic.remove_abandoned(parent)
-    folder = paths.free_path(os.path.join(parent, os.path.basename(exported.source)))
+    name = os.path.basename(exported.source) if exported.networks else "imported"
+    folder = paths.free_path(os.path.join(parent, name))
     with atomic.folder(folder) as unfinished:
         written = {row.name: (row, _written(row, exported, unfinished)) for row in options.rows}
         about.write(exported, written, unfinished)

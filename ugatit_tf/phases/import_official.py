@@ -83,7 +83,9 @@ def _import_generators(source: "Source", config: Config) -> str:
     """Makes a run of generators alone; returns what was done."""
     from ugatit_tf.interchange import generator_file
     from ugatit_tf.networks.model import build_generator
+    from ugatit_tf.networks.weight_count import num_generator_weights
 
+    source.check_room(num_generator_weights(config) // 2 * len(source.lone_generators))
     generators = [build_generator(config, direction) for direction in source.lone_generators]
     for generator in generators:
         source.restore_generator(generator)
@@ -122,6 +124,8 @@ def _config(named, source: "Source") -> Config:
             f"{source.path} is a light model, and a light model does not know its image size. "
             f"Add --img_size with the size that it was trained at; the official default is 256."
         )
+    if source.lone_generators:
+        options.setdefault("n_dis", 2)  # so that no discriminator limits the size
     return Config(**options)
 
 

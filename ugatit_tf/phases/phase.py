@@ -7,29 +7,21 @@ from typing import TYPE_CHECKING, Any, Callable, Union
 from ugatit_tf.config import Config
 from ugatit_tf.data import presence, storage
 from ugatit_tf.errors import Failure
-from ugatit_tf.options import Options, names_of, option
+from ugatit_tf.options import ConfigError, Options, names_of
 from ugatit_tf.training import checkpoints
+from ugatit_tf.translation import model_files
 
 if TYPE_CHECKING:
     from ugatit_tf import doctor
 
-WHICH = ("latest", "best")
 ALL = tuple(field.name for field in dataclasses.fields(Config))
+OVERRIDES = ("precision", "xla", "strategy")  # of a model that is given by --model
 OF_A_RUN = names_of(Config, "location", "architecture", "execution")  # that is there already
 
 
 @dataclasses.dataclass(frozen=True)
 class NoOptions(Options):
     """The options of a phase that has none of its own."""
-
-
-@dataclasses.dataclass(frozen=True)
-class CheckpointOptions(Options):
-    """The options of a phase that uses a checkpoint."""
-
-    which: str = option(
-        "latest", "the latest checkpoint, or the best (see --best_by)", choices=WHICH
-    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,6 +75,18 @@ def check_generators(run_folder: str, which: str) -> None:
     """Refuses a run that has neither the checkpoint that is wanted nor lone generators."""
     if which != "latest" or not checkpoints.lone_generators(run_folder):
         checkpoints.chosen(run_folder, which)
+
+
+def check_model(config: Union[Config, dict], model: str, which: str) -> None:
+    """Refuses where neither `model`, of `--model`, nor without it the run can translate."""
+    if not model:
+        check_generators(config.run_folder, which)
+    elif model_files.kind_of(model) == model_files.RUN:
+        check_generators(model, which)
+    elif which != "latest":
+        raise ConfigError(
+            f"--which chooses a checkpoint of a run, and {model} has none. Leave it out."
+        )
 
 
 def check_measurable(config: Config) -> None:

@@ -2,11 +2,10 @@
 
 import os
 
-from ugatit_tf.config import Config
+from ugatit_tf.config import CheckpointOptions, Config
 from ugatit_tf.data import presence, storage
 from ugatit_tf.phases.phase import (
     OF_A_RUN,
-    CheckpointOptions,
     Phase,
     check_folder,
     draw_built_in,
@@ -15,6 +14,7 @@ from ugatit_tf.training import checkpoints
 
 
 def check(config: Config, options: CheckpointOptions) -> None:
+    checkpoints.refuse_lone_generators(config.run_folder)
     if not presence.is_drawn(config) and not storage.is_remote(config.dataset_folder):
         presence.test_folders(config.dataset_folder)
     checkpoints.chosen(config.run_folder, options.which)

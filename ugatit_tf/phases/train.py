@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
 
 def check(config: Config, options: NoOptions) -> None:
+    checkpoints.refuse_lone_generators(config.run_folder)
     if cluster.from_environment(config.strategy).is_chief:
         check_dataset(config, TRAIN_SPLITS)
     if config.eval_freq:
         check_measurable(config)
-    checkpoints.refuse_lone_generators(config.run_folder)
     check_folder("checkpoint_dir", config.run_folder)
     for name in ("sample_dir", "log_dir"):
         check_folder(name, os.path.join(getattr(config, name), config.run_name))

@@ -6,22 +6,13 @@ from ugatit_tf.config import Config
 from ugatit_tf.errors import Failure
 from ugatit_tf.images import video_file
 from ugatit_tf.options import ConfigError
-from ugatit_tf.phases.phase import OF_A_RUN, Phase, check_generators
-from ugatit_tf.translation import face, model_files, paths, video_paths
+from ugatit_tf.phases.phase import OF_A_RUN, OVERRIDES, Phase, check_model
+from ugatit_tf.translation import face, paths, video_paths
 from ugatit_tf.translation.options import TranslateOptions
-
-OVERRIDES = ("precision", "xla", "strategy")  # of a model that is given by --model
 
 
 def check(config: Union[Config, dict], options: TranslateOptions) -> None:
-    if not options.model:
-        check_generators(config.run_folder, options.which)
-    elif model_files.kind_of(options.model) == model_files.RUN:
-        check_generators(options.model, options.which)
-    elif options.which != TranslateOptions.which:
-        raise ConfigError(
-            f"--which chooses a checkpoint of a run, and {options.model} has none. Leave it out."
-        )
+    check_model(config, options.model, options.which)
     if options.face:
         face.require()
     if video_paths.is_video(options):

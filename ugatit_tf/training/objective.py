@@ -61,6 +61,7 @@ class Objective:
         self.mean = mean
         self.adversarial = losses.adversarial(config.gan_type)
         self.penalty = self.adversarial.penalty if config.GP_ld else None
+        self.weights = {term: getattr(config, option) for term, (_, option) in TERMS.items()}
         self.has_cam_loss = bool(config.cam_weight and config.generator_cam)
 
     def translate(self, networks: Networks, real_a: tf.Tensor, real_b: tf.Tensor) -> tuple:
@@ -162,19 +163,15 @@ class Objective:
             "a2b": self._terms(of_a2b, networks.discriminator_b, networks.b2a, real_a, real_b),
             "b2a": self._terms(of_b2a, networks.discriminator_a, networks.a2b, real_b, real_a),
         }
-        tags, total = {}, 0.0
+        tags = {}
         for direction, letter in SIDES.items():
-            weighted = {}
-            for term, (official, weight) in TERMS.items():
-                if term in terms[direction]:
-                    tags[f"{direction}/{term}"] = value = terms[direction][term]
-                    weighted[official] = getattr(self.config, weight) * value
-                else:
-                    weighted[official] = tf.constant(0.0)
-            tags.update({f"G_{letter}_{name}": value for name, value in weighted.items()})
-            tags[f"G_{letter}_loss"] = loss = sum(weighted.values())
-            total += loss
-        tags["Generator_loss"] = total
+            values = terms[direction]
+            weighted = {term: self.weights[term] * value for term, value in values.items()}
+            tags.update({f"{direction}/{term}": value for term, value in values.items()})
+            for term, (official, _) in TERMS.items():
+                tags[f"G_{letter}_{official}"] = weighted.get(term, tf.constant(0.0))
+            tags[f"G_{letter}_loss"] = sum(weighted.values(), tf.constant(0.0))
+        tags["Generator_loss"] = tags["G_B_loss"] + tags["G_A_loss"]
         _add_decay(tags, "Generator_loss", "generators", kernels)
         return tags
 

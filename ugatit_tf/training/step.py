@@ -1,12 +1,11 @@
 """One training iteration: two objectives, their gradients, two updates. No files, no clock.
 
-U-GAT-IT section 2.2, as the official TensorFlow code; docs/fidelity.md lists what differs.
+U-GAT-IT section 2.2, as the official code of a flavor; docs/fidelity.md lists what differs.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
 
 import tensorflow as tf
 
@@ -14,10 +13,13 @@ from ugatit_tf.config import Config
 from ugatit_tf.flavors import FLAVORS
 from ugatit_tf.networks.model import UGATIT
 from ugatit_tf.seeds import seed_of
+from ugatit_tf.training.average import MovingAverage
 from ugatit_tf.training.learner import Learner
-from ugatit_tf.training.objective import Networks, Objective
+from ugatit_tf.training.objective import Objective
 from ugatit_tf.training.optimizer import learning_rate
+from ugatit_tf.training.passes import Passes
 from ugatit_tf.training.replicas import Replicas
+from ugatit_tf.training.schedules import Accumulated, AtOnce
 from ugatit_tf.training.traced import advance_spectral_states, traced_networks
 
 
@@ -36,32 +38,21 @@ class Trainer:
         self.model = model
         self.config = config
         self.replicas = replicas or Replicas()
-        self.objective = Objective(config, self._noise, self.replicas.mean)
+        self.flavor = FLAVORS[config.flavor]
         options = {"scaled": config.precision == "float16", "accumulate": config.accumulate}
-        options["flavor"] = flavor = FLAVORS[config.flavor]
-        self._advances_first = flavor.stores_v  # see `traced_networks`
-        roles = model.roles()
+        roles, options["flavor"] = model.roles(), self.flavor
         self.generators = Learner(model.generator_weights(), roles, **options)
         self.discriminators = Learner(model.discriminator_weights(), roles, **options)
         self.generator_optimizer = self.generators.optimizer
         self.discriminator_optimizer = self.discriminators.optimizer
-        self.average = _copies(self.generator_optimizer.weights) if config.ema else {}
+        self.average = MovingAverage(self.generator_optimizer.weights, config.ema)
         self.steps_done = tf.Variable(0, dtype=tf.int64)
         self.num_traces = 0
         self._micro_batch = tf.Variable(0, dtype=tf.int64)  # of the batches of an update of several
-        self._plain = Networks(
-            model.a2b, model.b2a, model.a2b.attend, model.b2a.attend,
-            model.discriminator_a, model.discriminator_b,
-        )  # fmt: skip
-        self._networks = traced_networks(model, config, self.replicas)
-        traced = self.replicas.function
-        self._step = traced(self._full_step)
-        self._step_without_generators = traced(self._discriminator_step)
-        self._discriminator_micro_batch = traced(self._accumulate_discriminators)
-        self._generator_micro_batch = traced(self._accumulate_generators)
-        self._advance = traced(self._advance_spectral_states, batches=0)
-        self._update_discriminators = traced(self._apply_to_discriminators, batches=0)
-        self._update_generators = traced(self._apply_to_generators, batches=0)
+        objective = Objective(config, self._noise, self.replicas.mean)
+        self.passes = Passes(model, objective, self.generators, self.discriminators)
+        self.networks = traced_networks(model, config, self.replicas)
+        self._schedule = (Accumulated if config.accumulate > 1 else AtOnce)(self)
 
     def step(
         self,
@@ -84,10 +75,7 @@ class Trainer:
         index = int(self.steps_done.numpy())
         rate = tf.constant(learning_rate(index, self.config), tf.float32)
         both = index % self.config.n_critic == 0
-        if self.config.accumulate > 1:
-            return self._accumulated_step(real_a, real_b, rate, both, alpha, eps)
-        update = self._step if both else self._step_without_generators
-        return update(real_a, real_b, rate, alpha, eps)
+        return self._schedule(real_a, real_b, rate, both, alpha, eps)
 
     def losses_and_gradients(
         self,
@@ -105,8 +93,10 @@ class Trainer:
             (dict tag -> scalar, dict path -> gradient), generators' and discriminators' together.
         """
         reals = real_a, real_b
-        generator, gradients, fakes = self._generator_gradients(self._plain, reals)
-        discriminator, more = self._discriminator_gradients(self._plain, reals, fakes, alpha, eps)
+        generator, gradients, fakes = self.passes.generators(self.passes.plain, reals)
+        discriminator, more = self.passes.discriminators(
+            self.passes.plain, reals, fakes, alpha, eps
+        )
         return {**discriminator, **generator}, {**gradients, **more}
 
     def state(self) -> dict:
@@ -116,142 +106,42 @@ class Trainer:
             "generator_optimizer": self.generator_optimizer.state(),
             "discriminator_optimizer": self.discriminator_optimizer.state(),
             "progress": {"steps_done": self.steps_done},
-            **({"average": self.average} if self.average else {}),
+            **({"average": self.average.values} if self.average.values else {}),
             **({"loss_scale": self._scales()} if self.generators.scale.enabled else {}),
         }
 
     def start_average(self) -> None:
         """Lets the moving average, if one is kept, be the weights of now."""
-        for path, average in self.average.items():
-            average.assign(self.generator_optimizer.weights[path])
+        self.average.start()
 
-    @contextlib.contextmanager
-    def averaged(self) -> Iterator[None]:
+    def averaged(self) -> contextlib.AbstractContextManager:
         """Within it the generators have their moving average, if one is kept."""
-        weights = {path: self.generator_optimizer.weights[path] for path in self.average}
-        own = {path: weight.numpy() for path, weight in weights.items()}
-        try:
-            for path, weight in weights.items():
-                weight.assign(self.average[path])
-            yield
-        finally:
-            for path, weight in weights.items():
-                weight.assign(own[path])
+        return self.average.applied()
 
-    # One batch for each update: the discriminators are updated in the middle of the generators'
-    # pass, so that the translations are computed once.
+    # What the schedules call
 
-    def _full_step(self, real_a, real_b, rate, alpha, eps):
-        self.num_traces += 1  # Python runs only while tracing
-        reals = real_a, real_b
-        with self.generators.watch() as tape:
-            translated = self.objective.translate(self._networks, *reals)
-            with tape.stop_recording():
-                scalars = self._train_discriminators(reals, _fakes(translated), rate, alpha, eps)
-            kernels = self.generators.kernels
-            losses = self.objective.generators(self._networks, reals, *translated, kernels)
-        gradients = self.generators.gradients(tape, losses["Generator_loss"])
-        losses, gradients = self.replicas.mean((losses, gradients))
-        updated = self.replicas.update(self.generators.update, gradients, rate)
-        finite = _all_finite(losses, scalars.pop("finite"), updated)
-        self.replicas.update(self._end_full_step)
-        return {**scalars, **losses, **self._scale_metrics(), "finite": finite}
+    def fakes(self, real_a: tf.Tensor, real_b: tf.Tensor) -> tuple:
+        """The translations (of domain A, of domain B)."""
+        return self.networks.b2a(real_b).image, self.networks.a2b(real_a).image
 
-    def _discriminator_step(self, real_a, real_b, rate, alpha, eps):
-        self.num_traces += 1
-        fakes = self._networks.b2a(real_b).image, self._networks.a2b(real_a).image
-        scalars = self._train_discriminators((real_a, real_b), fakes, rate, alpha, eps)
-        self.replicas.update(self._count_step)
-        return {**scalars, **self._scale_metrics()}
+    def end_micro_batch(self) -> tf.Tensor:
+        """Counts a micro-batch, so that the next one has other noise."""
+        return self._micro_batch.assign_add(1)
 
-    def _train_discriminators(self, reals, fakes, rate, alpha, eps):
-        losses, gradients = self.replicas.mean(
-            self._discriminator_gradients(self._networks, reals, fakes, alpha, eps)
-        )
-        finite = self.replicas.update(self.discriminators.update, gradients, rate)
-        return {**losses, "finite": _all_finite(losses, finite)}
-
-    def _discriminator_gradients(self, networks, reals, fakes, alpha, eps):
-        of_penalty = self._plain.discriminator_a, self._plain.discriminator_b
-        with self.discriminators.watch() as tape:
-            losses = self.objective.discriminators(
-                networks, of_penalty, reals, fakes, self.discriminators.kernels, alpha, eps
-            )
-        return losses, self.discriminators.gradients(tape, losses["Discriminator_loss"])
-
-    def _generator_gradients(self, networks, reals):
-        with self.generators.watch() as tape:
-            translated = self.objective.translate(networks, *reals)
-            losses = self.objective.generators(
-                networks, reals, *translated, self.generators.kernels
-            )
-        gradients = self.generators.gradients(tape, losses["Generator_loss"])
-        return losses, gradients, _fakes(translated)
-
-    # Several batches for each update: the generators must wait for the discriminators, so the
-    # translations are computed twice rather than kept for all batches.
-
-    def _accumulated_step(self, real_a, real_b, rate, both, alpha, eps):
-        micro_batches = list(zip(*(tf.split(x, self.config.accumulate) for x in (real_a, real_b))))
-        if self._advances_first:
-            self._advance()
-        losses = [self._discriminator_micro_batch(*one, alpha, eps) for one in micro_batches]
-        finite = [scalars.pop("finite") for scalars in losses]
-        finite.append(self._update_discriminators(rate))
-        scalars = _mean(losses)
+    def end_step(self, both: bool) -> tf.Tensor:
+        """Updates the average, if the generators were updated, and counts the step."""
         if both:
-            if self._advances_first:
-                self._advance()
-            losses = [self._generator_micro_batch(*one) for one in micro_batches]
-            finite += [scalars.pop("finite") for scalars in losses]
-            finite.append(self._update_generators(rate))
-            scalars.update(_mean(losses))
-        (self._end_full_step if both else self._count_step)()
-        return {**scalars, **self._scale_metrics(), "finite": tf.reduce_all(finite)}
-
-    def _accumulate_discriminators(self, real_a, real_b, alpha, eps):
-        self.num_traces += 1
-        fakes = self._networks.b2a(real_b).image, self._networks.a2b(real_a).image
-        reals = real_a, real_b
-        losses, gradients = self._discriminator_gradients(self._networks, reals, fakes, alpha, eps)
-        self.discriminators.accumulate_gradients(gradients)
-        self.replicas.update(lambda: self._micro_batch.assign_add(1))
-        losses = self.replicas.mean(losses)
-        return {**losses, "finite": _all_finite(losses)}
-
-    def _accumulate_generators(self, real_a, real_b):
-        self.num_traces += 1
-        losses, gradients, _ = self._generator_gradients(self._networks, (real_a, real_b))
-        self.generators.accumulate_gradients(gradients)
-        losses = self.replicas.mean(losses)
-        return {**losses, "finite": _all_finite(losses)}
-
-    def _apply_to_discriminators(self, rate):
-        gradients = self.replicas.mean(self.discriminators.take_mean_gradients())
-        if not self._advances_first:
-            self._advance_spectral_states()
-        return self.replicas.update(self.discriminators.update, gradients, rate)
-
-    def _apply_to_generators(self, rate):
-        gradients = self.replicas.mean(self.generators.take_mean_gradients())
-        if not self._advances_first:
-            self._advance_spectral_states()
-        return self.replicas.update(self.generators.update, gradients, rate)
-
-    def _advance_spectral_states(self):
-        discriminators = self.model.discriminator_a, self.model.discriminator_b
-        return self.replicas.update(lambda: advance_spectral_states(*discriminators))
-
-    def _end_full_step(self):
-        """average = ema * average + (1 - ema) * weight, if there is one; counts the step."""
-        for path, average in self.average.items():
-            weight = self.generator_optimizer.weights[path]
-            average.assign_sub((1.0 - self.config.ema) * (average - weight))
-        return self._count_step()
-
-    def _count_step(self):
+            self.average.update()
         self._micro_batch.assign(0)
         return self.steps_done.assign_add(1)
+
+    def advance_spectral_states(self) -> tf.Tensor:
+        return advance_spectral_states(self.model.discriminator_a, self.model.discriminator_b)
+
+    def scale_metrics(self) -> dict:
+        """The loss scales and the number of skipped updates, if the loss is scaled."""
+        scales = {name: value for name, value in self._scales().items() if "good" not in name}
+        return {f"loss_scale/{k}": tf.cast(v.read_value(), tf.float32) for k, v in scales.items()}
 
     def _scales(self):
         return {
@@ -259,11 +149,6 @@ class Trainer:
             for name in ("generators", "discriminators")
             for key, variable in getattr(self, name).scale.state().items()
         }
-
-    def _scale_metrics(self):
-        """The loss scales and the number of skipped updates, if the loss is scaled."""
-        scales = {name: value for name, value in self._scales().items() if "good" not in name}
-        return {f"loss_scale/{k}": tf.cast(v.read_value(), tf.float32) for k, v in scales.items()}
 
     def _noise(self, name, shape):
         """Uniform [0, 1): a pure function of the run's seed, the step, the part and `name`.
@@ -274,22 +159,3 @@ class Trainer:
         seed = tf.constant(seed_of(self.config.seed, name)) + moved
         whole = tf.concat([[shape[0] * self.replicas.count], shape[1:]], 0)
         return self.replicas.own(tf.random.stateless_uniform(whole, seed))
-
-
-def _fakes(translated):
-    """(of domain A, of domain B)."""
-    of_a2b, of_b2a = translated
-    return of_b2a.fake, of_a2b.fake
-
-
-def _all_finite(losses, *others):
-    """Whether all losses are finite numbers, and whether others are."""
-    return tf.reduce_all([tf.reduce_all(tf.math.is_finite([*losses.values()])), *others])
-
-
-def _mean(scalars):
-    return {tag: tf.add_n([s[tag] for s in scalars]) / len(scalars) for tag in scalars[0]}
-
-
-def _copies(weights):
-    return {path: tf.Variable(weight) for path, weight in weights.items()}

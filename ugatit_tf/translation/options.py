@@ -4,9 +4,9 @@ import dataclasses
 import re
 from typing import Union
 
+from ugatit_tf.config import which_option
 from ugatit_tf.directions import DIRECTIONS
-from ugatit_tf.options import ConfigError, option
-from ugatit_tf.options import Options as _Options
+from ugatit_tf.options import ConfigError, Options, option
 
 FITS = ("auto", "keep", "stretch", "crop", "pad")
 FORMATS = ("same", "png", "jpg", "webp")
@@ -17,7 +17,7 @@ MOST_PIXELS = 178_956_970  # Pillow opens no image with more
 
 
 @dataclasses.dataclass(frozen=True)
-class TranslateOptions(_Options):
+class TranslateOptions(Options):
     """Which images or which video to translate, how, and where the results go."""
 
     input: str = option(
@@ -31,11 +31,7 @@ class TranslateOptions(_Options):
     model: str = option(
         "", "an exported folder or a generator file, instead of the run of --dataset or --run"
     )
-    which: str = option(
-        "latest",
-        "the latest checkpoint, or the best (see --best_by)",
-        choices=("latest", "best"),
-    )
+    which: str = which_option()
     direction: str = option(
         "", "direction; without it a2b, or the model's only one", choices=("", *DIRECTIONS)
     )

@@ -13,13 +13,17 @@ from ugatit_tf.interchange.formats.format import (
     exact_signature,
     shapes_of,
 )
+from ugatit_tf.tf_paths import plain_path
 
 LOAD = """
 import tensorflow as tf
 import ugatit_tf
 from ugatit_tf.interchange.formats import graph
+from ugatit_tf.tf_paths import plain_path
 def load(path, direction):
-    return graph.exact(tf.keras.models.load_model(path))
+    folder, file = os.path.split(path)
+    with plain_path(folder) as plain:
+        return graph.exact(tf.keras.models.load_model(os.path.join(plain, file)))
 """
 
 
@@ -34,7 +38,8 @@ def _write(exported: Exported, folder: str) -> Iterator[Model]:
     }
     for direction, generator in exported.generators.items():
         file = f"{direction}.keras"
-        generator.save(os.path.join(folder, file))
+        with plain_path(folder) as plain:  # Keras 2 takes UTF-8 alone
+            generator.save(os.path.join(plain, file))
         yield Model(file, direction, shapes_of(config, config.img_size), **signature)
 
 

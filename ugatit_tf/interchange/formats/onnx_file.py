@@ -29,7 +29,7 @@ from ugatit_tf.interchange.formats.format import (
 OPSET = 18  # the newest that tf2onnx 1.17 writes
 NAMES = {"images": ("batch", "height", "width"), "translated": ("batch", "height", "width")}
 NAMES["heatmap"] = ("batch", "height / 4", "width / 4")
-# Rounding a weight to 11 bits moves an image by 0.4 to 0.8 levels in our measurements.
+# Rounding each weight to 11 bits moved a pixel by up to 0.9 levels in our measurements.
 OF_FLOAT16 = Limit(2.0)
 
 LOAD = """
