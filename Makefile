@@ -3,6 +3,7 @@
 #             is the same on both stacks is left out but for ALL_TESTS=1
 # make test-formats  the tests that need tf2onnx, ONNX Runtime and LiteRT, in .venv-formats
 # make test-serve  the tests of the page and the service, which need Flask, in .venv-serve
+# make test-web  the tests of the page of --format web, which need npm and Chromium, in .venv-web
 # make bench  measures a step, the input and the test phase beside plain forms; two minutes
 # make constraints  renews the exact versions that all of these install; run .ci/run afterwards
 
@@ -29,7 +30,7 @@ PYTEST = $(PYTHON) -m pytest -q -n auto --maxprocesses 4 --dist loadfile --durat
 
 BENCH = --img_size 64 --ch 16 --n_dis 5
 
-.PHONY: demo test test-slow test-formats test-serve lint bench constraints environment
+.PHONY: demo test test-slow test-formats test-serve test-web lint bench constraints environment
 
 demo: $(VENV)/ready
 	$(PYTHON) main.py --phase train $(DEMO)
@@ -54,6 +55,14 @@ test-serve: $(VENV)/ready
 	.venv-serve/bin/python -m pip install --quiet --disable-pip-version-check \
 	  -r $(REQUIREMENTS) -r requirements-dev.txt -r requirements-serve.txt -c $(CONSTRAINTS)
 	.venv-serve/bin/python -m pytest -q tests/test_serve.py
+
+test-web: $(VENV)/ready
+	test -x .venv-web/bin/python || $(PYTHON) -m venv .venv-web
+	.venv-web/bin/python -m pip install --quiet --disable-pip-version-check \
+	  -r $(REQUIREMENTS) -r requirements-dev.txt -r requirements-onnx.txt playwright \
+	  -c $(CONSTRAINTS)
+	.venv-web/bin/python -m pytest -q -r s tests/test_web.py tests/test_web_use.py \
+	  tests/test_web_page.py
 
 bench: $(VENV)/ready
 	$(PYTHON) -m benchmarks.train_step $(BENCH) --rounds 3

@@ -22,7 +22,7 @@ async function start() {
     const config = await read("config.json");
     document.title = find("title").textContent = config.title;
     find("about").textContent = config.about;
-    find("privacy").textContent = config.privacy;
+    find("privacy").textContent = config.privacy ?? "";
     const { open } = await import(`./${config.backend}_backend.js`);
     backend = await open(config, report.progress);
     describe();
@@ -48,6 +48,7 @@ function describe() {
   const sides = model?.sides; // fewer than at first where there was not enough memory
   model = backend.describe();
   model.sides = sides ?? model.sides;
+  if (model.privacy) find("privacy").textContent = model.privacy;
   find("device").textContent = model.device;
   if (!isFirst) return;
   find("directions").hidden = model.directions.length < 2;
