@@ -29,7 +29,7 @@ LEVELS = 2
 SIZE = 32
 
 
-def site(folder, **options):
+def site(folder, half=False, **options):
     """Exports a run as a page and serves it."""
     try:
         web.ONNXRUNTIME_WEB.require()
@@ -37,7 +37,7 @@ def site(folder, **options):
         pytest.skip(str(error))
     config = runs.config_in(folder, ch=4, n_res=1, img_size=SIZE, **options)
     networks = runs.make_run(config)
-    chosen = PHASES["export"].options(format="web")
+    chosen = PHASES["export"].options(format="web", half=half)
     PHASES["export"].check(config, chosen)
     PHASES["export"].run(config, chosen)
     path = os.path.join(config.export_dir, config.run_name, "step_0000003", "web")
@@ -160,6 +160,15 @@ def test_a_larger_image_is_scaled_down_and_the_page_says_so(page, light):
     assert translated(page, noise(100, 400)).shape == (32, 128, 3)
     note = page.locator("#note").inner_text()
     assert "Your image of 400 × 100 pixels was scaled down to 128 × 32." in note
+
+
+def test_weights_of_half_the_length_give_the_same_image(page, tmp_path):
+    case = site(tmp_path, half=True)
+    with chromium.served(case.folder) as case.address:
+        opened(page, case)
+        pixels = noise(33, 50)
+        assert_close(translated(page, pixels), by_keras(case, "a2b", pixels)["images"])
+    assert [url for url in page.requests if url.endswith("a2b_float16.onnx")]
 
 
 # Where it runs

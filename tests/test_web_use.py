@@ -148,7 +148,10 @@ def test_the_newest_of_images_that_come_during_the_work_is_shown(page, address):
     ("file", "words"),
     [
         ({"name": "a.txt", "mimeType": "text/plain", "buffer": b"text"}, "That is no image file."),
-        ({"name": "a.png", "mimeType": "image/png", "buffer": b"\x89PNG"}, "cannot read that file"),
+        (
+            {"name": "a.png", "mimeType": "image/png", "buffer": b"\x89PNG"},
+            "cannot open that image",
+        ),
         ({"name": "a", "mimeType": "", "buffer": b"what"}, "That is no image file."),
     ],
     ids=["text", "damaged", "unknown"],

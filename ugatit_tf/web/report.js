@@ -20,6 +20,7 @@ export function note(text) {
 export function problem(error) {
   idle();
   say("");
+  note("");
   console.warn(error);
   find("problem").textContent = words(error);
   find("problem").hidden = false;

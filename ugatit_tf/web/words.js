@@ -1,7 +1,9 @@
 // What goes wrong, in plain words.
 
 const WORDS = {
-  image: "This browser cannot read that file as an image. JPEG, PNG and WebP files work.",
+  image:
+    "This browser cannot open that image: it is damaged, too large, or of a kind that the browser " +
+    "does not know. JPEG, PNG and WebP files work.",
   file: "That is no image file. JPEG, PNG and WebP files work.",
   "image-size": "This image is too large for this browser to open. Make it smaller first.",
   memory: "There is not enough memory for an image of this size. Choose a smaller size.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import tarfile
@@ -83,12 +84,7 @@ class NpmPackage(NamedTuple):
         )
         path = os.path.join(folder, self.file)
         if done.returncode or not os.path.exists(path):
-            lines = [
-                line.removeprefix("npm error").removeprefix("npm ERR!").strip()
-                for line in done.stderr.splitlines()
-                if "npm notice" not in line and "log of this run" not in line and line.strip()
-            ]
-            cause = (lines or ["no message"])[-1]
+            cause = _cause(done.stderr)
             raise Failure(f"npm cannot fetch {self.name} {self.version}: {cause}. {self.hint}")
         return path
 
@@ -99,3 +95,12 @@ class NpmPackage(NamedTuple):
                 f"{path} is not {self.name} {self.version} as it was published: its checksum is "
                 f"{found}, expected {self.integrity}. Remove it, and fetch it again."
             )
+
+
+def _cause(said):
+    """The line of npm's words that says why."""
+    for line in said.splitlines():
+        words = line.removeprefix("npm error").removeprefix("npm ERR!").strip()
+        if words and not words.startswith(("npm ", "code ", "errno ", "syscall ")):
+            return re.sub(r"^\w*Error: ", "", words).rstrip(".")
+    return "no message"
