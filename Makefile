@@ -4,6 +4,7 @@
 # make test-formats  the tests that need tf2onnx, ONNX Runtime and LiteRT, in .venv-formats
 # make test-serve  the tests of the page and the service, which need Flask, in .venv-serve
 # make wheel-test  installs the wheel elsewhere and uses it, without downloads; under a minute
+# make test-web  the tests of the page of --format web, which need npm and Chromium, in .venv-web
 # make bench  measures a step, the input and the test phase beside plain forms; two minutes
 # make constraints  renews the exact versions that all of these install; run .ci/run afterwards
 
@@ -30,7 +31,8 @@ PYTEST = $(PYTHON) -m pytest -q -n auto --maxprocesses 4 --dist loadfile --durat
 
 BENCH = --img_size 64 --ch 16 --n_dis 5
 
-.PHONY: demo test test-slow test-formats test-serve wheel-test lint bench constraints environment
+.PHONY: demo test test-slow test-formats test-serve test-web wheel-test lint bench \
+  constraints environment
 
 demo: $(VENV)/ready
 	$(PYTHON) main.py --phase train $(DEMO)
@@ -58,6 +60,14 @@ test-serve: $(VENV)/ready
 
 wheel-test: $(VENV)/ready
 	.ci/wheel-test $(PYTHON)
+
+test-web: $(VENV)/ready
+	test -x .venv-web/bin/python || $(PYTHON) -m venv .venv-web
+	.venv-web/bin/python -m pip install --quiet --disable-pip-version-check \
+	  -r $(REQUIREMENTS) -r requirements-dev.txt -r requirements-onnx.txt playwright \
+	  -c $(CONSTRAINTS)
+	.venv-web/bin/python -m pytest -q -r s tests/test_web.py tests/test_web_use.py \
+	  tests/test_web_page.py
 
 bench: $(VENV)/ready
 	$(PYTHON) -m benchmarks.train_step $(BENCH) --rounds 3

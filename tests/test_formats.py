@@ -102,18 +102,22 @@ def test_the_default_is_what_this_program_reads():
 
 @pytest.mark.parametrize("format", ["", ",", "savedmodel", "npz,tflite"])
 def test_an_unknown_format_is_refused_with_the_list(format):
-    with pytest.raises(ConfigError, match="saved_model, npz, onnx, litert, keras, pytorch"):
+    with pytest.raises(ConfigError, match="saved_model, npz, onnx, litert, keras, pytorch, web"):
         options(format=format)
 
 
 @pytest.mark.parametrize(
-    ("given", "user"), [({"half": True}, "onnx"), ({"size": 64}, "litert")], ids=["half", "size"]
+    ("given", "users"),
+    [({"half": True}, ["onnx", "web"]), ({"size": 64}, ["litert"])],
+    ids=["half", "size"],
 )
-def test_an_option_that_no_format_uses_is_refused_with_what_uses_it(given, user):
+def test_an_option_that_no_format_uses_is_refused_with_what_uses_it(given, users):
     (name,) = given
-    with pytest.raises(ConfigError, match=f"--{name} has no effect.* add {user} to --format"):
+    words = f"--{name} has no effect.* add {' or '.join(users)} to --format"
+    with pytest.raises(ConfigError, match=words):
         options(format="saved_model,pytorch", **given)
-    assert getattr(options(format=f"npz,{user}", **given), name) == given[name]
+    for user in users:
+        assert getattr(options(format=f"npz,{user}", **given), name) == given[name]
 
 
 @pytest.mark.parametrize("size", [4, 30, 10**5])
@@ -149,6 +153,7 @@ def test_a_missing_package_is_one_line(name, monkeypatch):
     expected = {
         "onnx": "--format onnx needs tf2onnx and onnxruntime: pip install -r requirements-onnx.txt",
         "litert": "--format litert needs ai-edge-litert: pip install -r requirements-litert.txt",
+        "web": "--format web needs tf2onnx and onnxruntime: pip install -r requirements-onnx.txt",
     }
     assert str(error.value) == expected[name]
 

@@ -29,7 +29,9 @@ class ExportOptions(CheckpointOptions):
         + "; ".join(f"{name}: {row.help}" for name, row in FORMATS.items()),
     )
     half: bool = option(
-        False, "write files with float16 weights too, of half the length (--format onnx)"
+        False,
+        "write files with float16 weights, of half the length: beside the others with --format "
+        "onnx, in their place with --format web",
     )
     size: int = option(
         0,

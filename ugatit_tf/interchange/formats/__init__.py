@@ -7,6 +7,7 @@ from ugatit_tf.interchange.formats import (
     onnx_file,
     pytorch,
     saved_model,
+    web,
 )
 
 FORMATS = {
@@ -18,5 +19,6 @@ FORMATS = {
         litert.LITERT,
         keras_file.KERAS,
         pytorch.PYTORCH,
+        web.WEB,
     )
 }
