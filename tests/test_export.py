@@ -1,6 +1,10 @@
 """An export computes what the model does, from and to bytes, with TensorFlow alone."""
 
+import base64
+import json
 import os
+import pathlib
+import re
 import subprocess
 import sys
 import types
@@ -9,7 +13,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests import made, runs
+from tests import drawn_files, made, runs
 from tests.tolerances import TOLERANCE
 from ugatit_tf.data import pipeline
 from ugatit_tf.errors import Failure
@@ -18,6 +22,8 @@ from ugatit_tf.interchange import export
 from ugatit_tf.interchange.difference import Difference, worst
 from ugatit_tf.networks.model import build_model
 from ugatit_tf.translation import fit
+
+ROOT = pathlib.Path(__file__).parent.parent
 
 
 def levels(*shape, seed=0):
@@ -87,7 +93,7 @@ def test_the_signatures_have_their_names_types_and_shapes(either):
     size, channels = either.config.img_size, either.config.img_ch
     side = None if either.config.light else size
     # The first is what converters take by default.
-    names = ["translate", "serving_default", "exact", "encoded"]
+    names = ["translate", "serving_default", "exact", "encoded", "image_bytes"]
     assert list(either.loaded.signatures) == names
     translate = either.loaded.signatures["translate"]
     assert set(translate.structured_outputs) == {"translated", "heatmap"}
@@ -107,6 +113,21 @@ def test_the_signatures_have_their_names_types_and_shapes(either):
     assert {name: t.dtype for name, t in encoded.structured_outputs.items()} == {
         "encoded": tf.string
     }
+
+
+def test_the_request_in_the_documents_reaches_a_signature_and_its_answer_can_be_decoded(light):
+    """In TensorFlow Serving's JSON {"b64": ...} is bytes, and so is an output named ..._bytes."""
+    text = (ROOT / "docs" / "deploying.md").read_text(encoding="utf-8")
+    ((line),) = re.findall(r"^  -d '(.*)' \\$", text, re.MULTILINE)
+    file = drawn_files.png(levels(8, 8, 3))
+    request = json.loads(line.replace("'$(base64 -w0 me.png)'", base64.b64encode(file).decode()))
+    signature = light.loaded.signatures[request["signature_name"]]
+    (name,) = signature.structured_input_signature[1]
+    files = [base64.b64decode(instance["b64"]) for instance in request["instances"]]
+    ((answer, results),) = signature(**{name: tf.constant(files)}).items()
+    assert answer.endswith("_bytes")
+    expected = light.loaded.signatures["encoded"](encoded=tf.constant(files))["encoded"]
+    assert results[0].numpy() == expected[0].numpy()
 
 
 @pytest.mark.parametrize("number", [1, 2, 5])

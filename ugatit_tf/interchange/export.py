@@ -17,13 +17,15 @@ from ugatit_tf.data.pipeline import resized
 from ugatit_tf.errors import Failure
 from ugatit_tf.flavors import FLAVORS
 from ugatit_tf.interchange.difference import Difference, between, worst
+from ugatit_tf.interchange.graph_images import checked, on_white, reflected, to_uint8
 from ugatit_tf.keras_settings import raw
 from ugatit_tf.layers import portable
-from ugatit_tf.networks.generator import MULTIPLE, SMALLEST, Generator
-from ugatit_tf.networks.shapes import refuse_not_finite, required
+from ugatit_tf.networks.generator import Generator
+from ugatit_tf.networks.shapes import refuse_not_finite
 from ugatit_tf.tf_paths import plain_path
 
-SIGNATURES = ("translate", "serving_default", "exact", "encoded")  # converters take the first
+# Converters take the first.
+SIGNATURES = ("translate", "serving_default", "exact", "encoded", "image_bytes")
 LARGEST_DIFFERENCE = 1  # of 255 levels, between the Keras model and the loaded export
 
 # Runs in isolated mode, where the project's folder is not importable. The second loader, that of
@@ -68,6 +70,8 @@ class Translator(tf.Module):
         exact: `images` float32 [N, H, W, img_ch] in [-1, 1] to `images` of the same shape and
             range, and `heatmap` float32 [N, H / 4, W / 4], not scaled. H and W are multiples of
             4, and at least 8.
+        image_bytes: the same as `encoded`, with the name that the REST interface of TensorFlow
+            Serving wants of bytes: `image_bytes` string [N] to `image_bytes` string [N].
         encoded: `encoded` string [N], files as JPEG, PNG, BMP or GIF, resized to the training
             size as the test phase does, to `encoded` string [N], PNG files. TensorFlow's decoders
             do not turn images by EXIF, convert colour profiles or scale 16-bit greys.
@@ -93,22 +97,24 @@ class Translator(tf.Module):
         self._generate = _tracing(generator, config.any_size)  # a function is not tracked
         images, exact = (tf.TensorSpec(shape, kind, "images") for kind in (tf.uint8, tf.float32))
         encoded = tf.TensorSpec([None], tf.string, "encoded")
+        image_bytes = tf.TensorSpec([None], tf.string, "image_bytes")
         self._serve = tf.function(self.translate, input_signature=[images])
         served = (
             tf.function(self.translate_under_other_names, input_signature=[images]),
             self._serve,
             tf.function(self.translate_exactly, input_signature=[exact]),
             tf.function(self.translate_encoded, input_signature=[encoded]),
+            tf.function(self.translate_image_bytes, input_signature=[image_bytes]),
         )
         self.served = dict(zip(SIGNATURES, served))
 
     def translate(self, images: tf.Tensor) -> dict:
-        images = _checked(images, f"images, uint8 [N, height, width, {self._channels}]")
+        images = checked(images, f"images, uint8 [N, height, width, {self._channels}]")
         height, width = tf.unstack(tf.shape(images)[1:3])
         if self._any_size:
-            images = _reflected(_reflected(images, 1), 2)
+            images = reflected(reflected(images, 1), 2)
         out = self._generate(tf.cast(images, tf.float32) / 127.5 - 1.0)
-        image = _to_uint8(out.image)[:, :height, :width]
+        image = to_uint8(out.image)[:, :height, :width]
         if out.heatmap is None:
             return {"images": image}
         # No `[..., None]`, which is an operation that converters do not know.
@@ -124,23 +130,25 @@ class Translator(tf.Module):
         return {"translated": out.pop("images"), **out}
 
     def translate_exactly(self, images: tf.Tensor) -> dict:
-        images = _checked(
-            images, f"images, float32 [N, height, width, {self._channels}] in [-1, 1]"
-        )
+        images = checked(images, f"images, float32 [N, height, width, {self._channels}] in [-1, 1]")
         out = self._generate(images)
         heat = {} if out.heatmap is None else {"heatmap": out.heatmap}
         return {"images": out.image, **heat}
 
     def translate_encoded(self, encoded: tf.Tensor) -> dict:
-        encoded = _checked(encoded, "encoded, the contents of N image files")
+        encoded = checked(encoded, "encoded, the contents of N image files")
         shape = tf.TensorSpec([self._size, self._size, self._channels])
         images = tf.map_fn(self._decoded, encoded, fn_output_signature=shape)
-        out = _to_uint8(self._generate(images).image)
+        out = to_uint8(self._generate(images).image)
         return {"encoded": tf.map_fn(tf.io.encode_png, out, fn_output_signature=tf.string)}
+
+    def translate_image_bytes(self, image_bytes: tf.Tensor) -> dict:
+        image_bytes = checked(image_bytes, "image_bytes, the contents of N image files")
+        return {"image_bytes": self.translate_encoded(image_bytes)["encoded"]}
 
     def _decoded(self, file):
         image = tf.io.decode_image(file, expand_animations=False)
-        image = _on_white(image, self._channels)
+        image = on_white(image, self._channels)
         if self._antialias:  # as Pillow, but for its rounding in between: within one level
             image = tf.image.resize(image, [self._size, self._size], antialias=True)
             image = tf.round(image)
@@ -208,11 +216,13 @@ def _inputs(config) -> dict:
     """signature/input -> value: what the check gives to each signature."""
     image = fixed_image(config.img_size, config.img_ch)
     odd = image[:, 1:, 2:] if config.any_size else image
+    files = np.array([tf.io.encode_png(image[0]).numpy()])
     return {
         "translate/images": odd,
         "serving_default/images": odd,
         "exact/images": np.float32(image / 127.5 - 1.0),
-        "encoded/encoded": np.array([tf.io.encode_png(image[0]).numpy()]),
+        "encoded/encoded": files,
+        "image_bytes/image_bytes": files,
     }
 
 
@@ -261,40 +271,3 @@ def _levels(values):
     if values.dtype.kind in "SO":  # bytes
         return np.stack([np.float32(tf.io.decode_png(file)) for file in values])
     return (values + 1.0) * 127.5 if values.dtype == np.float32 else np.float32(values)
-
-
-def _checked(values, expected):
-    """`values` where they have the shape that they were declared with, and are not a batch of none.
-
-    Servers do not look at shapes.
-    """
-    values = tf.ensure_shape(values, values.shape)
-    return required(tf.size(values) > 0, values, f"Expected at least one image: {expected}.")
-
-
-def _reflected(images, axis):
-    """Images whose side along `axis` is a multiple of 4, as `np.pad` reflects them.
-
-    Chosen by numbers, since `tf.pad` cannot reflect more than there is.
-    """
-    length = tf.shape(images)[axis]
-    whole = tf.maximum(SMALLEST, (length + MULTIPLE - 1) // MULTIPLE * MULTIPLE)
-    period = tf.maximum(2 * (length - 1), 1)
-    place = tf.range(whole) % period
-    return tf.gather(images, tf.minimum(place, period - place), axis=axis)
-
-
-def _on_white(image, channels):
-    """uint8 [h, w, 1 to 4] to `channels`; white shows through where it is transparent."""
-    count = tf.shape(image)[-1]  # 2 and 4 end in alpha
-    colour = tf.cast(image[..., : count - 1 + count % 2], tf.float32)
-    alpha = tf.cast(image[..., -1:], tf.float32) / 255.0
-    colour = tf.cond(count % 2 == 0, lambda: 255.0 + (colour - 255.0) * alpha, lambda: colour)
-    colour = colour * tf.ones([3])  # grey to RGB
-    if channels == 1:
-        colour = tf.reduce_sum(colour * [0.299, 0.587, 0.114], -1, keepdims=True)
-    return tf.round(colour)
-
-
-def _to_uint8(images):
-    return tf.cast(tf.round(tf.clip_by_value((images + 1.0) * 127.5, 0.0, 255.0)), tf.uint8)
