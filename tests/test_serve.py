@@ -789,3 +789,11 @@ def test_a_port_in_use_ends_the_program_before_tensorflow_is_loaded(run_folder):
         done = subprocess.run(command, capture_output=True, text=True, timeout=100)
     assert done.returncode == 1
     assert re.fullmatch(r"error: --port \d+: another program listens at .*\n", done.stderr)
+
+
+@pytest.mark.parametrize(
+    ("name", "title"),
+    [("horses/step_0001000", "horses"), ("models/a2b.npz", "a2b"), ("a2b", "a2b")],
+)
+def test_the_title_of_the_page_is_the_run_or_the_file(name, title):
+    assert page.config({"name": name, "any_size": True, "size": 8})["title"] == title

@@ -63,12 +63,18 @@ def description(translator: Translator, options: ServeOptions) -> dict:
     }
 
 
+def _title(name):
+    """For people: the run of "run/step_0001000", else the last part."""
+    folder, _, last = name.rpartition("/")
+    return folder if folder and last.startswith("step_") else os.path.splitext(last)[0]
+
+
 def config(description: dict) -> dict:
     """The page's config.json, which names its backend: server_backend.js."""
     kind = "images of any size" if description["any_size"] else "squares"
     return {
         "backend": "server",
-        "title": description["name"].replace("_", " "),
+        "title": _title(description["name"]),
         "about": f"U-GAT-IT, trained at {description['size']} pixels, takes {kind}",
         **description,
     }
