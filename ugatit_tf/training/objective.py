@@ -18,12 +18,6 @@ from ugatit_tf import losses
 from ugatit_tf.config import Config
 
 WEIGHT_DECAY = 1e-4  # of all kernels, with its gradient through Adam
-TERMS = {  # of a generator: readable name -> (official name, option with its weight)
-    "adversarial": ("gan", "adv_weight"),
-    "cycle": ("cycle", "cycle_weight"),
-    "identity": ("identity", "identity_weight"),
-    "cam": ("cam", "cam_weight"),
-}
 SIDES = {"a2b": "B", "b2a": "A"}  # the official letter of a generator is the domain it makes
 
 
@@ -47,6 +41,50 @@ class Translated(NamedTuple):
     cam_target: tf.Tensor | None
 
 
+class Generated(NamedTuple):
+    """What the terms of one generator look at."""
+
+    adversarial: losses.AdversarialLoss
+    translated: Translated
+    discriminator: Callable  # of its target domain
+    back: Callable  # the other generator
+    source: tf.Tensor
+    target: tf.Tensor
+
+
+def _adversarial(g):
+    fake_logits = logits(g.discriminator(g.translated.fake)).values()
+    return sum(map(g.adversarial.generator, fake_logits))
+
+
+def _cycle(g):
+    return losses.l1(g.back(g.translated.fake).image, g.source)
+
+
+def _identity(g):
+    return losses.l1(g.translated.same, g.target)
+
+
+def _cam(g):
+    return losses.cam_loss(g.translated.cam_source, g.translated.cam_target)
+
+
+class Term(NamedTuple):
+    """A row of the table: one term of a generator's objective."""
+
+    official: str  # its name in the official program
+    weight: str  # the option with its weight; where that is 0, the term is not computed
+    loss: Callable[[Generated], tf.Tensor]
+
+
+TERMS = {
+    "adversarial": Term("gan", "adv_weight", _adversarial),
+    "cycle": Term("cycle", "cycle_weight", _cycle),
+    "identity": Term("identity", "identity_weight", _identity),
+    "cam": Term("cam", "cam_weight", _cam),
+}
+
+
 class Objective:
     """The losses that `config` describes.
 
@@ -61,8 +99,9 @@ class Objective:
         self.mean = mean
         self.adversarial = losses.adversarial(config.gan_type)
         self.penalty = self.adversarial.penalty if config.GP_ld else None
-        self.weights = {term: getattr(config, option) for term, (_, option) in TERMS.items()}
-        self.has_cam_loss = bool(config.cam_weight and config.generator_cam)
+        self.weights = {name: getattr(config, term.weight) for name, term in TERMS.items()}
+        if not config.generator_cam:
+            self.weights["cam"] = 0.0
 
     def translate(self, networks: Networks, real_a: tf.Tensor, real_b: tf.Tensor) -> tuple:
         """Returns what a2b made of both domains, and what b2a made: `Translated` each."""
@@ -76,7 +115,7 @@ class Objective:
             first, second = halves(generator, source, target)
             return Translated(first.image, second.image, first.cam_logit, second.cam_logit)
         output = generator(source)
-        cam_target = attend(target) if self.has_cam_loss else None
+        cam_target = attend(target) if self.weights["cam"] else None
         return Translated(output.image, None, output.cam_logit, cam_target)
 
     def discriminators(
@@ -159,35 +198,23 @@ class Objective:
             dict tag -> scalar, "Generator_loss" among them.
         """
         real_a, real_b = reals
-        terms = {  # a2b makes B: judged as B, brought back by b2a, and B should stay as it is
-            "a2b": self._terms(of_a2b, networks.discriminator_b, networks.b2a, real_a, real_b),
-            "b2a": self._terms(of_b2a, networks.discriminator_a, networks.a2b, real_b, real_a),
+        cases = {  # a2b makes B: judged as B, brought back by b2a, and B should stay as it is
+            "a2b": (of_a2b, networks.discriminator_b, networks.b2a, real_a, real_b),
+            "b2a": (of_b2a, networks.discriminator_a, networks.a2b, real_b, real_a),
         }
         tags = {}
         for direction, letter in SIDES.items():
-            values = terms[direction]
-            weighted = {term: self.weights[term] * value for term, value in values.items()}
-            tags.update({f"{direction}/{term}": value for term, value in values.items()})
-            for term, (official, _) in TERMS.items():
-                tags[f"G_{letter}_{official}"] = weighted.get(term, tf.constant(0.0))
+            case = Generated(self.adversarial, *cases[direction])
+            wanted = {name: term for name, term in TERMS.items() if self.weights[name]}
+            values = {name: term.loss(case) for name, term in wanted.items()}
+            weighted = {name: self.weights[name] * value for name, value in values.items()}
+            tags.update({f"{direction}/{name}": value for name, value in values.items()})
+            for name, term in TERMS.items():
+                tags[f"G_{letter}_{term.official}"] = weighted.get(name, tf.constant(0.0))
             tags[f"G_{letter}_loss"] = sum(weighted.values(), tf.constant(0.0))
         tags["Generator_loss"] = tags["G_B_loss"] + tags["G_A_loss"]
         _add_decay(tags, "Generator_loss", "generators", kernels)
         return tags
-
-    def _terms(self, translated, discriminator, back, source, target):
-        """The terms of one generator that have a weight, without it."""
-        config, terms = self.config, {}
-        if config.adv_weight:
-            fake_logits = logits(discriminator(translated.fake)).values()
-            terms["adversarial"] = sum(map(self.adversarial.generator, fake_logits))
-        if config.cycle_weight:
-            terms["cycle"] = losses.l1(back(translated.fake).image, source)
-        if config.identity_weight:
-            terms["identity"] = losses.l1(translated.same, target)
-        if self.has_cam_loss:
-            terms["cam"] = losses.cam_loss(translated.cam_source, translated.cam_target)
-        return terms
 
 
 def _add_decay(tags, total, name, kernels):

@@ -42,7 +42,7 @@ def weighted(losses: Mapping[str, float], config: Config) -> dict[str, float]:
     for tag, value in losses.items():
         group, _, term = tag.partition("/")
         if group in ("a2b", "b2a"):
-            terms[f"{tag}_weighted"] = getattr(config, TERMS[term][1]) * value
+            terms[f"{tag}_weighted"] = getattr(config, TERMS[term].weight) * value
         elif group in ("discriminator_a", "discriminator_b"):
             penalty = config.GP_ld if term == "penalty" else 1.0
             terms[f"{tag}_weighted"] = config.adv_weight * penalty * value
