@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import contextvars
 import dataclasses
 import random
 from collections.abc import Iterator, Sequence
@@ -10,6 +12,18 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from ugatit_tf.keras_settings import raw
+
+_ARE_DRAWN = contextvars.ContextVar("are_drawn", default=True)
+
+
+@contextlib.contextmanager
+def not_drawn() -> Iterator[None]:
+    """Within it random weights start as constants, for those who draw or load them afterwards."""
+    token = _ARE_DRAWN.set(False)
+    try:
+        yield
+    finally:
+        _ARE_DRAWN.reset(token)
 
 
 class Start(NamedTuple):
@@ -41,6 +55,8 @@ class Start(NamedTuple):
     def __call__(self, shape: Sequence[int], dtype: object = None, **_: object) -> tf.Tensor:
         """As an initializer of Keras, which follows `keras.utils.set_random_seed`."""
         del dtype  # of all weights it is float32
+        if self.is_random and not _ARE_DRAWN.get():
+            return tf.fill(shape, self.scale or 1.0)
         return self.draw(shape, [random.getrandbits(31), random.getrandbits(31)])
 
 

@@ -7,7 +7,7 @@ import dataclasses
 import tensorflow as tf
 
 from ugatit_tf.config import Config
-from ugatit_tf.layers.weights import named_weights, roles_of
+from ugatit_tf.layers.weights import named_weights, not_drawn, roles_of
 from ugatit_tf.networks.discriminator import Discriminator
 from ugatit_tf.networks.generator import SMALLEST, Generator
 from ugatit_tf.seeds import seed_of
@@ -74,14 +74,15 @@ def build_model(config: Config) -> UGATIT:
         discriminator_b=Discriminator(**discriminator, name="discriminator_b"),
     )
     size = smallest_image(config.n_dis)
-    for network in (model.discriminator_a, model.discriminator_b):
-        network(tf.zeros([1, size, size, config.img_ch]))
+    with not_drawn():
+        for network in (model.discriminator_a, model.discriminator_b):
+            network(tf.zeros([1, size, size, config.img_ch]))
     _draw_weights(model, config.seed)
     return model
 
 
 def build_generator(config: Config, name: str) -> Generator:
-    """One generator as `config` describes it. Its weights do not follow `config.seed`."""
+    """One generator as `config` describes it. Its weights are constants: draw or load them."""
     generator = Generator(
         ch=config.ch,
         n_res=config.n_res,
@@ -96,7 +97,8 @@ def build_generator(config: Config, name: str) -> Generator:
         name=name,
     )
     size = SMALLEST if config.any_size else config.img_size
-    generator(tf.zeros([1, size, size, config.img_ch]))
+    with not_drawn():
+        generator(tf.zeros([1, size, size, config.img_ch]))
     return generator
 
 
