@@ -11,6 +11,12 @@ def which_option() -> str:
     return option("latest", text, choices=("latest", "best"))
 
 
+def model_option() -> str:
+    """The option `model` of the phases that translate with a run or with something else."""
+    text = "an exported folder or a generator file, instead of the run of --dataset or --run"
+    return option("", text, common=True)
+
+
 @dataclasses.dataclass(frozen=True)
 class CheckpointOptions(Options):
     """The options of a phase that uses a checkpoint."""

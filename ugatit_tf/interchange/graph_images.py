@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from ugatit_tf.networks.generator import MULTIPLE, SMALLEST
 from ugatit_tf.networks.shapes import required
+from ugatit_tf.sizes import MULTIPLE, SMALLEST
 
 
 def checked(values: tf.Tensor, expected: str) -> tf.Tensor:

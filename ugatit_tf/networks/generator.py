@@ -24,8 +24,7 @@ from ugatit_tf.layers.normalization import ADAPTIVE
 from ugatit_tf.layers.precision import float32
 from ugatit_tf.networks.network import Network
 from ugatit_tf.networks.shapes import check_images
-
-MULTIPLE, SMALLEST = 4, 8  # of a side; reflection in the bottleneck, at 1/4, needs 2 pixels
+from ugatit_tf.sizes import MULTIPLE, SMALLEST
 
 
 class Translation(NamedTuple):

@@ -9,9 +9,9 @@ import tensorflow as tf
 from ugatit_tf.config import Config
 from ugatit_tf.layers.weights import named_weights, not_drawn, roles_of
 from ugatit_tf.networks.discriminator import Discriminator
-from ugatit_tf.networks.generator import SMALLEST, Generator
+from ugatit_tf.networks.generator import Generator
 from ugatit_tf.seeds import seed_of
-from ugatit_tf.sizes import smallest_image
+from ugatit_tf.sizes import SMALLEST, smallest_image
 
 
 @dataclasses.dataclass(frozen=True)

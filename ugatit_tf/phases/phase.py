@@ -13,6 +13,7 @@ from ugatit_tf.translation import model_files
 
 if TYPE_CHECKING:
     from ugatit_tf import doctor
+    from ugatit_tf.translation.translator import Translator
 
 ALL = tuple(field.name for field in dataclasses.fields(Config))
 OVERRIDES = ("precision", "xla", "strategy")  # of a model that is given by --model
@@ -91,6 +92,13 @@ def check_model(config: Union[Config, dict], model: str, which: str) -> None:
         raise ConfigError(
             f"--which chooses a checkpoint of a run, and {model} has none. Leave it out."
         )
+
+
+def load_translator(config: Union[Config, dict], model: str, which: str) -> "Translator":
+    """The translator of `--model`, or without it of the run."""
+    from ugatit_tf.translation import loading
+
+    return loading.load(model, which, **config) if model else loading.from_run(config, which)
 
 
 def check_measurable(config: Config) -> None:

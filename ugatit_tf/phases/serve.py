@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Union
 from ugatit_tf import signals, streams
 from ugatit_tf.config import Config
 from ugatit_tf.errors import Failure
-from ugatit_tf.phases.phase import OF_A_RUN, OVERRIDES, Phase, check_model
+from ugatit_tf.phases.phase import OF_A_RUN, OVERRIDES, Phase, check_model, load_translator
 from ugatit_tf.serving import address, packages
 from ugatit_tf.serving.options import ServeOptions
 
@@ -25,12 +25,8 @@ def check(config: Union[Config, dict], options: ServeOptions) -> None:
 
 def run(config: Union[Config, dict], options: ServeOptions) -> None:
     from ugatit_tf.serving import translation
-    from ugatit_tf.translation import loading
 
-    if options.model:
-        translator = loading.load(options.model, options.which, **config)
-    else:
-        translator = loading.from_run(config, options.which)
+    translator = load_translator(config, options.model, options.which)
     translation.warm_up(translator)
     serve(translator, options)
 

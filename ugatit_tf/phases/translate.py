@@ -6,7 +6,7 @@ from ugatit_tf.config import Config
 from ugatit_tf.errors import Failure
 from ugatit_tf.images import video_file
 from ugatit_tf.options import ConfigError
-from ugatit_tf.phases.phase import OF_A_RUN, OVERRIDES, Phase, check_model
+from ugatit_tf.phases.phase import OF_A_RUN, OVERRIDES, Phase, check_model, load_translator
 from ugatit_tf.translation import face, paths, video_paths
 from ugatit_tf.translation.options import TranslateOptions
 
@@ -28,12 +28,9 @@ def check(config: Union[Config, dict], options: TranslateOptions) -> None:
 
 
 def run(config: Union[Config, dict], options: TranslateOptions) -> None:
-    from ugatit_tf.translation import image_files, loading, video
+    from ugatit_tf.translation import image_files, video
 
-    if options.model:
-        translator = loading.load(options.model, options.which, **config)
-    else:
-        translator = loading.from_run(config, options.which)
+    translator = load_translator(config, options.model, options.which)
     try:
         translator.check(
             options.direction or None,

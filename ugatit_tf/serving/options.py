@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from ugatit_tf.checkpoint_options import which_option
+from ugatit_tf.checkpoint_options import model_option, which_option
 from ugatit_tf.images.decoding import MAX_PIXELS
 from ugatit_tf.options import ConfigError, Options, option
 
@@ -13,11 +13,7 @@ MEGABYTE = 2**20
 class ServeOptions(Options):
     """Which model is served, at which address, and what a request may ask for."""
 
-    model: str = option(
-        "",
-        "an exported folder or a generator file, instead of the run of --dataset or --run",
-        common=True,
-    )
+    model: str = model_option()
     which: str = which_option()
     host: str = option(
         "127.0.0.1",

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from ugatit_tf.images import image_array
-from ugatit_tf.networks.generator import MULTIPLE, SMALLEST
+from ugatit_tf.sizes import MULTIPLE, SMALLEST
 
 CPU = "CPU:0"  # threads scale there: on a GPU they would wait for the networks' batches
 

@@ -4,7 +4,7 @@ import dataclasses
 import re
 from typing import Union
 
-from ugatit_tf.checkpoint_options import which_option
+from ugatit_tf.checkpoint_options import model_option, which_option
 from ugatit_tf.directions import DIRECTIONS
 from ugatit_tf.options import ConfigError, Options, option
 
@@ -28,11 +28,7 @@ class TranslateOptions(Options):
         "a folder or, for one image or video, a file; its suffix says the format",
         needed=True,
     )
-    model: str = option(
-        "",
-        "an exported folder or a generator file, instead of the run of --dataset or --run",
-        common=True,
-    )
+    model: str = model_option()
     which: str = which_option()
     direction: str = option(
         "",

@@ -21,6 +21,7 @@ from ugatit_tf.directions import DIRECTIONS
 from ugatit_tf.interchange.formats import comparison, onnx_file
 from ugatit_tf.interchange.formats.format import Exported, Format, Model
 from ugatit_tf.interchange.formats.npm_package import NpmPackage
+from ugatit_tf.sizes import MULTIPLE, SMALLEST
 
 SOURCES = Path(__file__).parents[2] / "web"
 PAGE = (
@@ -48,7 +49,6 @@ BUILDS = {  # what runs the model -> its files in dist/ of the package
 # The npm package says "MIT" without the text. The Python package, which wrote the ONNX files, is
 # built from the same sources and has it.
 LICENSES = ("LICENSE", "ThirdPartyNotices.txt")
-MULTIPLE, SMALLEST = 4, 8  # of sides, as networks.generator has them, which imports TensorFlow
 
 
 def _check(config: Config) -> None:
