@@ -131,6 +131,7 @@ def _files_of_tar(path):
             with _readable(path):
                 member = archive.next()
             if member is None:
+                _check_end(archive, path)
                 return
             if member.isdir():
                 continue
@@ -143,6 +144,15 @@ def _files_of_tar(path):
 
             yield _File(member.name, member.size, read)
             archive.members = []  # which would grow with the archive
+
+
+def _check_end(archive, path):
+    """Refuses a tar that ends early: for `tarfile` whatever is no header is the end."""
+    with _readable(path):
+        archive.fileobj.seek(archive.offset)
+        rest = archive.fileobj.read(int(SLACK))  # a compressed file checks its sum at its end
+    if rest.strip(b"\0"):
+        raise Failure(f"{path} is damaged: there is no archive any more after some of its files.")
 
 
 def _parts(name, path):
