@@ -93,7 +93,7 @@ def test_a_dataset_is_downloaded_checked_and_unpacked(recipe, run):
     assert (code, err) == (0, "") and files_in() == SAME
     assert f"{sha256(ARCHIVE)}, as expected" in out
     assert "A: photos, 3 to train, 1 to test\nB: drawings, 2 to train, 2 to test\n" in out
-    assert "Its licence is yours to respect. CC0." in out
+    assert "Respecting the licence is your responsibility. CC0." in out
 
 
 def test_a_complete_dataset_is_left_alone_without_a_server(recipe, run, server):

@@ -13,6 +13,8 @@ from ugatit_tf.errors import Failure
 from ugatit_tf.options import ConfigError, Options, option
 from ugatit_tf.phases.phase import Phase, check_folder
 
+OF_LICENCES = "Respecting the licence is your responsibility."
+
 
 @dataclasses.dataclass(frozen=True)
 class FetchOptions(Options):
@@ -70,7 +72,7 @@ def run(named: dict, options: FetchOptions) -> None:
     for letter, domain in zip("AB", recipe.domains):
         train, test = counts.get(f"train{letter}", 0), counts.get(f"test{letter}", 0)
         print(f"{letter}: {domain}, {train} to train, {test} to test")
-    print(f"{folder} is complete. Its licence is yours to respect. {recipe.licence}".rstrip())
+    print(f"{folder} is complete. {OF_LICENCES} {recipe.licence}".rstrip())
 
 
 def recipe_of(config: Config, options: FetchOptions) -> Recipe:
@@ -91,7 +93,7 @@ def described() -> Iterator[str]:
         yield f"  page: {recipe.home}"
         yield f"  {recipes.command(name)}"
         yield ""
-    yield "Licences are yours to respect. With a file that you have: --archive FILE"
+    yield f"{OF_LICENCES} With a file that you have: --archive FILE"
 
 
 FETCH = Phase(
