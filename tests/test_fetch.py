@@ -17,6 +17,7 @@ from ugatit_tf.data.recipes import RECIPES, SPLITS, Recipe
 COUNTS = {"trainA": 3, "trainB": 2, "testA": 1, "testB": 2}
 SWAPPED = {"trainA": "trainB", "trainB": "trainA", "testA": "testB", "testB": "testA"}
 PROGRAM = os.path.dirname(os.path.abspath(main.__file__))
+COMPLETE = "dataset/tiny is complete already: nothing was done.\n"
 ARCHIVE = zip_of(dataset(COUNTS, "tiny/"))
 TINY = Recipe(
     "tiny", domains=("photos", "drawings"), licence="CC0.", pages=("http://page.invalid",),
@@ -101,7 +102,7 @@ def test_a_complete_dataset_is_left_alone_without_a_server(recipe, run, server):
     run("tiny")
     server.requests.clear()
     code, out, _ = run("tiny")
-    assert (code, out) == (0, "dataset/tiny is complete already.\n")
+    assert (code, out) == (0, COMPLETE)
     assert server.requests == [] and files_in() == SAME
 
 
@@ -127,7 +128,10 @@ def test_the_user_may_exchange_a_and_b(recipe, run):
     code, out, _ = run("tiny", "--swap", "True")
     assert code == 0 and files_in() == expected(SWAPPED)
     assert "A: drawings, 2 to train, 2 to test" in out
-    assert run("tiny", "--swap", "True")[:2] == (0, "dataset/tiny is complete already.\n")
+    assert run("tiny", "--swap", "True")[:2] == (
+        0,
+        COMPLETE,
+    )
     assert "something else" in run("tiny")[2]
 
 
@@ -248,6 +252,8 @@ def test_an_archive_may_be_of_a_dataset_that_no_recipe_knows(run):
         file.write(ARCHIVE)
     assert run("mine", "--archive", "mine.zip")[0] == 0
     assert files_in() == expected({split: split for split in SPLITS}, "mine")
+    code, _, err = run("mine", "--archive", "mine.zip")
+    assert code == 1 and "dataset/mine already exists. Nothing is overwritten" in err
 
 
 @pytest.mark.parametrize(

@@ -19,10 +19,11 @@ def is_here(recipe: Recipe, folder: str) -> bool:
     if not os.path.lexists(folder):
         return False
     counts = {split: _count(os.path.join(folder, split)) for split in SPLITS}
-    if differences := recipe.differences(counts):
+    differences = recipe.differences(counts)
+    if differences or not recipe.urls:  # without a recipe nobody knows what is complete
+        what = f" and is something else: {', '.join(differences)}" if differences else ""
         raise Failure(
-            f"{folder} already exists and is something else: {', '.join(differences)}. Nothing is "
-            f"overwritten: rename or remove it first."
+            f"{folder} already exists{what}. Nothing is overwritten: rename or remove it first."
         )
     return True
 

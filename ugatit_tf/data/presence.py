@@ -10,8 +10,8 @@ from ugatit_tf.data import recipes, storage
 from ugatit_tf.directions import DIRECTIONS
 from ugatit_tf.errors import Failure
 
-TRAIN, TEST = ("trainA", "trainB"), ("testA", "testB")
 SPLITS = recipes.SPLITS
+TRAIN, TEST = SPLITS[:2], SPLITS[2:]
 BUILT_IN = "demo"  # the dataset that is drawn if it does not exist
 FOR_TRAINING = (
     "Training needs JPEG, PNG, WebP, BMP, GIF or TIFF files in dataset/NAME/trainA and trainB; "

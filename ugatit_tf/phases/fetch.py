@@ -59,7 +59,7 @@ def run(named: dict, options: FetchOptions) -> None:
     config = Config(**named)
     recipe, folder = recipe_of(config, options), config.dataset_folder
     if fetch.is_here(recipe, folder):
-        print(f"{folder} is complete already.")
+        print(f"{folder} is complete already: nothing was done.")
         return
     try:
         counts = fetch.fetch(
