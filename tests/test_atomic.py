@@ -133,7 +133,7 @@ def test_without_locks_the_age_decides(tmp_path, monkeypatch):
 
 
 def test_a_file_that_is_taken_for_abandoned_while_it_is_made_is_made_again(tmp_path, monkeypatch):
-    lock, removed = atomic._lock, []
+    lock, removed = atomic.lock, []
 
     def slow(opened):
         if not removed:  # another process comes in between
@@ -141,7 +141,7 @@ def test_a_file_that_is_taken_for_abandoned_while_it_is_made_is_made_again(tmp_p
             atomic.remove_abandoned(tmp_path)
         lock(opened)
 
-    monkeypatch.setattr(atomic, "_lock", slow)
+    monkeypatch.setattr(atomic, "lock", slow)
     with atomic.replacing(tmp_path / "a") as file:
         file.write(b"whole")
     assert len(removed) == 1

@@ -66,6 +66,7 @@ def test_the_official_phase_is_train_unless_another_is_named():
 def test_the_first_word_may_be_the_name_of_a_phase(phase):
     needed = {"translate": ["--input=a", "--output=b"], "import": ["--official_checkpoint=a"]}
     needed["study"] = ["--sources=a", "--methods=x=a,y=b"]
+    needed["prepare"] = ["--folder_a=a", "--folder_b=b"]
     words = [*needed.get(phase, []), "--dry_run=True"]
     command = command_line.parse([phase, *words])
     assert command == command_line.parse(["--phase", phase, *words])

@@ -80,6 +80,10 @@ def parts_of(word):
         (["pack", "--xl"], []),
         (["--phase", "te"], ["test"]),
         (["--completion", "b"], ["bash"]),
+        (["fetch", "ho"], ["horse2zebra"]),
+        (["--phase", "fetch", "ph"], ["photo2portrait", "photo2vangogh"]),
+        (["fetch", "--swap", ""], ["False", "True"]),
+        (["train", "ho"], []),
     ],
     ids=str,
 )

@@ -28,3 +28,13 @@ def test_main_is_the_program_and_nothing_else():
     tree = ast.parse((ROOT / "main.py").read_text(encoding="utf-8"))
     assert [type(node) for node in tree.body] == [ast.Expr, ast.Import, ast.ImportFrom, ast.If]
     assert "Exit codes: 0 done" in ast.get_docstring(tree)
+
+
+def test_every_file_that_is_no_module_is_in_the_package():
+    patterns = re.search(r"^ugatit_tf = \[(.*)\]$", PROJECT, re.MULTILINE)[1]
+    package = ROOT / "ugatit_tf"
+    packed = {
+        path for pattern in ast.literal_eval(f"[{patterns}]") for path in package.glob(pattern)
+    }
+    files = {path for path in package.rglob("*.*") if path.suffix not in (".py", ".pyc")}
+    assert packed == {path for path in files if path.is_file()}

@@ -104,6 +104,20 @@ def sync(path: str | os.PathLike) -> None:
         os.fsync(file.fileno())
 
 
+def lock(descriptor: int) -> bool:
+    """Locks a file until it is closed; False if another process has locked it.
+
+    Where there are no locks, this is True.
+    """
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except (OSError, AttributeError):  # a file system, or a computer, without locks
+        pass
+    return True
+
+
 def _hidden(path: str) -> str:
     return os.path.join(os.path.dirname(path), f".{uuid.uuid4().hex}.unfinished")
 
@@ -112,7 +126,7 @@ def _locked_file(path: str) -> IO[bytes]:
     os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
     while True:
         file = open(_hidden(path), "xb")  # noqa: SIM115
-        _lock(file.fileno())
+        lock(file.fileno())
         if os.path.exists(file.name):  # else it was removed as abandoned before it was locked
             return file
         file.close()
@@ -128,16 +142,10 @@ def _locked_folder(path: str) -> Iterator[str]:
         return
     descriptor = os.open(unfinished, os.O_RDONLY)
     try:
-        _lock(descriptor)
+        lock(descriptor)
         yield unfinished
     finally:
         os.close(descriptor)
-
-
-def _lock(descriptor: int) -> None:
-    if fcntl:
-        with contextlib.suppress(OSError):  # a file system without locks
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _is_abandoned(path: str) -> bool:

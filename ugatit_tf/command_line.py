@@ -89,7 +89,8 @@ class Command:
 def parse(argv: list) -> Command:
     """Reads `argv`, the words after the program's name.
 
-    The first word may be the name of a phase: `train` is `--phase train`.
+    The first word may be the name of a phase: `train` is `--phase train`. A phase may take a bare
+    word as the dataset: `fetch horse2zebra` is `--phase fetch --dataset horse2zebra`.
 
     Raises:
         ConfigError: an option is unknown, has a value that cannot work, or belongs to another
@@ -131,6 +132,8 @@ def _values(argv):
     values = _flags()
     try:
         words = values(["ugatit", *([f"--phase={phase}", *argv[1:]] if phase else argv)])[1:]
+        if len(words) == 1 and _takes_name(values):
+            values["dataset"].parse(words.pop())
     except flags.Error as error:
         raise ConfigError(" ".join(str(error).split())) from None
     if words:
@@ -144,6 +147,12 @@ def _values(argv):
             f"them."
         )
     return values
+
+
+def _takes_name(values):
+    """Whether a bare word names the dataset, which no option has named."""
+    phase = PHASES.get(values["phase"].value)
+    return phase is not None and phase.names is not None and not values["dataset"].present
 
 
 def _named(values, options) -> dict:

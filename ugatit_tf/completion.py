@@ -27,6 +27,12 @@ _ugatit_options() {  # the options of a phase
     esac
 }
 
+_ugatit_names() {  # the words that a phase takes without an option
+    case $1 in
+@NAMES@
+    esac
+}
+
 _ugatit_values() {  # the values of a phase's option; none where it may be a file
     case "$1 $2" in
 @VALUES@
@@ -48,7 +54,7 @@ _ugatit() {
         before=${COMP_WORDS[COMP_CWORD-2]}
     fi
     case $before in
-        --help | --*=* | [!-]*) words=$(_ugatit_options "$phase") ;;
+        --help | --*=* | [!-]*) words="$(_ugatit_names "$phase") $(_ugatit_options "$phase")" ;;
         *) words=$(_ugatit_values "$phase" "$before") ;;
     esac
     if [ "$COMP_CWORD" = 1 ]; then words="@PHASES@ $words"; fi
@@ -72,7 +78,7 @@ _ugatit() {
         compset -P "*="
     fi
     case $before in
-        --help | --*=* | [!-]*) found=($(_ugatit_options "$phase")) ;;
+        --help | --*=* | [!-]*) found=($(_ugatit_names "$phase") $(_ugatit_options "$phase")) ;;
         *) found=($(_ugatit_values "$phase" "$before")) ;;
     esac
     if (( CURRENT == 2 )); then found=(@PHASES@ $found); fi
@@ -116,6 +122,7 @@ def script(shell: str) -> str:
         "FUNCTIONS": FUNCTIONS,
         "PHASES": " ".join(PHASES),
         "OPTIONS": "\n".join(_option_cases()),
+        "NAMES": "\n".join(_name_cases()),
         "VALUES": "\n".join(_value_cases()),
         "COMPLETE": "\n".join(_fish_lines()),
     }
@@ -134,6 +141,12 @@ def _option_cases():
     for phase, rows in _rows().items():
         names = ["--help", "--phase", *(f"--{row.name}" for row in rows)]
         yield f"        {phase}) echo {' '.join(names)} ;;"
+
+
+def _name_cases():
+    for name, phase in PHASES.items():
+        if phase.names:
+            yield f"        {name}) echo {' '.join(phase.names)} ;;"
 
 
 def _value_cases():
@@ -155,6 +168,8 @@ def _value_cases():
 def _fish_lines():
     for name, phase in PHASES.items():
         yield f"complete -c ugatit -n __ugatit_is_first -f -a {name} -d {_quoted(phase.help)}"
+        if phase.names:
+            yield f"complete -c ugatit -n '__ugatit_is {name}' -f -a '{' '.join(phase.names)}'"
     yield "complete -c ugatit -l help -f -d 'show the options'"
     yield f"complete -c ugatit -l phase -x -a '{' '.join(PHASES)}'"
     phases_of = {}

@@ -6,9 +6,10 @@ from ugatit_tf.phases import PHASES
 from ugatit_tf.phases.phase import Phase
 
 ABOUT = "Translates images of one kind into another; learns it from images without pairs."
+FORM = "PHASE [--option value ...]; PHASE --help shows them"
 DATA = (
-    "dataset/NAME has the folders trainA, trainB, testA and testB with images. The name demo is "
-    "that of faces which the program draws."
+    "dataset/NAME has the folders trainA, trainB, testA and testB with images: fetch or prepare "
+    "makes one; demo is that of faces which the program draws."
 )
 
 
@@ -33,9 +34,8 @@ def of_program(width: int) -> str:
             "",
             streams.wrapped(DATA, width),
             "",
-            streams.wrapped(f"usage: {invocation.program()} PHASE [--option value ...]", width),
+            streams.wrapped(f"usage: {invocation.program()} {FORM}", width),
             *(streams.definition(f"  {name}", text, width) for name, text in rows),
-            streams.wrapped(f"{invocation.program()} PHASE --help shows its options.", width),
         ]
     )
 
@@ -43,7 +43,8 @@ def of_program(width: int) -> str:
 def of_phase(phase: Phase, width: int) -> str:
     """What a phase does, and each option that has an effect on it, with its default."""
     needed = "".join(f"--{row.name} ... " for row in described(phase.options) if row.rule.needed)
-    command = f"{invocation.command(phase.name)} {needed}[--option value ...]"
+    name = "" if phase.names is None else "NAME "
+    command = f"{invocation.command(phase.name)} {name}{needed}[--option value ...]"
     lines = [streams.wrapped(f"usage: {command}", width), "", streams.wrapped(phase.help, width)]
     for heading, rows in sections(phase):
         lines += ["", f"{heading}:"] if rows else []

@@ -40,6 +40,7 @@ class Progress:
         done: int. Items that were done before.
         quiet: bool. Shows nothing.
         patience: float. Seconds before the line is first shown: short work shows none.
+        scaled: bool. Whether large counts are shown as 12.3M, e.g. of bytes.
     """
 
     def __init__(
@@ -51,9 +52,10 @@ class Progress:
         done: int = 0,
         quiet: bool = False,
         patience: float = 0.0,
+        scaled: bool = False,
     ) -> None:
         self.total, self.unit, self.label, self.count = total, unit, label, done
-        self.patience = patience
+        self.patience, self.scaled = patience, scaled
         self._values: Mapping[str, Any] = {}
         self._stream = None if quiet else sys.stderr
         self._terminal = streams.is_terminal(self._stream)
@@ -100,6 +102,7 @@ class Progress:
             "elapsed": time.monotonic() - self._began,
             "prefix": f"{self.label} " if self.label else "",
             "unit": self.unit,
+            "unit_scale": self.scaled,
             "rate": self._rate(),
             "postfix": ", ".join(
                 f"{name}={float(value):.3g}"

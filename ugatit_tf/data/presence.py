@@ -6,12 +6,12 @@ import os
 from collections.abc import Iterable
 
 from ugatit_tf.config import Config
-from ugatit_tf.data import storage
+from ugatit_tf.data import recipes, storage
 from ugatit_tf.directions import DIRECTIONS
 from ugatit_tf.errors import Failure
 
-TRAIN, TEST = ("trainA", "trainB"), ("testA", "testB")
-SPLITS = TRAIN + TEST
+SPLITS = recipes.SPLITS
+TRAIN, TEST = SPLITS[:2], SPLITS[2:]
 BUILT_IN = "demo"  # the dataset that is drawn if it does not exist
 FOR_TRAINING = (
     "Training needs JPEG, PNG, WebP, BMP, GIF or TIFF files in dataset/NAME/trainA and trainB; "
@@ -46,7 +46,15 @@ def require(dataset_folder: str, splits: Iterable[str], expected: str = FOR_TRAI
     """
     for folder in (storage.join(dataset_folder, split) for split in splits):
         if not storage.is_remote(folder) and not _has_files(folder):
-            raise Failure(no_images(folder, expected))
+            raise Failure(no_images(folder, expected) + _how_to_fetch(dataset_folder))
+
+
+def _how_to_fetch(dataset_folder):
+    """A line with the command that downloads a dataset that is missing; "" without a recipe."""
+    name = os.path.basename(dataset_folder)
+    if name not in recipes.RECIPES or os.path.lexists(dataset_folder):
+        return ""
+    return f"\nTo download it: {recipes.command(name)}"
 
 
 def test_folders(dataset_folder: str) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import os
-from typing import TYPE_CHECKING, Any, Callable, Union
+from typing import TYPE_CHECKING, Any, Callable, Optional, Union
 
 from ugatit_tf.config import Config
 from ugatit_tf.data import presence, storage
@@ -42,6 +42,9 @@ class Phase:
         options: the class of its own options.
         has_run: function of the options: whether the phase works on a run.
         uses: function of the options: the options of `Config` that have an effect.
+        names: of a phase to which a bare word names the dataset, `fetch horse2zebra`, the names
+            that are known beforehand; None where a bare word is a mistake.
+        needs_tensorflow: whether its work does; otherwise it starts at once.
     """
 
     name: str
@@ -51,6 +54,8 @@ class Phase:
     options: type = NoOptions
     has_run: Callable[[Any], bool] = lambda options: True
     uses: Callable[[Any], tuple] = lambda options: ALL
+    names: Optional[tuple] = None
+    needs_tensorflow: bool = True
 
     def makes_run(self, options: Options) -> bool:
         """Whether the options of training have an effect, which those of a made run have not."""

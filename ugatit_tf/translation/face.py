@@ -20,14 +20,18 @@ MOST_PIXELS = 800  # the longer side of the image in which faces are detected
 EDGE = 0.12  # of the square's side, over which the pasted face fades out
 
 
-def require() -> None:
-    """Raises a `Failure` that says how to install OpenCV where it is missing."""
+def require(option: str = "face") -> None:
+    """Raises a `Failure` that says how to install OpenCV where it is missing.
+
+    Args:
+        option: the one that needs it.
+    """
     if importlib.util.find_spec("cv2") is None:
-        raise _missing()
+        raise _missing(option)
 
 
-def _missing():
-    return Failure(f"--face needs OpenCV. Install it: {invocation.install('face')}")
+def _missing(option="face"):
+    return Failure(f"--{option} needs OpenCV. Install it: {invocation.install('face')}")
 
 
 def find(pixels: np.ndarray) -> tuple[int, int, int] | None:
