@@ -160,8 +160,8 @@ def summarize_results(dataset_folder: str, results: str) -> list[str]:
         eyes, shades = (percent_of_way(*map(measure, images)) for measure in (eye_area, shading))
         domains, shaded = CHANGES[direction.name]
         lines.append(
-            f"  {direction.title}, {domains}: {eyes:.0f}% of the way in the size of the eyes, "
-            f"{shades:.0f}% in {shaded}"
+            f"  {direction.title}, {domains}: {round(eyes)}% of the way in the size of the eyes, "
+            f"{round(shades)}% in {shaded}"
         )
     return [*lines, "0% is an image left as it was, 100% the mean of the other domain."]
 
