@@ -1,4 +1,5 @@
-# make demo   sets up, trains on drawn faces, translates, exports; six minutes on two cores
+# make demo   sets up, translates three pictures, then trains on drawn faces for MINUTES=4,
+#             translates and exports; GPU=1 installs TensorFlow with the CUDA libraries
 # make test   sets up, runs the fast tests; STACK=tfa for TensorFlow 2.15 with Addons, where what
 #             is the same on both stacks is left out but for ALL_TESTS=1
 # make test-formats  the tests that need tf2onnx, ONNX Runtime and LiteRT, in .venv-formats
@@ -19,10 +20,15 @@ PYTHON = $(VENV)/bin/python
 FIND ?= python3 python3.11 python3.12 python3.10 python3.13 python3.9 python
 CHECK = import sys; sys.exit(not $(OLDEST) <= sys.version_info[:2] <= $(NEWEST))
 
-DEMO = --dataset demo --light True --img_size 64 --ch 16 --n_res 2 --n_dis 5 \
-  --iteration 500 --epoch 8 --decay_epoch 4 --lr 0.0004 --cam_weight 100 \
-  --cycle_weight 20 --print_freq 500 --save_freq 500
+MINUTES ?= 4
+DEMO = --dataset demo --light True --img_size 64 --ch 16 --n_res 2 --n_dis 5 --lr 0.0004 \
+  --cam_weight 100 --cycle_weight 20 --print_freq 250 --save_freq 250 --minutes $(MINUTES)
 
+# What the program needs to run, and what a GPU needs; the tests and the linter need more.
+RUNTIME = $(VENV)/$(if $(GPU),runtime-gpu,runtime)
+
+# Python compiles what it imports; to compile all that is installed takes longer than to run.
+INSTALL = $(PYTHON) -m pip install --quiet --disable-pip-version-check --no-compile
 COMPILE = $(PYTHON) -m uv pip compile --universal --upgrade --no-python-downloads --quiet \
   --no-annotate --custom-compile-command "make constraints"
 
@@ -34,7 +40,8 @@ BENCH = --img_size 64 --ch 16 --n_dis 5
 .PHONY: demo test test-slow test-formats test-serve test-web wheel-test lint bench \
   constraints environment
 
-demo: $(VENV)/ready
+demo: $(RUNTIME)
+	$(PYTHON) main.py --phase translate --model faces --output results/first
 	$(PYTHON) main.py --phase train $(DEMO)
 	$(PYTHON) main.py --phase test --dataset demo
 	$(PYTHON) main.py --phase export --dataset demo
@@ -86,16 +93,24 @@ constraints: $(VENV)/ready
 	$(COMPILE) --python-version 3.10 requirements.txt requirements-dev.txt -o constraints.txt
 	$(COMPILE) --python-version 3.9 requirements-tfa.txt requirements-dev.txt -o constraints-tfa.txt
 
-$(VENV)/ready: $(REQUIREMENTS) requirements-dev.txt $(CONSTRAINTS)
+$(VENV)/ready: $(VENV)/runtime requirements-dev.txt $(CONSTRAINTS)
+	$(INSTALL) -r requirements-dev.txt -c $(CONSTRAINTS)
+	@touch $@
+
+$(VENV)/runtime-gpu: $(VENV)/runtime requirements-gpu.txt
+	$(INSTALL) -r requirements-gpu.txt -c $(CONSTRAINTS)
+	@touch $@
+
+$(VENV)/runtime: $(REQUIREMENTS) $(CONSTRAINTS)
 	@for python in $(FIND); do \
 	  if $$python -c "$(CHECK)" 2>/dev/null; then \
-	    echo "Setting up $(VENV) with $$($$python --version); this takes a minute or two"; \
+	    echo "Setting up $(VENV) with $$($$python --version); it takes a minute or two and 2.1 GB,"; \
+	    echo "of which TensorFlow is 1.8."; \
 	    $$python -m venv $(VENV) && break; \
 	  fi; \
 	done; \
 	test -x $(PYTHON) || { \
 	  echo "No Python between $(OLDEST) and $(NEWEST) found. Install one, or make FIND=path/to/python"; \
 	  exit 1; }
-	$(PYTHON) -m pip install --quiet --disable-pip-version-check \
-	  -r $(REQUIREMENTS) -r requirements-dev.txt -c $(CONSTRAINTS)
+	$(INSTALL) -r $(REQUIREMENTS) -c $(CONSTRAINTS)
 	@touch $@

@@ -40,7 +40,6 @@ OPTIONS = (
 ).split()
 STRAIGHT = "straight"
 PATIENCE = 300  # seconds that a process may take
-UNREPEATABLE = ("seconds_per_step", "images_per_second", "memory_gb")
 OPERATIONS = ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate", "shutil.rmtree")
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
@@ -178,9 +177,7 @@ def content_of(run):
         for name in reader.get_variable_to_shape_map():
             array = np.asarray(reader.get_tensor(name))
             content[os.path.relpath(path, folder), name] = (array.shape, array.tobytes())
-    content["history"] = [
-        {k: v for k, v in line.items() if k not in UNREPEATABLE} for line in history.read(folder)
-    ]
+    content["history"] = runs.repeatable(history.read(folder))
     events = [
         tf.compat.v1.Event.FromString(record.numpy())
         for name in sorted(os.listdir(os.path.join("logs", run)))
@@ -190,7 +187,7 @@ def content_of(run):
         (event.step, value.tag, value.tensor.SerializeToString())
         for event in events
         for value in event.summary.value
-        if value.tag not in UNREPEATABLE
+        if value.tag not in runs.UNREPEATABLE
     ]
     return content
 

@@ -19,11 +19,18 @@ from ugatit_tf.translation.generators import Generators
 from ugatit_tf.translation.streaming import Input
 from ugatit_tf.translation.translator import Translator
 
+# What a summary of a run holds that another run of the same options has not
+UNREPEATABLE = ("seconds_per_step", "images_per_second", "memory_gb", "hours")
 STEP = 3  # of the checkpoint that `make_run` writes
 ODD_NAMES = (  # of folders and files, in which TensorFlow or a pattern sees something else
     "fotos [2020]", "a*b?", "back\\slash", os.fsdecode(b"not \xff UTF-8"),
 )  # fmt: skip
 PARTS = ("trainA", "trainB", "testA", "testB")
+
+
+def repeatable(lines):
+    """Lines of a history without what another run of the same options has not."""
+    return [{k: v for k, v in line.items() if k not in UNREPEATABLE} for line in lines]
 
 
 def odd(folder):

@@ -26,7 +26,6 @@ TINY = (
     f"--dataset tiny --light True --ch 2 --n_res 1 --n_dis 2 --img_size {SIZE} --epoch 1 "
     f"--iteration {STEPS} --save_freq 7 --print_freq 29 --summary_freq 5"
 ).split()
-UNREPEATABLE = ("seconds_per_step", "images_per_second", "memory_gb")
 QUIET = ("--print_freq", "1000", "--summary_freq", "1000")  # so that only checkpoints are large
 UNTRACED = "import runpy, sys; import tensorflow as tf; tf.config.run_functions_eagerly(True)\n"
 GO_ON = "\nsys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__')"
@@ -73,9 +72,7 @@ def arrays(path):
 def numbers_of(folder, run):
     """The history and the events of a run, without what no two runs have in common."""
     lines = (folder / "checkpoint" / run / "history.jsonl").read_text().splitlines()
-    history = [
-        {k: v for k, v in json.loads(line).items() if k not in UNREPEATABLE} for line in lines
-    ]
+    history = runs.repeatable(map(json.loads, lines))
     records = [
         record.numpy()
         for path in sorted((folder / "logs" / run).iterdir())
@@ -85,7 +82,7 @@ def numbers_of(folder, run):
         (event.step, value.tag, value.tensor.SerializeToString())
         for event in map(tf.compat.v1.Event.FromString, records)
         for value in event.summary.value
-        if value.tag not in UNREPEATABLE
+        if value.tag not in runs.UNREPEATABLE
     ]
     return history, events
 

@@ -23,7 +23,6 @@ PERIODS = {"save_freq": 2, "print_freq": 100, "iteration": 4, "epoch": 1, "summa
 LOSSES = [9.0, 9.0, 7.0, 7.0]  # of the steps: the second checkpoint is the better one
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 OPERATIONS = ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate", "shutil.rmtree")
-UNREPEATABLE = ("seconds_per_step", "images_per_second", "memory_gb")
 
 
 class Killed(BaseException):
@@ -151,7 +150,7 @@ def end_of(config):
     for path in [best, *checkpoints.saved(folder).values()]:
         with reading(path) as reader:
             weights[os.path.relpath(path, folder)] = float(reader.get_tensor("weights/w"))
-    lines = [{k: v for k, v in li.items() if k not in UNREPEATABLE} for li in history.read(folder)]
+    lines = runs.repeatable(history.read(folder))
     names = sorted(runs.bytes_below(folder))
     return weights, metric, lines, names, events_of(config)
 

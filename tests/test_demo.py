@@ -1,6 +1,7 @@
 """The drawn dataset: pure, the same at every size, measurable, and written whole."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -188,3 +189,18 @@ def test_a_dataset_without_images_is_an_error(tmp_path, counts):
     with pytest.raises(ValueError, match="at least one image"):
         demo.write_dataset(tmp_path / "faces", size=16, **counts)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_results_of_a_test_are_told_in_words(tmp_path):
+    demo.write_dataset(tmp_path / "faces", **{**SMALL, "size": 64})
+    for name, images in (("a2b", "testB"), ("b2a", "testB")):  # all of the way, and none of it
+        shutil.copytree(tmp_path / "faces" / images, tmp_path / "results" / name)
+    told = demo.summarize_results(str(tmp_path / "faces"), str(tmp_path / "results"))
+    assert told[1:-1] == [
+        "  A to B, photographs to cartoons: 100% of the way in the size of the eyes, 100% in flat "
+        "colors",
+        "  B to A, cartoons to photographs: 0% of the way in the size of the eyes, 0% in light and "
+        "grain",
+    ]
+    shutil.rmtree(tmp_path / "results" / "b2a")
+    assert len(demo.summarize_results(str(tmp_path / "faces"), str(tmp_path / "results"))) == 3

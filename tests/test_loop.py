@@ -24,7 +24,7 @@ from ugatit_tf.config import Config
 from ugatit_tf.data import folders
 from ugatit_tf.errors import Failure
 from ugatit_tf.images import image_file
-from ugatit_tf.training import checkpoints, loop, metrics, samples
+from ugatit_tf.training import budget, checkpoints, history, loop, metrics, samples
 from ugatit_tf.training.step import Trainer
 
 # Every period another prime, so that no one of them can stand in for another.
@@ -33,7 +33,6 @@ SAVED = [3, 6, 7, 9, 12, 14]  # each third step, the end of each epoch
 SAMPLES = [0, 5, 10, 14]
 SUMMARIES = [11, 14]
 
-UNREPEATABLE = ("seconds_per_step", "images_per_second", "memory_gb")
 OFFICIAL_TAGS = ["Generator_loss", "Discriminator_loss", "D_A_loss", "D_B_loss"] + [
     f"G_{side}_{part}" for side in "AB" for part in ("loss", "gan", "cycle", "identity", "cam")
 ]
@@ -47,6 +46,8 @@ class Clock:
 
     def perf_counter(self):
         return self.now
+
+    monotonic = perf_counter
 
 
 @pytest.fixture(scope="module")
@@ -62,21 +63,24 @@ def start():
             shared.append(Trainer(model, config))
             fresh.update(values(shared[0].state()))
         (trainer,) = shared
-        trainer.config = config
+        trainer.config, trainer.time_gone = config, 0.0
         assign(
             trainer.state(), {**fresh, "weights": values({"weights": model.weights()})["weights"]}
         )
-        return types.SimpleNamespace(
+        given = types.SimpleNamespace(
+            time_gone=0.0,
             model=trainer.model,
             state=trainer.state,
             steps_done=trainer.steps_done,
             start_average=trainer.start_average,
             replicas=replicas,
-            step=lambda real_a, real_b: step(trainer, real_a, real_b),
+            step=lambda real_a, real_b: step(trainer, given, real_a, real_b),
         )
+        return given
 
-    def step(trainer, real_a, real_b):
+    def step(trainer, given, real_a, real_b):
         hook[-1](int(trainer.steps_done) + 1)
+        trainer.time_gone = given.time_gone
         clock.now += 1.0
         return trainer.step(real_a, real_b)
 
@@ -105,6 +109,7 @@ def start():
         patch.setattr(checkpoints, "save", slowly(checkpoints.save))
         patch.setattr(samples, "sheet", slowly(samples.sheet))
         patch.setattr(metrics, "time", clock)
+        patch.setattr(budget, "time", clock)
         yield started
 
 
@@ -346,20 +351,20 @@ def test_summaries_and_history_are_those_of_a_run_that_never_stopped(straight, i
         return [
             (step, tag, kind, array.tolist())
             for step, tag, kind, array in events(config)
-            if tag not in UNREPEATABLE and step != 7
+            if tag not in runs.UNREPEATABLE and step != 7
         ]
 
-    def history(config):
+    def lines_of(config):
         with open(os.path.join(config.run_folder, "history.jsonl")) as file:
             lines = [json.loads(line) for line in file]
-        lines = [{k: v for k, v in line.items() if k not in UNREPEATABLE} for line in lines]
+        lines = runs.repeatable(lines)
         return [line for line in lines if line["step"] != 7]
 
     assert repeatable_events(interrupted.config) == repeatable_events(straight.config)
-    assert history(interrupted.config) == history(straight.config)
-    assert [line["step"] for line in history(straight.config)] == SUMMARIES
+    assert lines_of(interrupted.config) == lines_of(straight.config)
+    assert [line["step"] for line in lines_of(straight.config)] == SUMMARIES
     in_events = scalars(straight.config)["a2b/cycle"][14]
-    assert history(straight.config)[-1]["a2b/cycle"] == pytest.approx(in_events, rel=1e-6)
+    assert lines_of(straight.config)[-1]["a2b/cycle"] == pytest.approx(in_events, rel=1e-6)
 
 
 def test_every_term_is_there_with_and_without_its_weight(straight):
@@ -454,3 +459,31 @@ def test_other_images_than_before_are_reported(start, tmp_path, caplog):
     start(dataclasses.replace(config, epoch=2))
     assert "The images in trainB have changed" in caplog.text
     assert "trainA" not in caplog.text
+
+
+def test_a_run_with_minutes_ends_in_time_with_all_that_is_due_after_the_last_step(start, tmp_path):
+    runs.write_dataset(tmp_path / "dataset" / "tiny", ("trainA", "trainB"), count=1)
+    periods = {"save_freq": 90, "print_freq": 90, "summary_freq": 30, "iteration": 1000, "epoch": 2}
+    config = runs.config_in(tmp_path, **periods, decay_epoch=1, minutes=15)
+    output = start(config)
+    # 900 seconds: the samples of step 0 take 100, a step 1, samples and a checkpoint 200.
+    steps = list(checkpoints.saved(config.run_folder))
+    assert steps[:-1] == [90, 180]
+    last = steps[-1]
+    assert 900 - 100 - 2 * 200 - 200 - last in (0, 1)
+    assert f"The 15 minutes are used up, after step {last}." in output
+    lines = history.read(config.run_folder)
+    assert lines[-1]["step"] == last
+    assert lines[-1]["hours"] == 0.25
+    assert f"step_{last:07d}.png" in below(tmp_path / "samples" / "tiny")
+
+    # The rate is constant for half of the time, and then falls with it.
+    rates = {line["step"]: line["learning_rate"] for line in lines}
+    assert rates[90] == config.lr  # 189 of 900 seconds have gone before this step
+    for step, gone in ((180, 100 + 200 + 179), (last, 100 + 2 * 200 + last - 1)):
+        assert rates[step] == pytest.approx(config.lr * (1 - gone / 900) / 0.5)
+
+    assert "The 15 minutes of this run are used up" in start(config)
+    more = start(dataclasses.replace(config, minutes=20))
+    assert f"step_{last:07d}" in more.split("Continuing from ")[1].splitlines()[0]
+    assert "The 20 minutes are used up" in more

@@ -140,12 +140,23 @@ def test_the_official_schedule_at_its_landmarks():
         assert learning_rate(step, config) == pytest.approx(rate), step
 
 
+def test_with_minutes_the_rate_falls_with_the_time_or_the_steps_whichever_is_further_on():
+    config = made.tiny_config(epoch=10, iteration=100, decay_epoch=6, lr=0.04, minutes=5)
+    by_time = {0.0: 0.04, 0.6: 0.04, 0.7: 0.03, 0.9: 0.01, 1.0: 0.0}
+    for gone, rate in by_time.items():
+        assert learning_rate(3, config, gone) == pytest.approx(rate), gone
+    assert learning_rate(800, config, 0.1) == pytest.approx(0.02)
+    assert learning_rate(800, config, 0.9) == pytest.approx(0.01)
+
+
+@pytest.mark.parametrize("minutes", [0, 5])
 @pytest.mark.parametrize(
     "options", [{"decay_flag": False}, {"decay_epoch": 7}, {"decay_epoch": 100}]
 )
-def test_the_rate_never_falls_without_decay_or_with_a_late_one(options):
-    config = made.tiny_config(lr=0.04, **options)
-    assert {learning_rate(step, config) for step in range(config.total_steps)} == {0.04}
+def test_the_rate_never_falls_without_decay_or_with_a_late_one(options, minutes):
+    config = made.tiny_config(lr=0.04, minutes=minutes, **options)
+    rates = [learning_rate(step, config, 0.5) for step in range(config.total_steps)]
+    assert rates == pytest.approx([0.04] * config.total_steps)
 
 
 @pytest.mark.parametrize("weight_decay", [0.0, 0.3])

@@ -124,3 +124,14 @@ def test_a_terminal_that_is_closed_meanwhile_ends_nothing(monkeypatch):
         bar.update()
     with contextlib.suppress(OSError):  # what is left in its buffer
         stream.close()
+
+
+def test_a_bar_that_ends_at_a_time_shows_that_time_and_the_steps_to_expect(clock):
+    bar = Progress(1000, unit="step", label="step")
+    bar.end_in(60)
+    assert bar.line() == "step 0/? 00:00<?, ?step/s"
+    for _ in range(3):
+        clock.now += 0.5
+        bar.update()
+    bar.end_in(60)
+    assert bar.line() == "step 3/123 00:01<01:00,  2.00step/s"

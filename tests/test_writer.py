@@ -9,11 +9,12 @@ import tensorflow as tf
 
 from tests import runs
 from ugatit_tf.training import checkpoints, history, samples
+from ugatit_tf.training.budget import Budget
 from ugatit_tf.training.metrics import Metrics, saved_sums
 from ugatit_tf.training.writer import Writer
 
-UNREPEATABLE = ("seconds_per_step", "images_per_second", "memory_gb")
 TRAINER = types.SimpleNamespace(
+    time_gone=0.0,
     model=types.SimpleNamespace(rhos=dict),
     replicas=types.SimpleNamespace(count=1, is_chief=True),
 )
@@ -52,7 +53,7 @@ def without_images(monkeypatch):
 
 def writer_of(config, first_step=0, trainer=TRAINER):
     metrics = Metrics(config.best_metric, saved_sums(config.run_folder, first_step))
-    return Writer(config, trainer, metrics, SPLITS, first_step)
+    return Writer(config, trainer, metrics, Budget(), SPLITS, first_step)
 
 
 def recorded(config, first, last, writer=None):
@@ -68,7 +69,7 @@ def recorded(config, first, last, writer=None):
 
 def lines_of(config):
     lines = history.read(config.run_folder)
-    return [{k: v for k, v in line.items() if k not in UNREPEATABLE} for line in lines]
+    return runs.repeatable(lines)
 
 
 def values(tag, steps):

@@ -114,6 +114,14 @@ class Config(Options):
         **COUNT,
     )
     iteration: int = training(10_000, "steps of one epoch", common=True, **COUNT)
+    minutes: float = training(
+        0.0,
+        "minutes that training takes at most, over all its starts and with what it writes; the "
+        "learning rate then falls with the time, from the part decay_epoch / epoch of it on; 0: "
+        "no limit",
+        at_least=0,
+        common=True,
+    )
     batch_size: int = training(
         1, "images of each domain in one step, on each device", common=True, **COUNT
     )

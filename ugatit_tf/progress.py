@@ -84,6 +84,11 @@ class Progress:
         self._last = time.monotonic(), self.count
         self._first = self._first or self._last
 
+    def end_in(self, seconds: float) -> None:
+        """Sets the total to the items that the rate so far lets expect in `seconds` from now."""
+        rate = self._rate()
+        self.total = self.count + round(rate * seconds) if rate else None
+
     def close(self) -> None:
         """Shows the last state, once, and ends the line."""
         if self._closed.is_set():

@@ -29,6 +29,11 @@ VERSION = 1  # to be raised when the same arguments draw another image
 FIRST_TEST_INDEX = 1_000_000  # training images count from 0
 SMALLEST = 8  # below this an eye is less than a pixel
 
+CHANGES = {  # direction -> what it translates, and what the shading becomes
+    "a2b": ("photographs to cartoons", "flat colors"),
+    "b2a": ("cartoons to photographs", "light and grain"),
+}
+
 SUPERSAMPLING = 2  # edges are anti-aliased already; this keeps thin lines even
 
 
@@ -136,13 +141,13 @@ def percent_of_way(before: np.ndarray, after: np.ndarray, target: np.ndarray) ->
 
 
 def summarize_results(dataset_folder: str, results: str) -> list[str]:
-    """Returns lines on how far a test moved what a translation must change: eyes and shading.
+    """Returns what a test shows, in words: how far it moved what a translation must change.
 
     Args:
         dataset_folder: the drawn dataset, with testA and testB.
         results: the folder of the test, with a2b and b2a or one of them.
     """
-    lines = []
+    lines = ["What the model has learned, on test images that it has not seen:"]
     for direction in DIRECTIONS.values():
         folders = (
             os.path.join(dataset_folder, direction.source_folder),
@@ -153,11 +158,12 @@ def summarize_results(dataset_folder: str, results: str) -> list[str]:
             continue
         images = [_images_in(folder) for folder in folders]
         eyes, shades = (percent_of_way(*map(measure, images)) for measure in (eye_area, shading))
+        domains, shaded = CHANGES[direction.name]
         lines.append(
-            f"{direction.title}: eye area went {eyes:.0f}% of the way to {direction.target}'s "
-            f"mean, shading {shades:.0f}%"
+            f"  {direction.title}, {domains}: {round(eyes)}% of the way in the size of the eyes, "
+            f"{round(shades)}% in {shaded}"
         )
-    return [*lines, "Shading is light and grain away from edges, which A has and B has not."]
+    return [*lines, "0% is an image left as it was, 100% the mean of the other domain."]
 
 
 def _images_in(folder):

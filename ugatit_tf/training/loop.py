@@ -17,6 +17,7 @@ from ugatit_tf.networks.model import build_model
 from ugatit_tf.progress import Progress
 from ugatit_tf.signals import StopRequest, stop_requests
 from ugatit_tf.training import checkpoints, guards
+from ugatit_tf.training.budget import Budget, used_seconds
 from ugatit_tf.training.metrics import Metrics, saved_sums
 from ugatit_tf.training.replicas import Replicas
 from ugatit_tf.training.step import Trainer
@@ -45,6 +46,7 @@ def train(
         Failure: the checkpoint cannot be used, another process trains the same
             run, the losses are no longer finite, or the disk or the memory is full.
     """
+    budget = Budget(config.minutes)
     replicas = replicas or Replicas()
     splits = {name: splits[name] for name in folders.TRAIN}
     folder, total = config.run_folder, config.total_steps
@@ -60,13 +62,20 @@ def train(
         if first_step >= total:
             print(f"All {first_step} steps are done. To continue, raise --epoch or --iteration.")
             return False
+        budget.used = used_seconds(folder, first_step)
+        if replicas.any(budget.gone == 1):
+            print(
+                f"The {config.minutes:g} minutes of this run are used up, after {first_step} "
+                f"steps. To continue, raise --minutes."
+            )
+            return False
         metrics = Metrics(config.best_metric, saved_sums(folder, first_step))
-        writer = stack.enter_context(Writer(config, trainer, metrics, splits, first_step))
+        writer = stack.enter_context(Writer(config, trainer, metrics, budget, splits, first_step))
         stop = stack.enter_context(stop_requests())
         last_step = _run_steps(trainer, writer, splits, first_step, stop, evaluate)
         stopped = replicas.any(stop.requested)
     if replicas.is_chief:
-        _print_result(config, last_step)
+        _print_result(config, last_step, budget)
     return stopped
 
 
@@ -79,7 +88,8 @@ def _run_steps(
     evaluate: Evaluation | None,
 ) -> int:
     """Runs steps until all are done or a worker is to stop. Returns the number of the last."""
-    config, replicas, metrics = writer.config, trainer.replicas, writer.metrics
+    config, replicas = writer.config, trainer.replicas
+    metrics, budget = writer.metrics, writer.budget
     total = config.total_steps
     share = pipeline.Share(replicas.first, replicas.mine, replicas.count)
     paths = [split.paths for split in splits.values()]
@@ -92,12 +102,20 @@ def _run_steps(
     with bar:
         metrics.timer.start()
         for step, batch in zip(range(first_step + 1, total + 1), batches):
+            if budget.limit:
+                trainer.time_gone = replicas.part_of_chief(budget.gone)
             losses = trainer.step(*batch)
             guards.check_finite(step, losses, images_of, config.run_folder)
             guards.check_best_by(config.best_metric, losses)
             bar.update(D=losses["Discriminator_loss"], G=losses.get("Generator_loss"))
             stopping = replicas.any(stop.requested)
             metrics.add(losses)
+            budget.step_ends()
+            if budget.limit:
+                bar.end_in(budget.left)
+                if replicas.any(budget.is_up):
+                    budget.end()
+                    total = step  # now is due what is due after the last step
 
             if is_due(step, config.summary_freq, total):
                 writer.summaries(step)
@@ -110,8 +128,9 @@ def _run_steps(
                 writer.best_checkpoint(step)
             if checkpoint_due or stopping:
                 writer.checkpoint(step)
-            if stopping:
+            if stopping or step == total:
                 break
+            budget.writing_ends()
             metrics.timer.start()
     return step
 
@@ -151,8 +170,13 @@ def _restore(trainer: Trainer, config: Config) -> int:
     return step
 
 
-def _print_result(config: Config, last_step: int) -> None:
-    if last_step < config.total_steps:
+def _print_result(config: Config, last_step: int, budget: Budget) -> None:
+    if budget.ended:
+        print(
+            f"The {config.minutes:g} minutes are used up, after step {last_step}. To train longer, "
+            f"raise --minutes."
+        )
+    elif last_step < config.total_steps:
         print(f"Stopped and saved after step {last_step}. To continue:\n{resume_command(config)}")
     best, metric = checkpoints.best(config.run_folder)
     if best:

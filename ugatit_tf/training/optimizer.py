@@ -86,11 +86,19 @@ class Adam:
         }
 
 
-def learning_rate(step: int, config: Config) -> float:
+def learning_rate(step: int, config: Config, time_gone: float = 0.0) -> float:
     """The rate of step `step` (counted from 0): constant, then falling to 0.
 
-    By whole epochs, or a little in every step; see `Flavor.gradual`.
+    By whole epochs, or a little in every step; see `Flavor.gradual`. With `--minutes` by the time
+    or by the steps, whichever is further on.
+
+    Args:
+        time_gone: the part of the time of `--minutes` that is used up, in [0, 1].
     """
+    if config.minutes and config.decay_flag:
+        gone = max(time_gone, step / config.total_steps)
+        constant = min(1.0, config.decay_epoch / config.epoch)
+        return config.lr * max(0.0, 1 - gone) / max(1 - gone, 1 - constant, 1e-9)
     if FLAVORS[config.flavor].gradual:
         start = config.decay_epoch * config.iteration
         if not config.decay_flag or step < start:

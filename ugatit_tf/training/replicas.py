@@ -85,6 +85,10 @@ class Replicas:
         """The whole number that each worker says, in their order; waits for all of them."""
         return [row[0] for row in self.rows([number])]
 
+    def part_of_chief(self, part: float) -> float:
+        """The number in [0, 1] that the chief says; waits for all workers."""
+        return self.numbers(round(part * 1e9))[0] / 1e9
+
     def rows(self, numbers: list) -> list:
         """The whole numbers that each worker says, as many as the others; waits for all."""
         if self.workers == 1:

@@ -47,6 +47,7 @@ class Trainer:
         self.discriminator_optimizer = self.discriminators.optimizer
         self.average = MovingAverage(self.generator_optimizer.weights, config.ema)
         self.steps_done = tf.Variable(0, dtype=tf.int64)
+        self.time_gone = 0.0  # part of the time of --minutes; the loop sets it
         self.num_traces = 0
         self._micro_batch = tf.Variable(0, dtype=tf.int64)  # of the batches of an update of several
         objective = Objective(config, self._noise, self.replicas.mean)
@@ -73,7 +74,7 @@ class Trainer:
             they are updated) those after it. And "finite": whether all losses and gradients were.
         """
         index = int(self.steps_done.numpy())
-        rate = tf.constant(learning_rate(index, self.config), tf.float32)
+        rate = tf.constant(learning_rate(index, self.config, self.time_gone), tf.float32)
         both = index % self.config.n_critic == 0
         return self._schedule(real_a, real_b, rate, both, alpha, eps)
 

@@ -15,6 +15,7 @@ from ugatit_tf.data import folders
 from ugatit_tf.errors import Failure
 from ugatit_tf.images import image_file
 from ugatit_tf.training import checkpoints, guards, history, samples, summaries
+from ugatit_tf.training.budget import Budget
 from ugatit_tf.training.metrics import Metrics
 from ugatit_tf.training.optimizer import learning_rate
 from ugatit_tf.training.step import Trainer
@@ -41,6 +42,7 @@ class Writer:
 
     Args:
         metrics: `Metrics` to which the loop adds every step.
+        budget: `Budget` of the run's time.
         splits: dict name -> `folders.Split` of the training images.
         first_step: int. Steps that are done already.
     """
@@ -50,10 +52,12 @@ class Writer:
         config: Config,
         trainer: Trainer,
         metrics: Metrics,
+        budget: Budget,
         splits: Mapping[str, folders.Split],
         first_step: int,
     ) -> None:
-        self.config, self.trainer, self.metrics = config, trainer, metrics
+        self.config, self.trainer = config, trainer
+        self.metrics, self.budget = metrics, budget
         self.splits, self.first_step = splits, first_step
         self.is_chief = trainer.replicas.is_chief
         self.monitor = guards.Monitor(config.gan_type)
@@ -100,8 +104,9 @@ class Writer:
         scalars = {
             **losses,
             **{tag: float(value) for tag, value in self.metrics.loss_scales.items()},
-            "learning_rate": learning_rate(step - 1, config),
+            "learning_rate": learning_rate(step - 1, config, self.trainer.time_gone),
             "seconds_per_step": seconds,
+            "hours": self.budget.seconds / 3600,
             "images_per_second": images / seconds,
             "memory_gb": machine.peak_memory() / 1e9,
         }
@@ -154,7 +159,8 @@ class Writer:
         self.config.save(folder, self.record)
         self.tensorboard.sync()
         history.sync(folder)
-        checkpoints.save(folder, step, self.trainer.state(), notes=self.metrics.notes())
+        notes = {**self.metrics.notes(), **self.budget.notes()}
+        checkpoints.save(folder, step, self.trainer.state(), notes=notes)
         checkpoints.remove_older_best(folder)
 
     def _save_if_best(self, step: int, value: float) -> None:
