@@ -23,11 +23,11 @@ FLOORS = [  # a room uses only rooms on floors before its own
     }
     | {"streams", "threads"},
     {"cluster", "images", "keras_registration", "keras_settings", "losses", "machine"}
-    | {"options", "progress", "tf_paths"},
+    | {"options", "progress", "shipped", "tf_paths"},
     {"checkpoint_options", "config"},
     {"config_file"},
     {"data", "layers"},
-    {"networks"},
+    {"networks", "tensorflow_start"},
     {"training", "interchange"},
     {"translation"},
     {"evaluation", "serving"},

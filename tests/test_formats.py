@@ -108,7 +108,7 @@ def test_an_unknown_format_is_refused_with_the_list(format):
 
 @pytest.mark.parametrize(
     ("given", "users"),
-    [({"half": True}, ["onnx", "web"]), ({"size": 64}, ["litert"])],
+    [({"half": True}, ["npz", "onnx", "web"]), ({"size": 64}, ["litert"])],
     ids=["half", "size"],
 )
 def test_an_option_that_no_format_uses_is_refused_with_what_uses_it(given, users):
@@ -117,7 +117,7 @@ def test_an_option_that_no_format_uses_is_refused_with_what_uses_it(given, users
     with pytest.raises(ConfigError, match=words):
         options(format="saved_model,pytorch", **given)
     for user in users:
-        assert getattr(options(format=f"npz,{user}", **given), name) == given[name]
+        assert getattr(options(format=f"keras,{user}", **given), name) == given[name]
 
 
 @pytest.mark.parametrize("size", [4, 30, 10**5])

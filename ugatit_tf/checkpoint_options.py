@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from ugatit_tf import shipped
 from ugatit_tf.options import Options, option
 
 
@@ -13,7 +14,10 @@ def which_option() -> str:
 
 def model_option() -> str:
     """The option `model` of the phases that translate with a run or with something else."""
-    text = "an exported folder or a generator file, instead of the run of --dataset or --run"
+    text = (
+        "an exported folder, a generator file, or the name of a model that comes with this program "
+        f"({', '.join(shipped.names())}), instead of the run of --dataset or --run"
+    )
     return option("", text, common=True)
 
 

@@ -5,16 +5,21 @@ would read `--decay_flag False` as True and leave a stray word, so they are valu
 """
 
 import dataclasses
-from typing import Union
+from typing import Optional, Union
 
 from absl import flags
 
-from ugatit_tf.config import PRESETS, Config
+from ugatit_tf.config import Config
 from ugatit_tf.config_file import read_recorded, read_template, resolve
 from ugatit_tf.options import ConfigError, Options, described, option, rule_of, types_of
-from ugatit_tf.phases import PHASES
+from ugatit_tf.phases import PHASES, init_from
 from ugatit_tf.phases.phase import Phase
+from ugatit_tf.training.start import Start
 
+PRESETS = {  # loss weights for a kind of task; docs/training.md has the reasons
+    "portrait": {"cycle_weight": 10.0, "identity_weight": 10.0, "cam_weight": 1000.0},
+    "texture": {"cycle_weight": 20.0, "identity_weight": 10.0, "cam_weight": 100.0},
+}
 HEADINGS = {
     "location": "dataset and folders",
     "architecture": "networks (a run keeps these)",
@@ -68,6 +73,10 @@ class Command:
         config = self.config if isinstance(self.config, dict) else dataclasses.asdict(self.config)
         return {**config, **dataclasses.asdict(self.options)}
 
+    def start(self) -> Optional[Start]:
+        """The trained weights from which the run starts, if it does."""
+        return init_from.of_new_run(self.config) if isinstance(self.config, Config) else None
+
     def refuse_unused(self) -> None:
         """Refuses options that have no effect, unless they repeat what the run was trained with.
 
@@ -102,7 +111,7 @@ def parse(argv: list) -> Command:
     phase = PHASES[program.phase]
     options = _phase_options(values, phase)
     named = _run_options(values, program)
-    config = resolve(named) if phase.has_run(options) else named
+    config = resolve(named, _taken_from_weights) if phase.has_run(options) else named
     return Command(phase, config, options, named, program.dry_run)
 
 
@@ -181,6 +190,13 @@ def _run_options(values, program):
     preset = PRESETS[program.preset] if program.preset else {}
     template = read_template(program.config, named) if program.config else {}
     return {**preset, **template, **named}  # the command line wins
+
+
+def _taken_from_weights(name, named):
+    """The options of the weights that --init_from names, which `named` must not contradict."""
+    start = init_from.find(name)
+    init_from.refuse_differing(start, named)
+    return start.options
 
 
 def options_page() -> str:

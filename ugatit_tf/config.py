@@ -11,7 +11,7 @@ from ugatit_tf.flavors import FLAVORS
 from ugatit_tf.losses import ADVERSARIAL
 from ugatit_tf.norms import DECODER_NORMS
 from ugatit_tf.options import LARGEST_COUNT, ConfigError, Options, names_of, option, rule_of
-from ugatit_tf.sizes import smallest_image
+from ugatit_tf.sizes import problem_with
 
 VERSION = "0.1.0"
 PRECISIONS = ("float32", "bfloat16", "float16")
@@ -19,10 +19,6 @@ STRATEGIES = ("auto", "one", "mirrored", "multi_worker")
 CACHES = ("none", "memory", "disk")
 INCEPTIONS = ("keras", "graph", "random")
 RESIZES = ("bilinear", "antialias")
-PRESETS = {  # loss weights for a kind of task; docs/training.md has the reasons
-    "portrait": {"cycle_weight": 10.0, "identity_weight": 10.0, "cam_weight": 1000.0},
-    "texture": {"cycle_weight": 20.0, "identity_weight": 10.0, "cam_weight": 100.0},
-}
 CONFIG_FILE = "config.json"
 KID = "eval/kid"  # the metric of --eval_freq, mean of both directions
 ABOUT = "about"  # the key of what is no option: versions, dataset, changes
@@ -132,6 +128,11 @@ class Config(Options):
     decay_epoch: int = training(
         50, "epoch from which the learning rate falls", at_least=0, at_most=LARGEST_COUNT
     )
+    init_from: str = training(
+        "",
+        "trained weights from which a new run starts: a run or exported folder, a generator file, "
+        "an official checkpoint, or the name of a model that comes with this program",
+    )
     n_critic: int = training(
         1, "updates of the discriminators for each update of the generators", **COUNT
     )
@@ -220,7 +221,8 @@ class Config(Options):
                 f"--gan_type {self.gan_type} does not exist in the {self.flavor} program. Expected "
                 f"{' or '.join(flavor.gan_types)}, or another --flavor."
             )
-        self._check_size()
+        if problem := problem_with(self.img_size, self.n_dis):
+            raise ConfigError(problem)
         for name, value in (("dataset", self.dataset), ("run", self.run)):
             if os.path.basename(value) != value or value in (".", ".."):
                 raise ConfigError(
@@ -233,21 +235,6 @@ class Config(Options):
             raise ConfigError(
                 f"--best_by {self.best_by} needs --eval_freq: without it nothing is measured while "
                 f"training."
-            )
-
-    def _check_size(self):
-        smallest = -(-smallest_image(self.n_dis) // 4) * 4  # the next multiple of 4
-        if self.img_size < smallest:
-            raise ConfigError(
-                f"--img_size {self.img_size} is too small for --n_dis {self.n_dis}: the global "
-                f"discriminator needs at least {smallest}. Use --img_size {smallest} or more, "
-                f"or a smaller --n_dis."
-            )
-        if self.img_size % 4:
-            nearest = max(smallest, round(self.img_size / 4) * 4)
-            raise ConfigError(
-                f"--img_size must be a multiple of 4. Received: {self.img_size}. "
-                f"The nearest that works: {nearest}"
             )
 
     @property

@@ -1,8 +1,12 @@
-"""Reads config.json, and resolves a run: named options, then recorded ones, then defaults."""
+"""Reads config.json, and resolves a run: named options, then recorded ones, then defaults.
+
+A new run that starts from trained weights has their architecture in place of recorded options.
+"""
 
 import dataclasses
 import os
 import shlex
+from typing import Callable, Optional
 
 from ugatit_tf.config import ABOUT, CONFIG_FILE, Config
 from ugatit_tf.jsonfile import JSONFileError, read_json
@@ -68,18 +72,26 @@ def _read(path):
         raise ConfigError(str(error)) from None
 
 
-def resolve(named: dict) -> Config:
+def resolve(named: dict, taken: Optional[Callable[[str, dict], dict]] = None) -> Config:
     """The configuration of a run: what was `named`, else what its folder says, else the default.
 
     Which run it is, `named` alone says: a folder that was copied or renamed is a run of its own.
 
+    Args:
+        taken: function (the source that `init_from` names, `named`). Returns the options of the
+            weights there; raises ConfigError where `named` contradicts them.
+
     Raises:
-        ConfigError: an architecture option was named that differs from the run's own.
+        ConfigError: an architecture option was named that differs from the run's own, or weights
+            for a run that has begun with others.
     """
     run = Config(**{k: named[k] for k in ("dataset", "run", "checkpoint_dir") if k in named})
     recorded = read_recorded(run.run_folder)
     if not recorded:
-        return Config(**named)
+        source = named.get("init_from")
+        options = taken(source, named) if taken and source else {}
+        return Config(**{**options, **named})
+    _check_start(named, recorded, run.run_folder)
     if named.get("eval_freq") == 0 and recorded.get("best_by", "").startswith("eval/"):
         recorded.pop("best_by")  # nothing is measured any more
     check_architecture(named, Config(**recorded).architecture(), run.run_folder)
@@ -87,6 +99,18 @@ def resolve(named: dict) -> Config:
     if config.run_name != run.run_name:  # named as the default dataset, and of another
         config = dataclasses.replace(config, run=run.run_name)
     return config
+
+
+def _check_start(named, recorded, run_folder):
+    """Refuses weights for a run that has begun with others, or with none."""
+    wanted, old = named.get("init_from"), recorded.get("init_from", "")
+    if wanted is None or wanted == old:
+        return
+    began = f"that began from {old}" if old else "that began without --init_from"
+    raise ConfigError(
+        f"{run_folder} is a run {began}, so --init_from {wanted} has no effect on it. Leave it "
+        f"out, or start another run with --run NAME."
+    )
 
 
 def check_architecture(named: dict, recorded: dict, source: str) -> None:

@@ -17,12 +17,13 @@ from collections.abc import Iterator
 import numpy as np
 
 from ugatit_tf import machine
-from ugatit_tf.config import Config, smallest_image
+from ugatit_tf.config import Config
 from ugatit_tf.data import presence
 from ugatit_tf.data.folders import TEST, TRAIN, Split, examine
 from ugatit_tf.data.presence import printable
 from ugatit_tf.errors import listed
 from ugatit_tf.networks.weight_count import num_generator_weights, num_weights
+from ugatit_tf.sizes import smallest_image
 
 UNEQUAL, MUCH_SMALLER = 4, 0.5  # images of one domain to the other; a side to img_size
 MOST_EQUAL = 5  # files of the same content in a message

@@ -1,23 +1,15 @@
 """The program: words in, work done, an exit code out. main.py lists the exit codes."""
 
-import contextlib
 import json
 import logging
-import os
 import sys
-import tempfile
 from typing import Optional, Union
 
-from ugatit_tf import command_line, completion, help_page, signals, streams
+from ugatit_tf import command_line, completion, help_page, signals, streams, tensorflow_start
 from ugatit_tf.errors import Failure, OptionNames, reason
 from ugatit_tf.images.errors import UnreadableImage
 from ugatit_tf.lazy import tf
 from ugatit_tf.options import ConfigError
-
-SETTINGS = {  # of the process, before TensorFlow is imported
-    "KERAS_BACKEND": "tensorflow",  # whatever keras.json says
-    "TF_USE_LEGACY_KERAS": "0",
-}
 
 
 def main(argv: Optional[list] = None) -> int:
@@ -58,6 +50,8 @@ def run(command: command_line.Command) -> None:
     if command.dry_run:
         command.refuse_unused()
         print(json.dumps(command.shown(), indent=2))
+        if start := command.start():
+            print(start, file=sys.stderr)  # the options alone are JSON
         return
     handler = logging.StreamHandler()
     handler.addFilter(Once())
@@ -65,7 +59,7 @@ def run(command: command_line.Command) -> None:
     command.phase.check(command.config, command.options)
     command.refuse_unused()
     if command.phase.needs_tensorflow:
-        load_tensorflow()
+        tensorflow_start.load_tensorflow()
     with signals.ending_raises():
         command.phase.run(command.config, command.options)
 
@@ -93,21 +87,3 @@ def refuse(error: Union[BaseException, str], code: int) -> int:
     """Prints one line on an error; returns `code`."""
     print(f"error: {error}", file=sys.stderr)
     return code
-
-
-def load_tensorflow() -> None:
-    """Imports TensorFlow without its messages; they are shown where it cannot be loaded."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # exceptions say what matters
-    os.environ.update(SETTINGS)
-    streams.flush(sys.stderr)
-    terminal = os.dup(2)
-    with tempfile.TemporaryFile() as messages, contextlib.ExitStack() as stack:
-        stack.callback(os.close, terminal)
-        stack.callback(os.dup2, terminal, 2)
-        os.dup2(messages.fileno(), 2)
-        try:
-            import ugatit_tf.layers  # noqa: F401  checks Keras too
-        except BaseException:
-            messages.seek(0)
-            os.write(terminal, messages.read())
-            raise

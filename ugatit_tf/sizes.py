@@ -9,3 +9,21 @@ def smallest_image(n_dis: int) -> int:
     It halves the image n_dis - 1 times; then k4 s1 layers reflect 2 pixels, which takes 3.
     """
     return 3 * 2 ** (n_dis - 1)
+
+
+def problem_with(img_size: int, n_dis: int) -> str:
+    """Why images of `img_size` pixels cannot be trained with, and what can; "" if they can."""
+    smallest = -(-smallest_image(n_dis) // MULTIPLE) * MULTIPLE  # the next multiple
+    if img_size < smallest:
+        return (
+            f"--img_size {img_size} is too small for --n_dis {n_dis}: the global "
+            f"discriminator needs at least {smallest}. Use --img_size {smallest} or more, "
+            f"or a smaller --n_dis."
+        )
+    if img_size % MULTIPLE:
+        nearest = max(smallest, round(img_size / MULTIPLE) * MULTIPLE)
+        return (
+            f"--img_size must be a multiple of {MULTIPLE}. Received: {img_size}. "
+            f"The nearest that works: {nearest}"
+        )
+    return ""

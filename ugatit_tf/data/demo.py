@@ -56,6 +56,15 @@ def draw(domain: str, index: int, *, size: int = 128, seed: int = 0) -> np.ndarr
     return np.clip(pixels + 0.5, 0, 255).astype(np.uint8)
 
 
+def examples(count: int = 3, *, size: int = 128) -> list[np.ndarray]:
+    """Pictures to translate, free to share: faces of domain A that no model was trained on.
+
+    Returns:
+        list of uint8 [size, size, 3].
+    """
+    return [draw("A", FIRST_TEST_INDEX + i, size=size) for i in range(count)]
+
+
 def write_dataset(
     folder: str | os.PathLike, *, size: int, train: int = 300, test: int = 30, seed: int = 0
 ) -> None:

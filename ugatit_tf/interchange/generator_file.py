@@ -1,7 +1,7 @@
 """One generator in one file: its weights and what they belong to, nothing of training.
 
-A NumPy archive (.npz) of float32 arrays under the names of the weights, and `about`: JSON with
-the options of the architecture. Every array carries a CRC-32, which reading checks.
+A NumPy archive (.npz) of float32 or float16 arrays under the names of the weights, and `about`:
+JSON with the options of the architecture. Every array carries a CRC-32, which reading checks.
 """
 
 from __future__ import annotations
@@ -37,8 +37,14 @@ UNFIT = (
 )  # fmt: skip
 
 
-def save(generator: Generator, config: Config, direction: str, path: str) -> None:
-    """Writes `generator` to `path`, whole or not at all."""
+def save(
+    generator: Generator, config: Config, direction: str, path: str, *, half: bool = False
+) -> None:
+    """Writes `generator` to `path`, whole or not at all.
+
+    Args:
+        half: write float16 weights, of half the length. What reads them computes in float32.
+    """
     about = {
         "format": "ugatit_tf generator",
         "version": VERSION,
@@ -46,7 +52,8 @@ def save(generator: Generator, config: Config, direction: str, path: str) -> Non
         "img_size": config.img_size,
         "options": {k: v for k, v in config.architecture().items() if k not in OF_DISCRIMINATORS},
     }
-    arrays = {name: weight.numpy() for name, weight in named_weights(generator).items()}
+    kind = np.float16 if half else np.float32
+    arrays = {name: w.numpy().astype(kind) for name, w in named_weights(generator).items()}
     with atomic.replacing(path) as file:
         np.savez(file, **{ABOUT: np.array(json.dumps(about))}, **arrays)
 
@@ -63,6 +70,31 @@ def load(path: str, **options) -> tuple:
     Raises:
         Failure: the file cannot be read, is damaged, or is not of a generator.
     """
+    arrays, config, direction = _parsed(path, options)
+    generator = build_generator(config, direction)
+    weights = named_weights(generator)
+    shapes = {name: tuple(weight.shape) for name, weight in weights.items()}
+    kinds = {array.dtype for array in arrays.values()}
+    is_alike = shapes == {name: array.shape for name, array in arrays.items()}
+    if not is_alike or kinds not in ({np.dtype(np.float32)}, {np.dtype(np.float16)}):
+        raise _misfit(path)
+    for name, weight in weights.items():
+        weight.assign(arrays[name].astype(np.float32))
+    return generator, config, direction
+
+
+def describe(path: str) -> tuple[Config, str]:
+    """(Config with what is known, direction) of the generator in a file; no network is built.
+
+    Raises:
+        Failure: as `load`.
+    """
+    _, config, direction = _parsed(path, {})
+    return config, direction
+
+
+def _parsed(path, options):
+    """(name -> array, Config, direction), which fit each other in number."""
     try:
         arrays = _read(path)
         about = parse_json(str(arrays.pop(ABOUT)), ABOUT)
@@ -80,14 +112,7 @@ def load(path: str, **options) -> tuple:
     size = sum(array.size for array in arrays.values())
     if direction not in DIRECTIONS or 2 * size != num_generator_weights(config):
         raise _misfit(path)  # before networks of any size are built
-    generator = build_generator(config, direction)
-    weights = named_weights(generator)
-    kinds = {name: (tuple(weight.shape), np.float32) for name, weight in weights.items()}
-    if kinds != {name: (array.shape, array.dtype) for name, array in arrays.items()}:
-        raise _misfit(path)
-    for name, weight in weights.items():
-        weight.assign(arrays[name])
-    return generator, config, direction
+    return arrays, config, direction
 
 
 def _read(path) -> dict:

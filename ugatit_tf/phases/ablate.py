@@ -6,13 +6,21 @@ from ugatit_tf import cluster
 from ugatit_tf.config import Config
 from ugatit_tf.data.presence import TRAIN
 from ugatit_tf.lazy import tf
-from ugatit_tf.phases.phase import ALL, NoOptions, Phase, check_dataset, check_measurable
+from ugatit_tf.phases.phase import (
+    ALL,
+    NoOptions,
+    Phase,
+    check_dataset,
+    check_measurable,
+    refuse_start,
+)
 from ugatit_tf.phases.train import devices_of, train
 
 ABLATED = ("decoder_norm", "generator_cam", "discriminator_cam")  # each row sets its own
 
 
 def check(config: Config, options: NoOptions) -> None:
+    refuse_start(config.init_from, "ablate")
     if cluster.from_environment(config.strategy).is_chief:
         check_dataset(config, TRAIN)
     check_measurable(config)

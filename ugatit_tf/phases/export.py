@@ -31,7 +31,7 @@ class ExportOptions(CheckpointOptions):
     half: bool = option(
         False,
         "write files with float16 weights, of half the length: beside the others with --format "
-        "onnx, in their place with --format web",
+        "onnx, in their place with --format npz and web",
     )
     size: int = option(
         0,

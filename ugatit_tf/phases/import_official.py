@@ -14,7 +14,7 @@ from ugatit_tf.data import storage
 from ugatit_tf.errors import Failure
 from ugatit_tf.interchange import official_folder
 from ugatit_tf.options import ConfigError, Options, names_of, option
-from ugatit_tf.phases.phase import Phase
+from ugatit_tf.phases.phase import Phase, refuse_start
 from ugatit_tf.training import checkpoints
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ class ImportOptions(Options):
 
 
 def check(named: dict, options: ImportOptions) -> None:
+    refuse_start(named.get("init_from"), "import")
     prefix = options.official_checkpoint
     exists = os.path.isdir(prefix) or glob.glob(f"{glob.escape(prefix)}*")
     if not exists and not storage.is_remote(prefix):
@@ -54,7 +55,7 @@ def run(named: dict, options: ImportOptions) -> None:
         ConfigError: a named option contradicts the checkpoint, or one that it does not know misses.
         Failure: the checkpoint does not fit, or the run has checkpoints already.
     """
-    source = _source(options.official_checkpoint)
+    source = source_at(options.official_checkpoint)
     config = _config(named, source)
     _refuse_checkpoints(config)
     imported = _import_generators if source.lone_generators else _import_all
@@ -99,8 +100,8 @@ def _import_generators(source: "Source", config: Config) -> str:
     )
 
 
-def _source(path):
-    """The checkpoint at `path`, by the reader of its kind."""
+def source_at(path: str) -> "Source":
+    """The checkpoint of an official program at `path`, by the reader of its kind."""
     from ugatit_tf.interchange import official_pytorch, official_tf
 
     of_pytorch = path.endswith(official_pytorch.SUFFIXES) and os.path.isfile(path)

@@ -62,6 +62,12 @@ class Phase:
         return set(names_of(Config, "training")) <= set(self.uses(options))
 
 
+def refuse_start(init_from: Optional[str], phase: str) -> None:
+    """Refuses weights from which a phase lets no run start, though it takes all other options."""
+    if init_from:
+        raise ConfigError(f"--init_from has no effect in --phase {phase}. Leave it out.")
+
+
 def check_dataset(config: Config, splits: tuple, expected: str = presence.FOR_TRAINING) -> None:
     """Refuses a dataset without one of its `splits`; the built-in one is drawn where it misses."""
     if not presence.is_drawn(config):

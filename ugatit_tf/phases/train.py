@@ -9,6 +9,7 @@ from ugatit_tf import cluster, tf_paths
 from ugatit_tf.config import Config
 from ugatit_tf.data.presence import TRAIN as TRAIN_SPLITS
 from ugatit_tf.lazy import tf
+from ugatit_tf.phases import init_from
 from ugatit_tf.phases.phase import (
     NoOptions,
     Phase,
@@ -77,13 +78,14 @@ def train(config: Config, replicas: "Replicas", *, quiet: bool = False) -> bool:
     # This rewriting of graphs gives up on ours with a line that looks like an error; without it
     # a step takes the same time.
     tf.config.optimizer.set_experimental_options({"remapping": False})
+    start = init_from.of_new_run(config)
     report = doctor.check(config)
     refuse_errors(report)
     if replicas.is_chief and not quiet:
         print("\n".join(report.lines()), flush=True)
     measures = config.eval_freq and replicas.is_chief
     evaluation = evaluate.ValidationKID(config, report.splits) if measures else None
-    return loop.train(config, report.splits, evaluation, replicas)
+    return loop.train(config, report.splits, evaluation, replicas, start)
 
 
 TRAIN = Phase("train", "train a run, or go on with one", check, run)

@@ -86,7 +86,7 @@ def refuse_lone_generators(run_folder: str) -> None:
             f"{run_folder} has only {' and '.join(lone)}, imported from a file without the rest. "
             f"They translate and can be exported. Missing for this: "
             f"{', '.join([*missing, 'both discriminators'])}. Import a checkpoint of all networks, "
-            f"or train another run with --run NAME."
+            f"or let another run start from them: --run NAME --init_from {run_folder}"
         )
 
 

@@ -17,6 +17,7 @@ from ugatit_tf import atomic
 from ugatit_tf.config import NOT_RECORDED, VERSION, Config
 from ugatit_tf.data import folders
 from ugatit_tf.jsonfile import JSONFileError, parse_json
+from ugatit_tf.training.start import Start
 
 FILE = "history.jsonl"
 
@@ -27,6 +28,7 @@ def about(
     before: tuple[dict[str, Any], dict[str, Any]],
     step: int,
     replicas: int = 1,
+    start: Start | None = None,
 ) -> dict[str, Any]:
     """Versions, git revision, dataset, devices, and what was changed at which step.
 
@@ -34,6 +36,7 @@ def about(
         splits: dict name -> `folders.Split` of the training images.
         before: what `config.about` returned for the run so far: its options and this record.
         replicas: int. Devices that work together.
+        start: the trained weights from which a new run starts.
     """
     old_options, old = before
     options = {k: v for k, v in dataclasses.asdict(config).items() if k not in NOT_RECORDED}
@@ -42,6 +45,7 @@ def about(
         for name, split in splits.items()
     }
     devices = {"replicas": replicas}
+    began = start.record if start else _entry(old, "init_from", dict)
     return {
         "versions": {
             "ugatit_tf": VERSION,
@@ -51,6 +55,7 @@ def about(
         "git": git_revision(),
         "dataset": dataset,
         "devices": devices,
+        **({"init_from": began} if began else {}),
         "changes": [
             *(change for change in _entry(old, "changes", list) if _is_change(change)),
             *_changes(old_options, options, step),

@@ -20,6 +20,7 @@ from ugatit_tf.training import checkpoints, guards
 from ugatit_tf.training.budget import Budget, used_seconds
 from ugatit_tf.training.metrics import Metrics, saved_sums
 from ugatit_tf.training.replicas import Replicas
+from ugatit_tf.training.start import Start
 from ugatit_tf.training.step import Trainer
 from ugatit_tf.training.writer import Writer
 
@@ -31,6 +32,7 @@ def train(
     splits: Mapping[str, folders.Split],
     evaluate: Evaluation | None = None,
     replicas: Replicas | None = None,
+    start: Start | None = None,
 ) -> bool:
     """Trains the run that `config` describes, from its newest checkpoint if there is one.
 
@@ -38,6 +40,7 @@ def train(
         splits: dict name -> `folders.Split`; at least trainA and trainB.
         evaluate: function of the `UGATIT` to a dict tag -> number, called every `eval_freq` steps.
         replicas: `Replicas`. Of several processes the chief alone writes.
+        start: the trained weights from which a run without a checkpoint starts.
 
     Returns:
         Whether a signal requested a stop, even in the last step.
@@ -49,7 +52,7 @@ def train(
     budget = Budget(config.minutes)
     replicas = replicas or Replicas()
     splits = {name: splits[name] for name in folders.TRAIN}
-    folder, total = config.run_folder, config.total_steps
+    folder = config.run_folder
     os.makedirs(folder, exist_ok=True)
     with contextlib.ExitStack() as stack:
         if replicas.is_chief:
@@ -58,19 +61,15 @@ def train(
         _check_alike(replicas, config, splits)
         with replicas.scope():
             trainer = Trainer(build_model(config), config, replicas)
-        first_step = _restore(trainer, config)
-        if first_step >= total:
-            print(f"All {first_step} steps are done. To continue, raise --epoch or --iteration.")
-            return False
+        first_step = _restore(trainer, config, start)
         budget.used = used_seconds(folder, first_step)
-        if replicas.any(budget.gone == 1):
-            print(
-                f"The {config.minutes:g} minutes of this run are used up, after {first_step} "
-                f"steps. To continue, raise --minutes."
-            )
+        if ended := _why_ended(config, first_step, replicas.any(budget.gone == 1)):
+            print(ended)
             return False
         metrics = Metrics(config.best_metric, saved_sums(folder, first_step))
-        writer = stack.enter_context(Writer(config, trainer, metrics, budget, splits, first_step))
+        writer = stack.enter_context(
+            Writer(config, trainer, metrics, budget, splits, first_step, start)
+        )
         stop = stack.enter_context(stop_requests())
         last_step = _run_steps(trainer, writer, splits, first_step, stop, evaluate)
         stopped = replicas.any(stop.requested)
@@ -148,8 +147,8 @@ def resume_command(config: Config) -> str:
     return invocation.command("train", *words)
 
 
-def _restore(trainer: Trainer, config: Config) -> int:
-    """Restores the newest checkpoint, if there is one. Returns the number of steps done.
+def _restore(trainer: Trainer, config: Config, start: Start | None) -> int:
+    """Restores the newest checkpoint, or lets a new run start. Returns the number of steps done.
 
     The chief then removes what a killed process left behind it.
     """
@@ -161,13 +160,43 @@ def _restore(trainer: Trainer, config: Config) -> int:
         checkpoints.restore(path, state)
         if "average" not in state:
             trainer.start_average()
+    elif start:
+        start.load(trainer.model)
+        trainer.start_average()
+        _check_same_weights(trainer)
     step = int(trainer.steps_done.numpy())
     if trainer.replicas.is_chief:
         if saved:
             print(f"Continuing from {path}")
+        elif start:
+            print(start)
         for later in checkpoints.tidy(config.run_folder, step):
             print(f"Removed {later}, which is later than the checkpoint that this run starts from")
     return step
+
+
+def _check_same_weights(trainer: Trainer) -> None:
+    """Refuses workers that read other weights, of which nothing would make the same again."""
+    if trainer.replicas.workers == 1:
+        return
+    arrays = (weight.numpy() for weight in trainer.model.weights().values())
+    sums = trainer.replicas.numbers(zlib.crc32(b"".join(array.tobytes() for array in arrays)))
+    if len(set(sums)) > 1:
+        raise Failure(
+            "The workers read other weights from --init_from. Give all of them the same files."
+        )
+
+
+def _why_ended(config: Config, step: int, is_late: bool) -> str:
+    """Why a run has nothing left to do after `step`; "" if it has."""
+    if step >= config.total_steps:
+        return f"All {step} steps are done. To continue, raise --epoch or --iteration."
+    if is_late:
+        return (
+            f"The {config.minutes:g} minutes of this run are used up, after {step} steps. To "
+            f"continue, raise --minutes."
+        )
+    return ""
 
 
 def _print_result(config: Config, last_step: int, budget: Budget) -> None:

@@ -18,6 +18,7 @@ from ugatit_tf.training import checkpoints, guards, history, samples, summaries
 from ugatit_tf.training.budget import Budget
 from ugatit_tf.training.metrics import Metrics
 from ugatit_tf.training.optimizer import learning_rate
+from ugatit_tf.training.start import Start
 from ugatit_tf.training.step import Trainer
 
 LOG = logging.getLogger(__name__)
@@ -45,6 +46,7 @@ class Writer:
         budget: `Budget` of the run's time.
         splits: dict name -> `folders.Split` of the training images.
         first_step: int. Steps that are done already.
+        start: the trained weights from which a new run started.
     """
 
     def __init__(
@@ -55,10 +57,12 @@ class Writer:
         budget: Budget,
         splits: Mapping[str, folders.Split],
         first_step: int,
+        start: Start | None = None,
     ) -> None:
         self.config, self.trainer = config, trainer
         self.metrics, self.budget = metrics, budget
         self.splits, self.first_step = splits, first_step
+        self.start = start
         self.is_chief = trainer.replicas.is_chief
         self.monitor = guards.Monitor(config.gan_type)
         self.tensorboard = summaries.TensorBoard(os.path.join(config.log_dir, config.run_name))
@@ -74,7 +78,9 @@ class Writer:
     def _open(self) -> None:
         config, paths = self.config, [split.paths for split in self.splits.values()]
         devices, before = self.trainer.replicas.count, read_about(config.run_folder)
-        self.record = history.about(config, self.splits, before, self.first_step, devices)
+        self.record = history.about(
+            config, self.splits, before, self.first_step, devices, self.start
+        )
         _warn_of_other_images(self.record["changes"], self.first_step)
         self.sample_inputs = [samples.inputs(domain, config) for domain in paths]
         history.cut(config.run_folder, self.first_step)

@@ -1,6 +1,6 @@
 """Translators from whatever holds a trained model: a run folder, an export, a generator file.
 
-translator = ugatit_tf.load("checkpoint/selfie2anime")
+translator = ugatit_tf.load("checkpoint/selfie2anime")  # or the name of a shipped model
 anime = translator.translate(PIL.Image.open("me.jpg"))
 """
 
@@ -42,7 +42,8 @@ def load(
 
     Args:
         path: a run folder (`checkpoint/NAME`), an exported folder (`export/NAME/step_...`, or a
-            SavedModel in it), or a generator file (`a2b.npz`).
+            SavedModel in it), a generator file (`a2b.npz`), or the name of a model that comes with
+            this package (`ugatit_tf.shipped.names()`).
         which: the "latest" checkpoint of a run folder, or the "best".
         precision: "float32", "bfloat16" or "float16". None: as a run was trained; float32 for a
             generator file. Not for an exported folder, which computes as it was exported.
@@ -146,10 +147,19 @@ def load_networks(config: Config, which: str = "latest") -> tuple[UGATIT, str]:
     path = checkpoints.chosen(config.run_folder, which)
     checkpoints.check_room(path, weight_count.num_weights(config))
     networks = build_model(config)
+    restore(networks, path)
+    return networks, path
+
+
+def restore(networks: UGATIT, path: str) -> None:
+    """Loads the checkpoint at `path`, of the generators the moving average if it has one.
+
+    Raises:
+        Failure: it cannot be read, or is of another architecture.
+    """
     checkpoints.restore(path, {"weights": networks.weights()})
     if "average" in checkpoints.groups(path):
         checkpoints.restore(path, {"average": networks.generator_weights()})
-    return networks, path
 
 
 def _from_generator_files(files, source, overrides) -> Translator:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from ugatit_tf import shipped
 from ugatit_tf.config import CONFIG_FILE
 from ugatit_tf.directions import DIRECTIONS
 from ugatit_tf.errors import Failure
@@ -15,11 +16,13 @@ GENERATOR, RUN, EXPORT = "generator file", "run folder", "exported folder"
 def kind_of(path: str | os.PathLike) -> str:
     """Returns `GENERATOR`, `RUN` or `EXPORT`, by what the path is or holds.
 
-    A folder of generator files without a SavedModel is a `GENERATOR` too.
+    A folder of generator files without a SavedModel is a `GENERATOR` too, and so is a shipped
+    model, by its name.
 
     Raises:
         Failure: the path holds none of these.
     """
+    path = shipped.path_of(path)
     if os.path.isfile(path):
         return GENERATOR
     if os.path.isfile(os.path.join(path, CONFIG_FILE)):
@@ -31,12 +34,14 @@ def kind_of(path: str | os.PathLike) -> str:
     problem = "has none of these" if os.path.isdir(path) else "does not exist"
     raise Failure(
         f"No model in {path}: it {problem}. Expected a run folder with {CONFIG_FILE}, an exported "
-        f"folder, or a generator file (a2b.npz)."
+        f"folder, a generator file (a2b.npz), or the name of a model that comes with this program: "
+        f"{', '.join(shipped.names())}."
     )
 
 
 def exports_in(path: str | os.PathLike) -> dict[str, str]:
     """direction -> folder of the SavedModel, `path` itself or folders in it."""
+    path = shipped.path_of(path)
     if os.path.isfile(os.path.join(path, SAVED_MODEL)):
         name = os.path.basename(os.path.abspath(path))
         return {name if name in DIRECTIONS else "a2b": path}
@@ -46,5 +51,6 @@ def exports_in(path: str | os.PathLike) -> dict[str, str]:
 
 def generator_files(path: str | os.PathLike) -> list[str]:
     """`path` itself if it is a file, or the generator files in it, of one direction each."""
+    path = shipped.path_of(path)
     files = [path] if os.path.isfile(path) else [f"{os.path.join(path, n)}.npz" for n in DIRECTIONS]
     return [file for file in files if os.path.isfile(file)]

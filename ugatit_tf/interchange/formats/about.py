@@ -26,13 +26,14 @@ def write(exported: Exported, written: dict[str, tuple[Format, list[Model]]], fo
         written: name of a format -> its row and what it wrote.
     """
     config = exported.config
-    names = names_of(Config, "architecture", "training")
+    names = [*names_of(Config, "architecture", "training"), "precision"]
+    names.remove("init_from")  # a path of whose computer it was
     packages = [p.distribution for row, _ in written.values() for p in row.packages]
     content = {
         "about": "written by --phase export of ugatit_tf",
         "checkpoint": os.path.basename(exported.source),
         "license": exported.license or None,
-        "options": {name: getattr(config, name) for name in (*names, "precision")},
+        "options": {name: getattr(config, name) for name in names},
         "versions": _versions(packages),
         "models": [
             {"format": name, **_about_model(model)}
@@ -75,11 +76,11 @@ def _files(folder: str) -> dict[str, dict]:
         for name in sorted(names):
             path = os.path.join(parent, name)
             key = os.path.relpath(path, folder).replace(os.sep, "/")
-            found[key] = {"bytes": os.path.getsize(path), "sha256": _sha256(path)}
+            found[key] = {"bytes": os.path.getsize(path), "sha256": sha256(path)}
     return found
 
 
-def _sha256(path: str) -> str:
+def sha256(path: str) -> str:
     digest = hashlib.sha256()
     with open(path, "rb") as file:
         while block := file.read(2**20):

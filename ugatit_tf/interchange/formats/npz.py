@@ -1,4 +1,7 @@
-"""`--format npz`: a generator file of each direction, which this program reads."""
+"""`--format npz`: a generator file of each direction, which this program reads.
+
+With `--half` the weights are float16, and reading makes float32 of them.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,10 @@ from collections.abc import Iterator
 
 from ugatit_tf.interchange.formats import comparison
 from ugatit_tf.interchange.formats.format import (
+    OF_FLOAT16,
     Exported,
     Format,
+    Limit,
     Model,
     exact_signature,
     shapes_of,
@@ -30,8 +35,12 @@ def _write(exported: Exported, folder: str) -> Iterator[Model]:
     config = exported.config
     for direction, generator in exported.generators.items():
         file = direction + generator_file.SUFFIX
-        generator_file.save(generator, config, direction, os.path.join(folder, file))
-        yield Model(file, direction, shapes_of(config, config.img_size), **exact_signature(config))
+        path = os.path.join(folder, file)
+        generator_file.save(generator, config, direction, path, half=exported.half)
+        limit = OF_FLOAT16 if exported.half else Limit()
+        shapes = shapes_of(config, config.img_size)
+        notes = {"weights": "float16" if exported.half else "float32"}
+        yield Model(file, direction, shapes, limit, **exact_signature(config), notes=notes)
 
 
 NPZ = Format(
@@ -39,4 +48,5 @@ NPZ = Format(
     "a generator file of each direction, for --phase translate --model",
     _write,
     comparison.verifier(LOAD, "this program", with_package=True),
+    options=("half",),
 )

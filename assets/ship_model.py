@@ -1,0 +1,231 @@
+"""Makes a model that comes with the package, from a run, in one command:
+
+    python -m assets.ship_model checkpoint/faces faces --prose faces.md --license MIT
+
+writes ugatit_tf/models/faces: a generator file of each direction with float16 weights (the moving
+average, if the run keeps one), card.md and model.json. All facts and numbers are those of the
+run's config.json and history, or are measured here; the prose is what only people know: what the
+data are, whose they are, and what the model does badly. Run it on the computer that trained the
+model, whose processor it notes. Afterwards: `python -m ugatit_tf.command_line > docs/options.md`.
+"""
+
+import argparse
+import dataclasses
+import hashlib
+import json
+import os
+import pathlib
+import platform
+import shlex
+
+import numpy as np
+
+from ugatit_tf import atomic, shipped
+from ugatit_tf.config import CONFIG_FILE, Config
+from ugatit_tf.config_file import read_about, read_options
+from ugatit_tf.data import demo, presence
+from ugatit_tf.directions import DIRECTIONS
+from ugatit_tf.errors import Failure
+from ugatit_tf.interchange import difference, generator_file
+from ugatit_tf.training import checkpoints, history
+from ugatit_tf.translation import loading
+
+CARD = "card.md"
+EXAMPLES = 30  # images of each domain that are measured
+OF_THE_COMPUTER = tuple(f.name for f in dataclasses.fields(Config) if f.name.endswith("_dir")) + (
+    "inception_weights",
+)
+PARTS = ("cycle", "identity")  # of the losses that are noted
+
+
+def ship(
+    run: str, name: str, *, prose: str, license: str, which: str = "latest", folder: str = ""
+) -> str:
+    """Writes the model of the run folder `run` under `name`; returns the path of its folder.
+
+    Args:
+        prose: Markdown for the card.
+        license: of the weights, one line.
+        folder: of the models, if it is not that of the package.
+
+    Raises:
+        Failure: there is a model of that name, or the run cannot be used.
+    """
+    target = os.path.join(folder or shipped.FOLDER, name)
+    if os.path.exists(target):
+        raise Failure(f"{target} exists. Remove it, or choose another name.")
+    parent, run_name = os.path.split(os.path.abspath(run))
+    recorded = read_options(os.path.join(run, CONFIG_FILE))
+    config = Config(**{**recorded, "checkpoint_dir": parent, "run": run_name})
+    original = loading.from_run(dataclasses.replace(config, precision="float32"), which)
+    _, generators, checkpoint = loading.load_generators(config, which)
+    with atomic.folder(target) as unfinished:
+        for direction, generator in generators.items():
+            path = os.path.join(unfinished, direction + generator_file.SUFFIX)
+            generator_file.save(generator, config, direction, path, half=True)
+        facts = {
+            "name": name,
+            "license": license,
+            "directions": list(generators),
+            **_recipe(config, run, checkpoints.saved(os.path.dirname(checkpoint)), checkpoint),
+            "numbers": _numbers(config, run, unfinished, original),
+        }
+        card = _card(facts, prose, _files(unfinished))
+        pathlib.Path(unfinished, CARD).write_text(card, encoding="utf-8")
+        facts["files"] = _files(unfinished)
+        content = json.dumps(facts, indent=2) + "\n"
+        pathlib.Path(unfinished, shipped.FACTS).write_text(content, encoding="utf-8")
+    return target
+
+
+def _recipe(config, run, saved, checkpoint):
+    """How the model was trained, as its run tells it."""
+    step = next(step for step, path in saved.items() if path == checkpoint)
+    _, about = read_about(run)
+    ours = {name: about[name] for name in ("versions", "dataset", "devices", "init_from", "changes")
+            if about.get(name)}  # fmt: skip
+    return {
+        "command": command(config),
+        "options": {k: v for k, v in config.recorded().items() if k not in OF_THE_COMPUTER},
+        "steps": step,
+        "hours": round(hours(history.read(run), step), 2),
+        "processor": processor(),
+        **ours,
+    }
+
+
+def command(config: Config) -> str:
+    """The command that trains such a run, with every option that is not a default."""
+    default = vars(Config(dataset=config.dataset))
+    words = ["ugatit", "train", "--dataset", config.dataset]
+    words += ["--run", config.run] if config.run != config.dataset else []
+    for name, value in config.recorded().items():
+        if value != default[name] and name not in OF_THE_COMPUTER:
+            words += [f"--{name}", str(value)]
+    return shlex.join(words)
+
+
+def hours(lines: list, last_step: int) -> float:
+    """The hours that the steps took, without samples and checkpoints.
+
+    Args:
+        lines: of the history: each has the mean time of the steps since the one before.
+    """
+    seconds, done = 0.0, 0
+    for line in lines:
+        if "seconds_per_step" in line and line["step"] <= last_step:
+            seconds += line["seconds_per_step"] * (line["step"] - done)
+            done = line["step"]
+    return seconds / 3600
+
+
+def processor() -> str:
+    """The name of this computer's processor, and how many cores a program has of it."""
+    try:
+        lines = pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        model = next(line.split(":", 1)[1].strip() for line in lines if "model name" in line)
+    except (OSError, StopIteration):
+        model = platform.processor() or platform.machine()
+    return f"{model}, {os.cpu_count()} cores"
+
+
+def _numbers(config, run, folder, original):
+    """What is known of its quality."""
+    lines = [line for line in history.read(run) if "a2b/cycle" in line]
+    losses = [f"{direction}/{part}" for direction in DIRECTIONS for part in PARTS]
+    measured = [line for line in history.read(run) if any(k.startswith("eval/") for k in line)]
+    halves = loading.load(folder)
+    numbers = {
+        "losses": {name: lines[-1][name] for name in losses if name in lines[-1]} if lines else {},
+        "float16": _difference(config, original, halves),
+    }
+    if measured:
+        numbers["evaluation"] = measured[-1]
+    if config.dataset == presence.BUILT_IN:
+        numbers["faces"] = faces(config, halves)
+    return numbers
+
+
+def faces(config: Config, translator: object, count: int = EXAMPLES) -> dict:
+    """How far test faces came, in percent of the way to the other domain; see `data.demo`."""
+    images = {domain: _faces(config, domain, count) for domain in demo.PAINTERS}
+    found = {}
+    for direction in DIRECTIONS.values():
+        before, target = images[direction.source], images[direction.target]
+        after = translator.translate(list(before), direction.name)
+        for measure in (demo.eye_area, demo.shading):
+            percent = demo.percent_of_way(*map(measure, (before, after, target)))
+            found[f"{direction.name}/{measure.__name__}_percent"] = round(percent, 1)
+    return found
+
+
+def _faces(config, domain, count):
+    first = demo.FIRST_TEST_INDEX
+    options = {"size": config.img_size, "seed": config.seed}
+    return np.stack([demo.draw(domain, first + i, **options) for i in range(count)])
+
+
+def _difference(config, original, halves):
+    """How far float16 weights move a translation, in levels of 255."""
+    images = _faces(config, "A", 4)
+    if config.img_ch == 1:
+        images = images[..., :1]
+    pairs = [
+        [np.asarray(one.translate(list(images), name), np.float32) for one in (original, halves)]
+        for name in halves.directions
+    ]
+    worst = difference.worst(difference.between(*pair) for pair in pairs)
+    return {"largest": float(worst.largest), "mean": round(float(worst.mean), 4)}
+
+
+def _files(folder):
+    """name -> size in bytes and SHA-256 of every file."""
+    contents = {path.name: path.read_bytes() for path in sorted(pathlib.Path(folder).iterdir())}
+    return {
+        name: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+        for name, content in contents.items()
+    }
+
+
+def _card(facts, prose, files):
+    numbers = facts["numbers"]
+    images = ", ".join(f"{k} {v['pictures']}" for k, v in facts.get("dataset", {}).items())
+    rows = {
+        "license of the weights": facts["license"],
+        "training images": images,
+        "steps": facts["steps"],
+        "hours": facts["hours"],
+        "processor": facts["processor"],
+        "seed": facts["options"]["seed"],
+        **{
+            f"`{c['option']}`, changed after step {c['step']}": f"from {c['from']} to {c['to']}"
+            for c in facts.get("changes", [])
+        },
+        "versions": ", ".join(f"{k} {v}" for k, v in facts.get("versions", {}).items()),
+        "moving average": facts["options"]["ema"] or "none",
+        **{f"`{name}`, last mean": f"{value:.4f}" for name, value in numbers["losses"].items()},
+        **{f"`{k}`, last": f"{v:.4f}" for k, v in numbers.get("evaluation", {}).items()},
+        **{f"{k}, of {EXAMPLES} test faces": v for k, v in numbers.get("faces", {}).items()},
+        "float16 weights move a pixel by at most": f"{numbers['float16']['largest']:g} of 255",
+    }
+    lines = [
+        f"# {facts['name']}", "", prose.strip(), "", "## Facts", "",
+        "Written by `python -m assets.ship_model` from the run.", "", "| | |", "|---|---|",
+        *(f"| {name} | {value} |" for name, value in rows.items()), "",
+        "The command that trained it:", "", "```", facts["command"], "```", "", "## Files", "",
+        "| file | bytes | sha256 |", "|---|---|---|",
+        *(f"| {name} | {file['bytes']} | `{file['sha256']}` |" for name, file in files.items()),
+    ]  # fmt: skip
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="Makes a model that comes with the package.")
+    parser.add_argument("run", help="the run folder")
+    parser.add_argument("name")
+    parser.add_argument("--prose", required=True, help="a Markdown file for the card")
+    parser.add_argument("--license", required=True, help="of the weights, one line")
+    parser.add_argument("--which", default="latest", choices=("latest", "best"))
+    words = vars(parser.parse_args())
+    words["prose"] = pathlib.Path(words["prose"]).read_text(encoding="utf-8")
+    print(ship(words.pop("run"), words.pop("name"), **words))

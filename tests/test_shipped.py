@@ -1,0 +1,186 @@
+"""Models that come with the package: their names, their files, and how one is made."""
+
+import hashlib
+import json
+import os
+
+import numpy as np
+import pytest
+
+import main
+import ugatit_tf
+from assets import ship_model
+from tests import made, runs
+from ugatit_tf import shipped
+from ugatit_tf.config import Config
+from ugatit_tf.data import demo
+from ugatit_tf.errors import Failure
+from ugatit_tf.interchange import generator_file
+from ugatit_tf.training import history
+from ugatit_tf.translation import model_files
+
+
+@pytest.mark.parametrize("name", shipped.names())
+def test_every_file_is_the_one_that_was_made(name):
+    folder = shipped.path_of(name)
+    files = shipped.facts(name)["files"]
+    assert {*files, shipped.FACTS} == set(os.listdir(folder))
+    for file, facts in files.items():
+        with open(os.path.join(folder, file), "rb") as opened:
+            content = opened.read()
+        assert (len(content), hashlib.sha256(content).hexdigest()) == (
+            facts["bytes"],
+            facts["sha256"],
+        )
+
+
+@pytest.mark.parametrize("name", shipped.names())
+def test_a_model_is_small_and_its_card_tells_what_its_facts_tell(name):
+    facts = shipped.facts(name)
+    assert sum(file["bytes"] for file in facts["files"].values()) < 12e6
+    with open(os.path.join(shipped.path_of(name), "card.md"), encoding="utf-8") as file:
+        card = file.read()
+    for told in (facts["command"], facts["license"], facts["files"]["a2b.npz"]["sha256"]):
+        assert told in card
+    for direction in facts["directions"]:
+        path = os.path.join(shipped.path_of(name), f"{direction}.npz")
+        config, found = generator_file.describe(path)
+        assert (found, config.ch) == (direction, facts["options"]["ch"])
+
+
+def test_faces_comes_as_far_as_its_card_says():
+    translator = ugatit_tf.load("faces")
+    assert translator.source == "faces"
+    facts = shipped.facts("faces")
+    config = Config(light=True, img_size=translator.size, seed=facts["options"]["seed"])
+    found = ship_model.faces(config, translator)
+    assert found == pytest.approx(facts["numbers"]["faces"], abs=2)
+    assert found["a2b/eye_area_percent"] > 50
+    assert found["b2a/eye_area_percent"] > 50
+
+
+def test_a_path_that_exists_wins_over_a_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert model_files.kind_of("faces") == model_files.GENERATOR
+    assert model_files.generator_files("faces") == [
+        os.path.join(shipped.FOLDER, "faces", f"{direction}.npz") for direction in ("a2b", "b2a")
+    ]
+    os.makedirs("faces")
+    with pytest.raises(Failure, match="No model in faces: it has none of these"):
+        model_files.kind_of("faces")
+
+
+def test_an_unknown_name_is_refused_with_the_names_and_the_kinds_of_paths(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(Failure) as caught:
+        ugatit_tf.load("dragons")
+    told = str(caught.value)
+    for part in ("a run folder", "an exported folder", "a generator file", "faces"):
+        assert part in told
+
+
+def test_a_shipped_name_is_no_name_of_a_run(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    runs.write_images("in", ["me.png"])
+    words = ["translate", "--input", "in", "--output", "out"]
+    assert main.main([*words, "--dataset", "faces"]) == 1
+    assert "No checkpoint in checkpoint/faces" in capsys.readouterr().err
+
+
+def test_translate_knows_the_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    runs.write_images("in", ["me.png"], height=40, width=32)
+    assert main.main(["translate", "--model", "faces", "--input", "in", "--output", "out"]) == 0
+    assert os.listdir("out") == ["me.png"]
+
+
+def test_the_examples_are_faces_that_no_model_was_trained_on():
+    faces = demo.examples(size=16)
+    assert len(faces) == 3
+    for number, face in enumerate(faces):
+        index = demo.FIRST_TEST_INDEX + number
+        np.testing.assert_array_equal(face, demo.draw("A", index, size=16))
+
+
+# How a model is made
+
+
+@pytest.fixture(scope="module")
+def made_here(tmp_path_factory):
+    """(folder of a model that was made of a run, its model.json, the run's networks)."""
+    root = tmp_path_factory.mktemp("made")
+    config = runs.config_in(root, run="small", lr=0.0004, eval_freq=2)
+    model = runs.make_run(config)
+    losses = {f"{d}/{part}": 0.5 for d in ("a2b", "b2a") for part in ("cycle", "identity")}
+    history.append(config.run_folder, 2, {**losses, "seconds_per_step": 7.0})
+    history.append(config.run_folder, 2, {"eval/kid": 0.25})
+    history.append(config.run_folder, 3, {**losses, "a2b/cycle": 0.125, "seconds_per_step": 4.0})
+    folder = ship_model.ship(
+        config.run_folder, "small", prose="Of noise.", license="MIT", folder=str(root / "models")
+    )
+    with open(os.path.join(folder, "model.json")) as file:
+        return folder, json.load(file), model
+
+
+def test_its_facts_are_those_of_the_run(made_here):
+    _, facts, _ = made_here
+    assert facts["steps"] == runs.STEP
+    assert facts["hours"] == round((2 * 7 + 4) / 3600, 2)
+    assert facts["numbers"]["losses"]["a2b/cycle"] == 0.125
+    assert facts["numbers"]["evaluation"] == {"step": 2, "eval/kid": 0.25}
+    assert facts["options"]["lr"] == 0.0004
+    assert "_dir" not in json.dumps(facts)
+
+
+def test_its_command_names_what_is_no_default(made_here):
+    _, facts, _ = made_here
+    words = facts["command"].split()
+    assert words[:6] == ["ugatit", "train", "--dataset", "tiny", "--run", "small"]
+    named = dict(zip(words[4::2], words[5::2]))
+    assert named["--lr"] == "0.0004"
+    assert named["--light"] == "True"
+    assert "--seed" not in named
+
+
+def test_its_generators_are_those_of_the_run_in_float16(made_here):
+    folder, facts, model = made_here
+    for direction in ("a2b", "b2a"):
+        generator, config, _ = generator_file.load(os.path.join(folder, f"{direction}.npz"))
+        assert config.ch == 2
+        own = getattr(model, direction)
+        for weight, expected in zip(generator.weights, own.weights):
+            expected = expected.numpy().astype(np.float16).astype(np.float32)
+            np.testing.assert_array_equal(weight.numpy(), expected)
+    assert 0 < facts["numbers"]["float16"]["largest"] <= 2
+
+
+def test_its_card_has_the_prose_and_the_numbers(made_here):
+    folder, facts, _ = made_here
+    with open(os.path.join(folder, "card.md"), encoding="utf-8") as file:
+        card = file.read()
+    assert card.startswith("# small\n\nOf noise.\n")
+    for line in ("| steps | 3 |", "| `a2b/cycle`, last mean | 0.1250 |", facts["command"]):
+        assert line in card
+
+
+def test_a_model_that_exists_is_not_overwritten(made_here):
+    folder, *_ = made_here
+    with pytest.raises(Failure, match="small exists. Remove it, or choose another name"):
+        ship_model.ship("none", "small", prose="", license="MIT", folder=os.path.dirname(folder))
+
+
+def test_half_weights_are_half_as_long_and_close(tmp_path):
+    config = made.tiny_config()
+    from ugatit_tf.networks.model import build_model
+
+    generator = build_model(config).a2b
+    made.filled(generator)
+    paths = [str(tmp_path / name) for name in ("whole.npz", "half.npz")]
+    for path, half in zip(paths, (False, True)):
+        generator_file.save(generator, config, "a2b", path, half=half)
+    whole, half = (sum(x.nbytes for x in np.load(path).values()) for path in paths)
+    about = np.load(paths[0])["about"].nbytes
+    assert half - about == (whole - about) / 2
+    loaded, *_ = generator_file.load(paths[1])
+    for weight, expected in zip(loaded.weights, generator.weights):
+        np.testing.assert_allclose(weight, expected, rtol=2**-11, atol=1e-7)

@@ -1,0 +1,31 @@
+"""TensorFlow, imported as the program wants it: with its settings, without its messages."""
+
+import contextlib
+import os
+import sys
+import tempfile
+
+from ugatit_tf import streams
+
+SETTINGS = {  # of the process, before TensorFlow is imported
+    "KERAS_BACKEND": "tensorflow",  # whatever keras.json says
+    "TF_USE_LEGACY_KERAS": "0",
+}
+
+
+def load_tensorflow() -> None:
+    """Imports TensorFlow without its messages; they are shown where it cannot be loaded."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # exceptions say what matters
+    os.environ.update(SETTINGS)
+    streams.flush(sys.stderr)
+    terminal = os.dup(2)
+    with tempfile.TemporaryFile() as messages, contextlib.ExitStack() as stack:
+        stack.callback(os.close, terminal)
+        stack.callback(os.dup2, terminal, 2)
+        os.dup2(messages.fileno(), 2)
+        try:
+            import ugatit_tf.layers  # noqa: F401  checks Keras too
+        except BaseException:
+            messages.seek(0)
+            os.write(terminal, messages.read())
+            raise
