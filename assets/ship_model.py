@@ -17,6 +17,7 @@ import os
 import pathlib
 import platform
 import shlex
+import shutil
 
 import numpy as np
 
@@ -26,6 +27,7 @@ from ugatit_tf.config_file import read_about, read_options
 from ugatit_tf.data import demo, presence
 from ugatit_tf.directions import DIRECTIONS
 from ugatit_tf.errors import Failure
+from ugatit_tf.images import image_file
 from ugatit_tf.interchange import difference, generator_file
 from ugatit_tf.training import checkpoints, history
 from ugatit_tf.translation import loading
@@ -39,7 +41,14 @@ PARTS = ("cycle", "identity")  # of the losses that are noted
 
 
 def ship(
-    run: str, name: str, *, prose: str, license: str, which: str = "latest", folder: str = ""
+    run: str,
+    name: str,
+    *,
+    prose: str,
+    license: str,
+    which: str = "latest",
+    folder: str = "",
+    examples: str = "",
 ) -> str:
     """Writes the model of the run folder `run` under `name`; returns the path of its folder.
 
@@ -47,6 +56,8 @@ def ship(
         prose: Markdown for the card.
         license: of the weights, one line.
         folder: of the models, if it is not that of the package.
+        examples: a folder with images for people to translate, free to share. Those of the
+            built-in dataset are drawn.
 
     Raises:
         Failure: there is a model of that name, or the run cannot be used.
@@ -63,6 +74,7 @@ def ship(
         for direction, generator in generators.items():
             path = os.path.join(unfinished, direction + generator_file.SUFFIX)
             generator_file.save(generator, config, direction, path, half=True)
+        _write_examples(examples, config, os.path.join(unfinished, shipped.EXAMPLES))
         facts = {
             "name": name,
             "license": license,
@@ -76,6 +88,14 @@ def ship(
         content = json.dumps(facts, indent=2) + "\n"
         pathlib.Path(unfinished, shipped.FACTS).write_text(content, encoding="utf-8")
     return target
+
+
+def _write_examples(source, config, folder):
+    if source:
+        shutil.copytree(source, folder)
+    elif config.dataset == presence.BUILT_IN:
+        for number, face in enumerate(demo.examples(size=config.img_size), 1):
+            image_file.write(os.path.join(folder, f"face_{number}.png"), face)
 
 
 def _recipe(config, run, saved, checkpoint):
@@ -180,7 +200,9 @@ def _difference(config, original, halves):
 
 def _files(folder):
     """name -> size in bytes and SHA-256 of every file."""
-    contents = {path.name: path.read_bytes() for path in sorted(pathlib.Path(folder).iterdir())}
+    folder = pathlib.Path(folder)
+    paths = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    contents = {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
     return {
         name: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
         for name, content in contents.items()
@@ -225,6 +247,7 @@ if __name__ == "__main__":
     parser.add_argument("name")
     parser.add_argument("--prose", required=True, help="a Markdown file for the card")
     parser.add_argument("--license", required=True, help="of the weights, one line")
+    parser.add_argument("--examples", default="", help="a folder of images that may be shared")
     parser.add_argument("--which", default="latest", choices=("latest", "best"))
     words = vars(parser.parse_args())
     words["prose"] = pathlib.Path(words["prose"]).read_text(encoding="utf-8")

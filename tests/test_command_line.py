@@ -141,7 +141,6 @@ def test_an_official_form_of_a_value_is_understood(words, given):
         (["--ch", "8", "extra", "--light", "True"], "extra"),
         (["--phase", "import"], "--official_checkpoint"),
         (["--official_checkpoint", "x"], "--phase import"),
-        (["--phase", "translate"], "--input"),
         (["--phase", "translate", "--input", "a.png"], "--output"),
         (["--fit", "pad"], "--phase translate"),
         (["--fake_dir", "x"], "--phase evaluate"),

@@ -120,7 +120,7 @@ def test_a_phase_of_a_finished_run_does_not_begin_with_the_networks():
 def test_what_a_phase_needs_is_in_its_usage_and_first():
     page = help_page.of_phase(PHASES["translate"], 1000)
     assert page.startswith(
-        "usage: python main.py --phase translate --input ... --output ... [--option value ...]\n"
+        "usage: python main.py --phase translate --output ... [--option value ...]\n"
     )
     assert list(lines_of(page))[:2] == ["--input", "--output"]
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import pathlib
 
 import numpy as np
 import pytest
@@ -20,11 +21,16 @@ from ugatit_tf.training import history
 from ugatit_tf.translation import model_files
 
 
+def files_below(folder):
+    paths = (path for path in pathlib.Path(folder).rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix() for path in paths}
+
+
 @pytest.mark.parametrize("name", shipped.names())
 def test_every_file_is_the_one_that_was_made(name):
     folder = shipped.path_of(name)
     files = shipped.facts(name)["files"]
-    assert {*files, shipped.FACTS} == set(os.listdir(folder))
+    assert {*files, shipped.FACTS} == files_below(folder)
     for file, facts in files.items():
         with open(os.path.join(folder, file), "rb") as opened:
             content = opened.read()
@@ -92,6 +98,15 @@ def test_translate_knows_the_name(tmp_path, monkeypatch):
     runs.write_images("in", ["me.png"], height=40, width=32)
     assert main.main(["translate", "--model", "faces", "--input", "in", "--output", "out"]) == 0
     assert os.listdir("out") == ["me.png"]
+
+
+def test_translate_without_an_input_takes_the_examples_of_the_model(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main.main(["translate", "--model", "faces", "--output", "out"]) == 0
+    assert sorted(os.listdir("out")) == ["face_1.png", "face_2.png", "face_3.png"]
+    files = shipped.path_of("faces")
+    assert main.main(["translate", "--model", files, "--output", "new"]) == 2
+    assert "needs --input" in capsys.readouterr().err
 
 
 def test_the_examples_are_faces_that_no_model_was_trained_on():

@@ -1,7 +1,8 @@
 """The models that come with this package, known by their names. Works without TensorFlow.
 
 Each is a folder in `ugatit_tf/models`: a generator file of each direction, card.md about the model
-for people, and model.json with its facts, which `python -m assets.ship_model` writes from a run.
+for people, model.json with its facts, and perhaps the folder examples/ with images to translate.
+`python -m assets.ship_model` makes it from a run.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import os
 from ugatit_tf.jsonfile import read_json
 
 FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "models")
-FACTS = "model.json"
+FACTS, EXAMPLES = "model.json", "examples"
 
 
 def names() -> list[str]:
@@ -28,6 +29,12 @@ def path_of(model: str | os.PathLike) -> str:
     model = os.fspath(model)
     is_name = model in names() and not os.path.exists(model)
     return os.path.join(FOLDER, model) if is_name else model
+
+
+def examples(model: str) -> str:
+    """The folder of the images that come with a shipped model; "" where there is none."""
+    folder = os.path.join(path_of(model), EXAMPLES)
+    return folder if model in names() and os.path.isdir(folder) else ""
 
 
 def facts(name: str) -> dict:

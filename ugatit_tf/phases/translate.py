@@ -13,6 +13,11 @@ from ugatit_tf.translation.options import TranslateOptions
 
 def check(config: Union[Config, dict], options: TranslateOptions) -> None:
     check_model(config, options.model, options.which)
+    if not options.input:
+        raise ConfigError(
+            "--phase translate needs --input. Only a --model that comes with this program has "
+            "images of its own."
+        )
     if options.face:
         face.require()
     if video_paths.is_video(options):

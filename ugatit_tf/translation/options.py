@@ -4,6 +4,7 @@ import dataclasses
 import re
 from typing import Union
 
+from ugatit_tf import shipped
 from ugatit_tf.checkpoint_options import model_option, which_option
 from ugatit_tf.directions import DIRECTIONS
 from ugatit_tf.options import ConfigError, Options, option
@@ -21,7 +22,10 @@ class TranslateOptions(Options):
     """Which images or which video to translate, how, and where the results go."""
 
     input: str = option(
-        "", "an image, a folder, a pattern in quotes (e.g. 'in/*.jpg'), or a video", needed=True
+        "",
+        "an image, a folder, a pattern in quotes (e.g. 'in/*.jpg'), or a video; without it the "
+        "examples of the model that --model names",
+        common=True,
     )
     output: str = option(
         "",
@@ -106,6 +110,8 @@ class TranslateOptions(Options):
         return tuple(map(int, match.groups())) if match else (0, 0)
 
     def check_pairs(self) -> None:
+        if not self.input:
+            object.__setattr__(self, "input", shipped.examples(self.model))
         number, count = self.part
         if not 1 <= number <= count:
             raise ConfigError(
