@@ -30,7 +30,7 @@ FLOORS = [  # a room uses only rooms on floors before its own
     {"networks"},
     {"training", "interchange"},
     {"translation"},
-    {"evaluation", "serving"},
+    {"evaluation", "reporting", "serving"},
     {"doctor"},
     {"phases"},
     {"command_line"},

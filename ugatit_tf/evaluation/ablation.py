@@ -21,7 +21,7 @@ from ugatit_tf.config_file import read_options
 from ugatit_tf.data import folders
 from ugatit_tf.directions import DIRECTIONS
 from ugatit_tf.evaluation.evaluate import evaluate
-from ugatit_tf.images import comparison, image_file
+from ugatit_tf.images import comparison, image_file, trend
 from ugatit_tf.jsonfile import JSONFileError, read_json
 from ugatit_tf.options import ConfigError
 from ugatit_tf.training import checkpoints, history
@@ -236,7 +236,7 @@ def _charts(runs) -> dict:
     histories = {row.title: history.read(config.run_folder) for row, config in runs.items()}
     return {
         title: {
-            name: [(line["step"], line[tag]) for line in lines if tag in line]
+            name: trend.of([(line["step"], line[tag]) for line in lines if tag in line])[0]
             for name, lines in histories.items()
         }
         for tag, title in titles.items()

@@ -6,6 +6,7 @@ from ugatit_tf.phases.evaluate import EVALUATE
 from ugatit_tf.phases.export import EXPORT
 from ugatit_tf.phases.import_official import IMPORT
 from ugatit_tf.phases.pack import PACK
+from ugatit_tf.phases.report import REPORT
 from ugatit_tf.phases.serve import SERVE
 from ugatit_tf.phases.study import STUDY
 from ugatit_tf.phases.test import TEST
@@ -16,6 +17,7 @@ PHASES = {
     phase.name: phase
     for phase in (
         TRAIN,
+        REPORT,
         TEST,
         TRANSLATE,
         EVALUATE,

@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Mapping
 from typing import Any, Callable
 
-from ugatit_tf import invocation
+from ugatit_tf import config_file
 from ugatit_tf.config import NOT_RECORDED, Config
 from ugatit_tf.data import folders, pipeline
 from ugatit_tf.errors import Failure
@@ -123,10 +123,7 @@ def is_due(step: int, period: int, total: int) -> bool:
 
 def resume_command(config: Config) -> str:
     """The command that continues a run; what it does not name is in the run folder."""
-    default = Config()
-    names = ["dataset", *(n for n in NOT_RECORDED if vars(config)[n] != vars(default)[n])]
-    words = [word for name in names for word in (f"--{name}", vars(config)[name])]
-    return invocation.command("train", *words)
+    return config_file.command("train", config)
 
 
 def _restore(trainer: Trainer, config: Config) -> int:
