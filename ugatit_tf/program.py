@@ -64,7 +64,8 @@ def run(command: command_line.Command) -> None:
     logging.basicConfig(format="%(levelname)s: %(message)s", handlers=[handler])
     command.phase.check(command.config, command.options)
     command.refuse_unused()
-    load_tensorflow()
+    if command.phase.needs_tensorflow:
+        load_tensorflow()
     with signals.ending_raises():
         command.phase.run(command.config, command.options)
 

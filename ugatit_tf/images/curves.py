@@ -14,7 +14,7 @@ from typing import NamedTuple
 from ugatit_tf.images.html_page import escaped
 
 WIDTH, HEIGHT = 480, 240
-LEFT, RIGHT, TOP, BOTTOM = 56, 24, 12, 32  # room for the axes and their numbers
+LEFT, RIGHT, TOP, BOTTOM = 66, 24, 12, 32  # room for the axes and their numbers
 TICKS = 5  # about so many on an axis
 DECADES = 1.5  # values that span more are drawn on a logarithmic axis
 # After Okabe and Ito, distinct for the color-blind too; the first is the page's text color.
@@ -27,6 +27,7 @@ STYLE = """.charts { display: grid; gap: 1.25rem;
   grid-template-columns: repeat(auto-fit, minmax(min(28rem, 100%), 1fr)); }
 .chart { margin: 0; padding: .75rem 1rem; background: var(--card); border: 1px solid var(--line);
   border-radius: .75rem; }
+.chart b { color: var(--ink); }
 .chart > svg { display: block; width: 100%; height: auto; }
 @media (max-width: 30rem) { .chart > svg text { font-size: 14px; } }
 .chart ul { display: flex; flex-wrap: wrap; gap: .1rem 1rem; margin: .25rem 0 0; padding: 0;
@@ -96,16 +97,16 @@ def chart(
     *,
     bands: Mapping[str, Band] | None = None,
     note: str = "",
+    logarithmic: bool | None = None,
 ) -> str:
     """Draws all lines in one chart.
-
-    The axis of the values is logarithmic where all are positive and span more than `DECADES`.
 
     Args:
         title: of the chart.
         lines: name -> points (x, y); points that are not finite are left out.
         bands: name of a line -> the `Band` around it.
-        note: a sentence below the title.
+        note: a sentence beside the title.
+        logarithmic: whether the axis of the values is; None: where these span many decades.
 
     Returns:
         A <figure>; "" where the points have fewer than two different x.
@@ -115,7 +116,7 @@ def chart(
         return ""
     x_axis = Axis([row[0] for line in rows.values() for row in line])
     values = [value for line in rows.values() for row in line for value in row[1:]]
-    is_log = spans_decades(values)
+    is_log = spans_decades(values) if logarithmic is None else logarithmic
     y_axis = Axis(values, is_log)
 
     def position(x, y):
@@ -125,11 +126,6 @@ def chart(
     styles = dict(zip(rows, _styles()))
     shapes = [_band(line, position, styles[name]) for name, line in rows.items() if bands]
     shapes += [_curve(name, line, position, styles[name]) for name, line in rows.items()]
-    legend = "".join(
-        f'<li><svg width="28" height="10"><path d="M0 5H28" {styles[name]}/></svg> '
-        f"{escaped(name)}</li>"
-        for name in rows
-    )
     steps = sorted({row[0] for line in rows.values() for row in line})
     words = [_words(step, found) for step, found in zip(steps, _at(steps, rows))]
     places = [round(position(step, y_axis.ticks[0])[0], 1) for step in steps]
@@ -140,7 +136,7 @@ def chart(
         f'{escaped(sentences)}</figcaption><svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
         f'aria-label="{escaped(title)}">{_axes(x_axis, y_axis, position)}{"".join(shapes)}'
         f'<path class="cursor" d="" stroke="currentColor" stroke-opacity="0.5"/></svg>'
-        f"<ul>{legend}</ul><output>{escaped(words[-1])}</output></figure>"
+        f"<ul>{_legend(styles)}</ul><output>{escaped(words[-1])}</output></figure>"
     )
 
 
@@ -194,6 +190,13 @@ def _styles():
     for color, dash in zip(COLORS, DASHES):
         dashed = f' stroke-dasharray="{dash}"' if dash else ""
         yield f'stroke="{color}" stroke-width="2"{dashed}'
+
+
+def _legend(styles):
+    return "".join(
+        f'<li><svg width="28" height="10"><path d="M0 5H28" {style}/></svg> {escaped(name)}</li>'
+        for name, style in styles.items()
+    )
 
 
 def _axes(x_axis, y_axis, position):

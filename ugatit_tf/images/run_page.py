@@ -19,7 +19,15 @@ from ugatit_tf.images import curves, html_page, image_file
 from ugatit_tf.images.comparison import Table, text_table
 from ugatit_tf.images.html_page import escaped
 from ugatit_tf.images.image_array import to_pillow
-from ugatit_tf.images.run_page_template import OPTIONS, SAMPLES, SCRIPT, STYLE, WARNINGS
+from ugatit_tf.images.run_page_template import (
+    CHARTS,
+    FOOT,
+    OPTIONS,
+    SAMPLES,
+    SCRIPT,
+    STYLE,
+    WARNINGS,
+)
 
 MARK = "<!-- ugatit_tf: the page of a run -->"  # only a file with it is replaced
 TILE = 192  # pixels: images of a strip are at most so wide
@@ -85,9 +93,11 @@ def write_run_page(
     facts: Mapping[str, object],
     warnings: Iterable[str],
     samples: Samples | None,
-    charts: Sequence[str],
+    charts: Iterable[str],
+    note: str,
     tables: Mapping[str, Table],
     closing: str,
+    command: str,
 ) -> None:
     """Writes the page, whole or not at all.
 
@@ -98,8 +108,10 @@ def write_run_page(
         warnings: sentences; no heading where there are none.
         samples: `Samples`, or None.
         charts: what `curves.chart` returned.
+        note: a sentence above them.
         tables: heading -> `Table`; all but the first are folded up.
         closing: a text for the end of the page.
+        command: the command that makes the page anew, after it.
     """
     items = "".join(f"<li>{escaped(warning)}</li>" for warning in warnings)
     figures = "".join(charts)
@@ -109,9 +121,9 @@ def write_run_page(
         html_page.description_list(dict(facts)),
         WARNINGS.format(items=items) if items else "",
         _samples(samples) if samples else "",
-        f'<h2>Curves</h2><div class="charts">{figures}</div>' if figures else "",
+        CHARTS.format(figures=figures, note=escaped(note)) if figures else "",
         *(_folded(heading, table, not i) for i, (heading, table) in enumerate(tables.items())),
-        f"<footer>{escaped(closing)}</footer><script>{script}</script></html>\n",
+        FOOT.format(closing=escaped(closing), command=escaped(command), script=script),
     ]
     with atomic.replacing(path) as file:
         file.write("\n".join(filter(None, blocks)).encode())

@@ -5,6 +5,7 @@ from ugatit_tf.images import comparison
 STYLE = (
     comparison.STYLE
     + """h3 { margin: 0 0 .5rem; font-size: 1rem; }
+.note { margin: 0 0 .75rem; }
 dl + .warnings { margin-top: 1.5rem; }
 .warnings { padding: .75rem 1rem .75rem; background: var(--card); border: 1px solid var(--line);
   border-left: .35rem solid #d55e00; border-radius: .75rem; }
@@ -24,7 +25,8 @@ dl + .warnings { margin-top: 1.5rem; }
 details { margin-top: 1rem; }
 summary { cursor: pointer; font-weight: 600; font-size: 1.15rem; }
 details table { margin-top: .5rem; }
-details th, details td { text-align: left; white-space: normal; overflow-wrap: anywhere; }
+details th, details td { text-align: left; white-space: normal; }
+details td:nth-child(n + 2) { overflow-wrap: anywhere; min-width: 4rem; }
 footer { margin-top: 2rem; color: var(--soft); overflow-wrap: anywhere; }
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
 """
@@ -53,9 +55,16 @@ if (bar && bar.dataset.steps.includes(" ")) {
 
 WARNINGS = '<section class="warnings"><h2>Warnings</h2><ul>{items}</ul></section>'
 
-SAMPLES = """<h2>Samples over time</h2>
+SAMPLES = """<section><h2>Samples over time</h2>
 <div class="slider" data-steps="{steps}" hidden><input type="range" min="0" max="{last}"
  value="{middle}" aria-label="Step of the samples"><output></output></div>
-<div class="groups">{groups}</div>"""
+<div class="groups">{groups}</div></section>"""
+
+CHARTS = '<h2>Curves</h2><p class="note">{note}</p><div class="charts">{figures}</div>'
 
 OPTIONS = '<details{open}><summary>{heading}</summary><div class="wide">{table}</div></details>'
+
+FOOT = """<footer>{closing} <code>{command}</code></footer>
+<script>{script}</script>
+</html>
+"""

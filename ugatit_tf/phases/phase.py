@@ -42,6 +42,7 @@ class Phase:
         options: the class of its own options.
         has_run: function of the options: whether the phase works on a run.
         uses: function of the options: the options of `Config` that have an effect.
+        needs_tensorflow: whether TensorFlow is imported before `run`.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Phase:
     options: type = NoOptions
     has_run: Callable[[Any], bool] = lambda options: True
     uses: Callable[[Any], tuple] = lambda options: ALL
+    needs_tensorflow: bool = True
 
     def makes_run(self, options: Options) -> bool:
         """Whether the options of training have an effect, which those of a made run have not."""

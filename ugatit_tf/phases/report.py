@@ -56,4 +56,5 @@ REPORT = Phase(
     run,
     ReportOptions,
     uses=lambda options: USED,
+    needs_tensorflow=False,
 )

@@ -42,7 +42,7 @@ def _not_finite(run):
         tag: line["step"]
         for line in reversed(run.lines)
         for tag, value in line.items()
-        if isinstance(value, float) and not math.isfinite(value)
+        if not math.isfinite(value)
     }
     if bad:
         yield (
@@ -56,7 +56,7 @@ def _of_training(run, samples):
     found: list[str] = []
     monitor = guards.Monitor(run.config.gan_type, found.append)
     for line in run.lines:
-        if all(isinstance(line.get(tag), (int, float)) for tag in monitor.low_for):
+        if set(monitor.low_for) <= set(line):
             monitor.check_losses(line["step"], line)
     for step, pictures in samples:
         for one in pictures.values():

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Iterator
 
 from ugatit_tf import threads
-from ugatit_tf.config import KID, Config
+from ugatit_tf.config import KID, VERSION, Config
 from ugatit_tf.directions import DIRECTIONS
 from ugatit_tf.errors import Failure, counted
 from ugatit_tf.flavors import FLAVORS
@@ -28,9 +29,13 @@ CHARTS = {  # title -> tag -> name of its line
     "Identity loss": {f"{name}/identity": title for name, title in BOTH.items()},
     "Class activation (CAM) loss": {f"{name}/cam": title for name, title in BOTH.items()},
     "Seconds per step": {"seconds_per_step": "mean of a summary"},
-    "Learning rate": {"learning_rate": "learning rate"},
 }
-BANDS = "Mean, and 10th to 90th percentile of the summaries of a window."
+RATE = {"learning_rate": "learning rate"}
+KIDS = {KID: "mean", **{f"{KID}_{name}": title for name, title in BOTH.items()}}
+NOTE = (
+    "A line of many summaries shows the mean of each of up to 100 windows, and its band reaches "
+    "from their 10th to their 90th percentile. Point at a chart, or use the arrow keys, to read it."
+)
 
 
 def write(config: Config, path: str, command: str) -> Run:
@@ -53,9 +58,11 @@ def write(config: Config, path: str, command: str) -> Run:
         facts=facts(run),
         warnings=health.warnings(run, pictures),
         samples=samples,
-        charts=list(charts(run)),
+        charts=charts(run),
+        note=NOTE,
         tables=tables(run),
-        closing=f"Made on {made} with ugatit_tf. To make it anew: {command}",
+        closing=f"Made on {made} with ugatit_tf {VERSION}. To make it anew:",
+        command=command,
     )
     return run
 
@@ -128,25 +135,28 @@ def _hours(seconds):
 
 def charts(run: Run) -> Iterator[str]:
     """The <figure> of each chart that has values."""
-    for name, (tags, is_measured) in {
-        "KID to the target": ({KID: "mean", **{f"{KID}_{k}": v for k, v in BOTH.items()}}, True),
-        **{title: (tags, False) for title, tags in CHARTS.items()},
-    }.items():
-        points = {title: run.points(tag) for tag, title in tags.items()}
-        points = {title: line for title, line in points.items() if line}
-        if is_measured:
-            yield curves.chart(name, points, note=_best_note(points))
-            continue
-        trends = {title: trend.of(line) for title, line in points.items()}
+    measured = _lines(run, KIDS)
+    yield curves.chart("KID to the target", measured, note=_best_note(measured))
+    for name, tags in CHARTS.items():
+        trends = {title: trend.of(line) for title, line in _lines(run, tags).items()}
         bands = {title: band for title, (_, band) in trends.items() if band}
         lines = {title: line for title, (line, _) in trends.items()}
-        yield curves.chart(name, lines, bands=bands, note=BANDS if bands else "")
+        yield curves.chart(name, lines, bands=bands)
+    rates = {title: trend.of(line)[0] for title, line in _lines(run, RATE).items()}
+    yield curves.chart("Learning rate", rates, logarithmic=False)
+
+
+def _lines(run, tags):
+    """title -> points of those tags that the history has."""
+    lines = {title: run.points(tag) for tag, title in tags.items()}
+    return {title: line for title, line in lines.items() if line}
 
 
 def _best_note(points):
-    if not points:
+    finite = [p for p in points.get("mean", ()) if math.isfinite(p[1])]
+    if not finite:
         return ""
-    step, value = min(points.get("mean") or next(iter(points.values())), key=lambda point: point[1])
+    step, value = min(finite, key=lambda point: point[1])
     return f"Smallest: {value:.4g} at step {step:,}."
 
 
@@ -166,20 +176,18 @@ def tables(run: Run) -> dict[str, Table]:
         found["All options"] = Table(header, _options(run.config))
     if run.lines:
         numbers = {tag: line[tag] for line in run.lines for tag in line}
-        rows = [[tag, f"{value:.6g}"] for tag, value in numbers.items() if _is_number(value)]
+        rows = [[tag, f"{value:.6g}"] for tag, value in numbers.items()]
         found["Latest number of each kind"] = Table(["Name in history.jsonl", "Value"], rows)
     return found
-
-
-def _is_number(value):
-    return isinstance(value, (int, float))
 
 
 def _options(config):
     """Rows of name, value and default of the options that config.json keeps."""
     defaults = Config(smoothing=FLAVORS[config.flavor].smoothing).recorded()
     return [
-        [f"--{name}", str(value), str(defaults[name])] for name, value in config.recorded().items()
+        [f"--{name}", str(value), str(defaults[name])]
+        for name, value in config.recorded().items()
+        if name != "dataset"
     ]
 
 

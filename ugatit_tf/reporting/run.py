@@ -25,7 +25,7 @@ class Run:
         config: its options; without `is_recorded`, only its name and folders are known.
         is_recorded: whether config.json is there, which comes with the first checkpoint.
         about: what config.json says besides the options.
-        lines: of the history, each with a whole "step", in the order of their steps.
+        lines: of the history: a whole "step" and floats, in the order of their steps.
         sheets: step -> path of a sample sheet.
         best: (step, metric) of the best checkpoint, or (None, {}).
     """
@@ -33,7 +33,7 @@ class Run:
     config: Config
     is_recorded: bool
     about: dict[str, Any]
-    lines: list[dict[str, Any]]
+    lines: list[dict[str, float]]
     sheets: dict[int, str]
     best: tuple[int | None, dict[str, Any]]
 
@@ -54,11 +54,7 @@ class Run:
 
     def points(self, tag: str) -> list[tuple[int, float]]:
         """(step, value) of a number of the history; it may be infinite or not a number."""
-        return [
-            (line["step"], _float(line[tag]))
-            for line in self.lines
-            if isinstance(line.get(tag), (int, float))
-        ]
+        return [(line["step"], line[tag]) for line in self.lines if tag in line]
 
     def seconds(self) -> float:
         """The seconds of all steps in the history, without what is written between steps."""
@@ -84,7 +80,7 @@ def read(config: Config) -> Run:
     lines: dict[int, dict] = {}
     for line in history.read(folder):
         if _has_step(line):  # a measurement and a summary of one step are two lines
-            lines.setdefault(line["step"], {}).update(line)
+            lines.setdefault(line["step"], {"step": line["step"]}).update(_numbers(line))
     samples = sheets.saved(os.path.join(config.sample_dir, config.run_name))
     is_recorded = os.path.exists(os.path.join(folder, CONFIG_FILE))
     if not (is_recorded or lines or samples):
@@ -103,8 +99,10 @@ def _has_step(line):
     return isinstance(line.get("step"), int) and 0 <= line["step"] <= MOST_STEPS
 
 
-def _float(number):
-    try:
-        return float(number)
-    except OverflowError:  # a whole number beyond all floats
-        return math.inf
+def _numbers(line):
+    """The numbers of a line but its step, as floats."""
+    return {
+        tag: float(value) if isinstance(value, float) or abs(value) <= MOST_STEPS else math.inf
+        for tag, value in line.items()
+        if isinstance(value, (int, float)) and tag != "step"
+    }
