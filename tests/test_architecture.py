@@ -24,7 +24,8 @@ FLOORS = [  # a room uses only rooms on floors before its own
     | {"streams", "threads"},
     {"cluster", "images", "keras_registration", "keras_settings", "losses", "machine"}
     | {"options", "progress", "tf_paths"},
-    {"checkpoint_options", "config"},
+    {"checkpoint_options", "feature_options"},
+    {"config"},
     {"config_file"},
     {"data", "layers"},
     {"networks"},
@@ -144,6 +145,7 @@ def is_plain_call(node):
         n
         for n in MODULES
         if room_of(n) in ("images", "options", "config", "config_file", "command_line")
+        or room_of(n) in ("feature_options", "reporting")
         or room_of(n) in ("completion", "help_page", "invocation")
     ],
 )
