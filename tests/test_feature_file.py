@@ -3,6 +3,7 @@ where onnxruntime is installed: `make test-formats`.
 """
 
 import dataclasses
+import hashlib
 import importlib.util
 import json
 import os
@@ -199,7 +200,8 @@ def measured(tmp_path, network):
     network(["n", 3, 6, 6])
     runs.write_dataset(tmp_path / "dataset" / "tiny", ("testA", "testB"), count=9)
     runs.write_images(tmp_path / "fake" / "a2b", [f"{i}.png" for i in range(7)], seed=5)
-    options = {"features": str(tmp_path / "net.onnx"), "features_mean": "127", "features_std": "8"}
+    options = {"features": str(tmp_path / "net.onnx"), "features_mean": "127,9,1"}
+    options["features_std"] = "8"
     return runs.config_in(tmp_path, **options), str(tmp_path / "fake")
 
 
@@ -210,9 +212,10 @@ def test_the_figures_say_what_they_are_of_and_what_they_compare_with(measured):
         assert json.load(file) == metrics
     assert metrics["a2b"]["pictures"] == {"fake": 7, "target": 9, "source": 9}
     about, lines = metrics["about"], evaluate.table(metrics).splitlines()
+    digest = hashlib.sha256(b"a network").hexdigest()[:12]
     assert about["features"] == (
-        "net.onnx, SHA-256 71c5b1bd8f3a; 6 x 6 pixels, bilinear as TensorFlow 1; "
-        "(x - 127,127,127) / 8,8,8 of 0 to 255"
+        f"net.onnx, SHA-256 {digest}; 6 x 6 pixels, bilinear as TensorFlow 1; (x - 127,9,1) / 8, "
+        f"x from 0 to 255"
     )
     assert lines[:2] == [f"Features: {about['features']}", feature_file.COMPARABLE]
     assert "never with those of papers" in about["comparable"]

@@ -414,6 +414,10 @@ class Brightness:
     """Features of an image that take no network."""
 
     key = "brightness"
+    num_features = 6
+
+    def __init__(self, protocol):
+        self.protocol = protocol
 
     def __call__(self, images):
         values = np.float32(images) / 255

@@ -10,9 +10,7 @@ from onnx import TensorProto, helper
 
 pool = helper.make_node("GlobalAveragePool", ["images"], ["means"])
 flatten = helper.make_node("Flatten", ["means"], ["features"])
-images = helper.make_tensor_value_info(
-    "images", TensorProto.FLOAT, ["batch", 3, "height", "width"]
-)
+images = helper.make_tensor_value_info("images", TensorProto.FLOAT, ["batch", 3, "height", "width"])
 features = helper.make_tensor_value_info("features", TensorProto.FLOAT, ["batch", 3])
 graph = helper.make_graph([pool, flatten], "means", [images], [features])
 opset = helper.make_opsetid("", 13)

@@ -39,11 +39,14 @@ class FeatureFile:
 
     def words(self) -> str:
         """What metrics.json and the tables say of the features."""
-        mean, std = (",".join(f"{number:g}" for number in part) for part in (self.mean, self.std))
+        mean, std = (
+            ",".join(f"{number:g}" for number in (part[:1] if len(set(part)) == 1 else part))
+            for part in (self.mean, self.std)
+        )
         size = f"{self.size} x {self.size} pixels" if self.size else "pixels as the file says"
         return (
             f"{os.path.basename(self.path)}, SHA-256 {digest(self.path)[:12]}; {size}, "
-            f"{FILTERS[self.resize]}; (x - {mean}) / {std} of 0 to 255"
+            f"{FILTERS[self.resize]}; (x - {mean}) / {std}, x from 0 to 255"
         )
 
     def comparable(self) -> str:
