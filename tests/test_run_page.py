@@ -322,8 +322,9 @@ def test_a_healthy_run_gives_no_warning(config, tmp_path):
 def test_the_page_warns_of_what_training_warns_of_and_of_what_shows_over_time(config, tmp_path):
     for step in range(1010, 1010 + 10 * guards.WON_FOR, 10):
         history.append(config.run_folder, step, {**losses(step), "D_B_loss": 0.001})
-    history.append(config.run_folder, 1210, {**losses(1210), "b2a/cycle": 30.0})
-    history.append(config.run_folder, 1220, {**losses(1220), "a2b/cam": float("inf")})
+    won = {**losses(1210), "D_B_loss": 0.001}
+    history.append(config.run_folder, 1210, {**won, "b2a/cycle": 30.0})
+    history.append(config.run_folder, 1220, {**won, "a2b/cam": float("inf")})
     write_sheet(config, 1250, [9] * 5)
     parsed = made(config, tmp_path)
     warnings = re.search('class="warnings".*?</section>', parsed.source, re.DOTALL)[0]

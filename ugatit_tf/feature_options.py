@@ -31,8 +31,8 @@ class FeatureOptions(Options):
     )
     features: str = evaluation(
         "",
-        "an ONNX file of any feature network, instead of --inception; its figures compare only among "
-        "themselves",
+        "an ONNX file of any feature network, instead of --inception; its figures compare only "
+        "among themselves",
     )
     features_size: int = evaluation(
         0,

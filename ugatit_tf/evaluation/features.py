@@ -96,7 +96,8 @@ def resized(images: tf.Tensor, size: int, filter: str) -> tf.Tensor:
     """
     if filter == "antialias":
         return tf.image.resize(images, [size, size], antialias=True)
-    return tf.compat.v1.image.resize_bilinear(images, [size, size])
+    # What tf.compat.v1.image.resize_bilinear does, without its warning.
+    return tf.raw_ops.ResizeBilinear(images=images, size=[size, size])
 
 
 def digest(path: str | os.PathLike) -> str:
