@@ -349,6 +349,12 @@ def test_a_best_checkpoint_that_is_old_is_said(config, tmp_path):
     assert facts_of(parsed)["Best checkpoint"] == "step 100, eval/kid 0.1"
 
 
+def test_features_that_were_changed_are_said(config, tmp_path):
+    change = {"step": 500, "option": "features", "from": "", "to": "x.onnx"}
+    config.save(config.run_folder, {**ABOUT, "changes": [change, {"option": 1}, [7]]})
+    assert "Step 500: --features was changed; KID before" in made(config, tmp_path).source
+
+
 def test_a_page_is_replaced_and_another_file_is_not(config, tmp_path):
     made(config, tmp_path)
     made(config, tmp_path)

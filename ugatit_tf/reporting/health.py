@@ -6,11 +6,13 @@ import math
 import statistics
 from collections.abc import Iterable, Mapping
 
+from ugatit_tf.config import Config
 from ugatit_tf.directions import DIRECTIONS
 from ugatit_tf.errors import listed
 from ugatit_tf.images import image_array
+from ugatit_tf.options import names_of
 from ugatit_tf.reporting.run import Run
-from ugatit_tf.training import guards
+from ugatit_tf.training import guards, history
 from ugatit_tf.training.sheets import Pictures
 
 TERMS = ("adversarial", "cycle", "identity", "cam")
@@ -34,7 +36,13 @@ def warnings(run: Run, samples: Iterable[tuple[int, Mapping[str, Pictures]]]) ->
     Args:
         samples: (step, direction -> `Pictures`) of some steps.
     """
-    return [*_not_finite(run), *_of_training(run, samples), *_jumps(run), *_old_best(run)]
+    return [
+        *_not_finite(run),
+        *_of_training(run, samples),
+        *_jumps(run),
+        *_old_best(run),
+        *_other_features(run),
+    ]
 
 
 def _not_finite(run):
@@ -91,3 +99,12 @@ def _old_best(run):
             f"The best {metric['tag']} is of step {step:,}; the {len(later)} measurements since "
             f"then were no better. More steps may not help."
         )
+
+
+def _other_features(run):
+    for change in filter(history.is_change, history.entry(run.about, "changes", list)):
+        if change["option"] in names_of(Config, "evaluation"):
+            yield (
+                f"Step {change['step']}: --{change['option']} was changed; KID before and after "
+                f"cannot be compared."
+            )
