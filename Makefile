@@ -57,7 +57,7 @@ test-formats: $(VENV)/ready
 	.venv-formats/bin/python -m pip install --quiet --disable-pip-version-check \
 	  -r $(REQUIREMENTS) -r requirements-dev.txt -r requirements-onnx.txt \
 	  -r requirements-litert.txt -c $(CONSTRAINTS)
-	.venv-formats/bin/python -m pytest -q tests/test_formats.py
+	.venv-formats/bin/python -m pytest -q tests/test_formats.py tests/test_feature_file.py
 
 test-serve: $(VENV)/ready
 	test -x .venv-serve/bin/python || $(PYTHON) -m venv .venv-serve

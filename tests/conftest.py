@@ -20,8 +20,8 @@ OptionNames.on_command_line = True  # tests expect messages as the command line 
 OF_ANY_STACK = (
     "ablation", "benchmarks", "cache", "crash_points", "devices", "evaluate", "image_files",
     "listing", "packing", "replicas", "testing", "video", "video_file",
-    "completion", "download", "fetch", "help_page", "invocation", "official_folder", "package",
-    "prepare", "torch_file", "unpack", "web",
+    "completion", "download", "feature_file", "fetch", "help_page", "invocation",
+    "official_folder", "package", "prepare", "run_page", "torch_file", "unpack", "web",
     "web_page", "web_use",
 )  # fmt: skip
 OLDER_STACK = importlib.util.find_spec("tensorflow_addons") is not None

@@ -24,13 +24,14 @@ FLOORS = [  # a room uses only rooms on floors before its own
     | {"streams", "threads"},
     {"cluster", "images", "keras_registration", "keras_settings", "losses", "machine"}
     | {"options", "progress", "shipped", "tf_paths"},
-    {"checkpoint_options", "config"},
+    {"checkpoint_options", "feature_options"},
+    {"config"},
     {"config_file"},
     {"data", "layers"},
     {"networks", "tensorflow_start"},
     {"training", "interchange"},
     {"translation"},
-    {"evaluation", "serving"},
+    {"evaluation", "reporting", "serving"},
     {"doctor"},
     {"phases"},
     {"command_line"},
@@ -144,6 +145,7 @@ def is_plain_call(node):
         n
         for n in MODULES
         if room_of(n) in ("images", "options", "config", "config_file", "command_line")
+        or room_of(n) in ("feature_options", "reporting")
         or room_of(n) in ("completion", "help_page", "invocation")
     ],
 )

@@ -17,7 +17,7 @@ from tests import runs
 from ugatit_tf.data import folders
 from ugatit_tf.errors import Failure
 from ugatit_tf.evaluation import evaluate, fid, kid
-from ugatit_tf.evaluation.inception import features_of
+from ugatit_tf.evaluation.features import features_of
 from ugatit_tf.images import image_file
 from ugatit_tf.training import checkpoints
 from ugatit_tf.translation import loading, testing
@@ -27,9 +27,10 @@ class Small:
     """Six features of an image, which take no network."""
 
     key = "small"
+    num_features = 6
 
     def __init__(self, protocol):
-        del protocol
+        self.protocol = protocol
 
     def __call__(self, images):
         values = np.float32(images) / 255

@@ -10,7 +10,8 @@ import tensorflow as tf
 from tests import runs
 from ugatit_tf.errors import Failure
 from ugatit_tf.evaluation import inception
-from ugatit_tf.evaluation.inception import Extractor, Protocol, cached_features, features_of
+from ugatit_tf.evaluation.features import cached_features, features_of
+from ugatit_tf.evaluation.inception import Extractor, Protocol
 from ugatit_tf.images import image_file
 from ugatit_tf.translation import devices
 
@@ -19,6 +20,7 @@ class Counting:
     """Features that a reader can check: the mean of each channel, 2048 wide."""
 
     key = "counting"
+    num_features = inception.NUM_FEATURES
 
     def __init__(self):
         self.seen = []

@@ -7,18 +7,17 @@ import os
 from typing import Optional
 
 from ugatit_tf import atomic
+from ugatit_tf.feature_options import FeatureOptions
 from ugatit_tf.flavors import FLAVORS
 from ugatit_tf.losses import ADVERSARIAL
 from ugatit_tf.norms import DECODER_NORMS
-from ugatit_tf.options import LARGEST_COUNT, ConfigError, Options, names_of, option, rule_of
+from ugatit_tf.options import LARGEST_COUNT, ConfigError, names_of, option, rule_of
 from ugatit_tf.sizes import problem_with
 
 VERSION = "0.1.0"
 PRECISIONS = ("float32", "bfloat16", "float16")
 STRATEGIES = ("auto", "one", "mirrored", "multi_worker")
 CACHES = ("none", "memory", "disk")
-INCEPTIONS = ("keras", "graph", "random")
-RESIZES = ("bilinear", "antialias")
 CONFIG_FILE = "config.json"
 KID = "eval/kid"  # the metric of --eval_freq, mean of both directions
 ABOUT = "about"  # the key of what is no option: versions, dataset, changes
@@ -26,13 +25,12 @@ architecture = functools.partial(option, kind="architecture")
 training = functools.partial(option, kind="training")
 execution = functools.partial(option, kind="execution")
 logging = functools.partial(option, kind="logging")
-evaluation = functools.partial(option, kind="evaluation")
 location = functools.partial(option, kind="location", recorded=False)
 COUNT = {"at_least": 1, "at_most": LARGEST_COUNT}
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(Options):
+class Config(FeatureOptions):
     """Everything a run depends on.
 
     Raises:
@@ -190,21 +188,6 @@ class Config(Options):
         at_least=0,
         at_most=LARGEST_COUNT,
     )
-    inception: str = evaluation(
-        "keras",
-        "network for KID and FID; graph: the one of 2015 that papers use; random: a rehearsal "
-        "without weights",
-        choices=INCEPTIONS,
-    )
-    inception_weights: str = evaluation(
-        "", "file with the weights of that network: .h5 for keras, .pb for graph"
-    )
-    inception_resize: str = evaluation(
-        "bilinear",
-        "how images are resized for that network; bilinear: as TensorFlow 1",
-        choices=RESIZES,
-    )
-
     dataset_dir: str = location("dataset", "folder of the datasets")
     checkpoint_dir: str = location("checkpoint", "folder of the runs with their checkpoints")
     result_dir: str = location("results", "folder of the test results")
@@ -213,6 +196,7 @@ class Config(Options):
     export_dir: str = location("export", "folder of the exported models")
 
     def check_pairs(self) -> None:
+        super().check_pairs()
         flavor = FLAVORS[self.flavor]
         if self.smoothing is None:
             object.__setattr__(self, "smoothing", flavor.smoothing)

@@ -6,9 +6,11 @@ A new run that starts from trained weights has their architecture in place of re
 import dataclasses
 import os
 import shlex
+from collections.abc import Collection
 from typing import Callable, Optional
 
-from ugatit_tf.config import ABOUT, CONFIG_FILE, Config
+from ugatit_tf import invocation
+from ugatit_tf.config import ABOUT, CONFIG_FILE, NOT_RECORDED, Config
 from ugatit_tf.jsonfile import JSONFileError, read_json
 from ugatit_tf.options import ConfigError, names_of
 
@@ -125,3 +127,16 @@ def check_architecture(named: dict, recorded: dict, source: str) -> None:
             f"{source} is of another architecture: {'; '.join(differing)}. "
             f"Leave these options out, or start another run with --run NAME."
         )
+
+
+def command(phase: str, config: Config, *words: str, uses: Collection = NOT_RECORDED) -> str:
+    """The command of a phase on this run; what it does not name is in the run folder.
+
+    Args:
+        words: further words of it.
+        uses: the options that have an effect on the phase.
+    """
+    default = Config()
+    names = (n for n in NOT_RECORDED if n in uses and vars(config)[n] != vars(default)[n])
+    run = [word for name in ("dataset", *names) for word in (f"--{name}", vars(config)[name])]
+    return invocation.command(phase, *run, *words)

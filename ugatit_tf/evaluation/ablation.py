@@ -20,10 +20,11 @@ from ugatit_tf.config import CONFIG_FILE, KID, Config
 from ugatit_tf.config_file import read_options
 from ugatit_tf.data import folders
 from ugatit_tf.directions import DIRECTIONS
+from ugatit_tf.evaluation import feature_file
 from ugatit_tf.evaluation.evaluate import evaluate
-from ugatit_tf.images import comparison, image_file
+from ugatit_tf.images import comparison, image_file, trend
 from ugatit_tf.jsonfile import JSONFileError, read_json
-from ugatit_tf.options import ConfigError
+from ugatit_tf.options import ConfigError, names_of
 from ugatit_tf.training import checkpoints, history
 from ugatit_tf.translation import paths, testing
 
@@ -32,7 +33,7 @@ MEASUREMENTS = 10  # of KID while a row trains, if --eval_freq is 0
 MOST_IMAGES = 4  # of each domain on the page
 MAY_CHANGE = {  # options that do not change the weights
     "print_freq", "save_freq", "summary_freq", "eval_freq", "best_by", "cache",
-    "inception", "inception_weights", "inception_resize",
+    *names_of(Config, "evaluation"),
 }  # fmt: skip
 
 
@@ -165,6 +166,8 @@ def notes(config: Config, measured: dict[Row, tuple]) -> list[str]:
         "the source, and +- its standard error over blocks; of KID to the target +- is the "
         "standard deviation over subsets."
     ]
+    if config.features:
+        sentences.append(feature_file.COMPARABLE)
     if config.total_steps < PAPER_STEPS / 10:
         sentences.append(
             f"A rehearsal: {config.total_steps:,} of the paper's {PAPER_STEPS:,} steps show that "
@@ -236,7 +239,7 @@ def _charts(runs) -> dict:
     histories = {row.title: history.read(config.run_folder) for row, config in runs.items()}
     return {
         title: {
-            name: [(line["step"], line[tag]) for line in lines if tag in line]
+            name: trend.of([(line["step"], line[tag]) for line in lines if tag in line])[0]
             for name, lines in histories.items()
         }
         for tag, title in titles.items()

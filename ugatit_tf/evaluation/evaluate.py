@@ -16,7 +16,10 @@ from ugatit_tf.directions import DIRECTIONS
 from ugatit_tf.errors import Failure, counted
 from ugatit_tf.evaluation import fid, kid
 from ugatit_tf.evaluation.fakes import fake_folders
-from ugatit_tf.evaluation.inception import Extractor, Protocol, cached_features, features_of
+from ugatit_tf.evaluation.feature_file import FeatureFile, FileExtractor
+from ugatit_tf.evaluation.features import cached_features, features_of
+from ugatit_tf.evaluation.inception import Extractor, Protocol
+from ugatit_tf.feature_options import channels
 from ugatit_tf.images import image_array, image_file
 from ugatit_tf.networks.model import UGATIT
 from ugatit_tf.progress import track
@@ -30,9 +33,19 @@ MOST_VALIDATED = 200  # test images of each domain while a run trains
 FEWEST = 4  # images: two subsets of half of them
 
 
-def protocol_of(config: Config) -> Protocol:
+def protocol_of(config: Config) -> Protocol | FeatureFile:
     """How features are computed, as the options say."""
+    if config.features:
+        mean, std = (channels(n, getattr(config, n)) for n in ("features_mean", "features_std"))
+        return FeatureFile(
+            config.features, config.features_size, mean, std, config.inception_resize
+        )
     return Protocol(config.inception, config.inception_weights, config.inception_resize)
+
+
+def extractor_of(protocol: Protocol | FeatureFile) -> Extractor | FileExtractor:
+    """The network of a protocol."""
+    return (FileExtractor if isinstance(protocol, FeatureFile) else Extractor)(protocol)
 
 
 def evaluate(
@@ -56,14 +69,18 @@ def evaluate(
     fakes = fake_folders(fake_dir) if fake_dir else dict.fromkeys(DIRECTIONS)
     protocol = protocol_of(config)
     names = devices.names(config.strategy)
-    extractor = devices.Copies(Extractor(protocol), lambda: Extractor(protocol), names)
-    features = _real_features(config, extractor, real_paths)
+    extractor = extractor_of(protocol)
+    protocol = extractor.protocol  # with the size that its file says
+    if not config.features:  # which run on the processor
+        extractor = devices.Copies(extractor, lambda: extractor_of(protocol), names)
+    real = _real_features(config, extractor, real_paths)
     translator = None if fake_dir else loading.from_run(config, which)
     metrics = {
         "about": {
             "program": f"ugatit_tf {VERSION}",
             "pictures": fake_dir or translator.source,
             "features": protocol.words(),
+            "comparable": protocol.comparable(),
             "subsets": kid.SUBSETS,
             "seed": seed,
         }
@@ -76,7 +93,7 @@ def evaluate(
         else:
             images = translations(translator, real_paths[direction.source_folder], name)
             fake = features_of(extractor, images)
-        target, source = features[direction.target_folder], features[direction.source_folder]
+        target, source = real[direction.target_folder], real[direction.source_folder]
         metrics[name] = metrics_of(fake, target, source, seed=seed)
     return metrics, _write(metrics, _metrics_path(config, fake_dir, translator))
 
@@ -94,7 +111,7 @@ class ValidationKID:
 
     def __init__(self, config: Config, parts: dict | None = None) -> None:
         self.config = config
-        self.extractor = Extractor(protocol_of(config))
+        self.extractor = extractor_of(protocol_of(config))
         self.paths = {}
         for name in folders.TEST:
             examined = parts[name].paths if parts and parts[name].images else None
@@ -177,6 +194,7 @@ def table(metrics: dict) -> str:
     """The metrics for people, KID times 100 as in the paper."""
     lines = [
         f"Features: {metrics['about']['features']}",
+        metrics["about"]["comparable"],
         f"Images: {metrics['about']['pictures']}",
         "KID x 100: mean +- standard deviation over subsets; paper: its own estimate, see docs",
         f"{'':5} {'KID to target':>16} {'KID to source':>16} {'paper':>8} {'FID':>8}  images",

@@ -1,30 +1,22 @@
-"""Images to the 2048 features of an Inception network, computed once and cached.
+"""The 2048 features of an Inception network.
 
 Metrics of different networks, weights or resize filters cannot be compared: see `Protocol`.
 """
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import hashlib
 import math
-import os
-from collections.abc import Iterable, Sequence
-from typing import Callable
 
 import numpy as np
 import tensorflow as tf
 
-from ugatit_tf import atomic, threads
-from ugatit_tf.data import storage
 from ugatit_tf.errors import Failure
+from ugatit_tf.evaluation.features import FILTERS, digest, resized
 from ugatit_tf.images import image_file
 from ugatit_tf.keras_settings import default_keras
-from ugatit_tf.translation import devices
 
 SIZE, NUM_FEATURES = 299, 2048
-BATCH = 16
 KERAS_FILE = "inception_v3_weights_tf_dim_ordering_tf_kernels_notop.h5"
 KERAS_URL = "https://storage.googleapis.com/tensorflow/keras-applications/inception_v3/"
 INPUTS = ("Mul:0", "FID_Inception_Net/Mul:0")  # names in the frozen graphs in circulation
@@ -54,8 +46,16 @@ class Protocol:
             "graph": "Inception graph of 2015, pool_3",
             "random": "InceptionV3 with random weights: a rehearsal",
         }[self.network]
-        resize = {"bilinear": "bilinear as TensorFlow 1", "antialias": "antialiased bilinear"}
-        return f"{network}; {SIZE} x {SIZE} pixels, {resize[self.resize]}; values in [-1, 1]"
+        return f"{network}; {SIZE} x {SIZE} pixels, {FILTERS[self.resize]}; values in [-1, 1]"
+
+    def comparable(self) -> str:
+        """With which figures those of these features may be compared."""
+        return {
+            "keras": "Compare only with figures of the same features and numbers of images; papers "
+            "use the graph of 2015.",
+            "graph": "The network that papers use. Compare FID only with that of as many images.",
+            "random": "A rehearsal: compare with nothing.",
+        }[self.network]
 
 
 class Extractor:
@@ -65,13 +65,17 @@ class Extractor:
         Failure: its weights are missing; the message says which file to put where.
     """
 
+    num_features = NUM_FEATURES
+
     def __init__(self, protocol: Protocol) -> None:
         self.protocol = protocol
         self.network = {"keras": _keras, "graph": _graph, "random": _random}[protocol.network](
             protocol.weights
         )
         self._run = tf.function(
-            lambda images: self.network(_resized(images, protocol.resize)),
+            lambda images: self.network(
+                resized(tf.cast(images, tf.float32) / 127.5 - 1.0, SIZE, protocol.resize)
+            ),
             input_signature=[tf.TensorSpec([None, None, None, 3], tf.uint8)],
         )
 
@@ -85,7 +89,7 @@ class Extractor:
             str(image_file.DECODING),
         ]
         if self.protocol.weights:
-            words.append(_digest(self.protocol.weights))
+            words.append(digest(self.protocol.weights))
         return "/".join(words)
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
@@ -94,61 +98,6 @@ class Extractor:
         if images.shape[-1] == 1:
             images = np.repeat(images, 3, -1)
         return self._run(tf.constant(images)).numpy().reshape(len(images), -1)
-
-
-def features_of(extractor: Extractor | devices.Copies, images: Iterable[np.ndarray]) -> np.ndarray:
-    """Features [images, 2048] of uint8 images [height, width, channels] of any sizes, in order.
-
-    Args:
-        extractor: `Extractor`, or `Copies` of it on several devices.
-    """
-    copies = devices.copies_of(extractor)
-
-    def extract(batch):
-        return copies.use(lambda extractor: extractor(np.stack(batch)))
-
-    batches = threads.batches(images, BATCH, lambda image: image.shape)
-    with threads.threads(copies.count) as pool:
-        return np.concatenate(list(threads.ahead(pool, extract, batches, copies.count + 1)))
-
-
-def cached_features(
-    extractor: Extractor | devices.Copies,
-    paths: Sequence,
-    folder: str,
-    progress: Callable[[Sequence], Iterable] = lambda paths: paths,
-) -> np.ndarray:
-    """Features of the images at `paths`, computed once for these contents and cached in `folder`.
-
-    Args:
-        extractor: as for `features_of`.
-        progress: function that passes on `paths`, and shows how far this is.
-    """
-    copies = devices.copies_of(extractor)
-    key = "\n".join([copies.first.key, *map(_digest, paths)])
-    name = f"features_{hashlib.sha256(key.encode()).hexdigest()[:32]}.npy"
-    path = os.path.join(folder, name)
-    try:
-        # Mapped: a damaged header can claim more than the file holds, and nothing is allocated.
-        features = np.load(path, mmap_mode="r", allow_pickle=False)
-        if features.shape == (len(paths), NUM_FEATURES) and np.isfinite(features).all():
-            return np.array(features)
-    except (OSError, ValueError, EOFError):
-        pass  # missing or damaged: computed again
-    count = threads.workers(copies.count)
-    with threads.threads(count) as pool:
-        images = threads.ahead(pool, image_file.read, progress(paths), count + 1)
-        features = features_of(copies, images)
-    with contextlib.suppress(OSError), atomic.replacing(path) as file:  # full, or no right to write
-        np.save(file, features)
-    return features
-
-
-def _resized(images, kind):
-    images = tf.cast(images, tf.float32) / 127.5 - 1.0
-    if kind == "antialias":
-        return tf.image.resize(images, [SIZE, SIZE], antialias=True)
-    return tf.compat.v1.image.resize_bilinear(images, [SIZE, SIZE])
 
 
 def _keras(weights):
@@ -208,7 +157,3 @@ def _graph(weights):
         return features
 
     return network
-
-
-def _digest(path):
-    return hashlib.sha256(storage.read_bytes(path)).hexdigest()

@@ -32,14 +32,8 @@ thead th { color: var(--soft); font-weight: 600; white-space: normal; max-width:
 .images th, .images td { padding: .2rem; border: 0; text-align: center; font-size: .8rem;
   white-space: normal; vertical-align: bottom; }
 .images img { display: block; width: 8rem; height: auto; border-radius: .3rem; }
-.charts { display: grid; gap: 1.25rem;
-  grid-template-columns: repeat(auto-fit, minmax(min(28rem, 100%), 1fr)); }
-figure { margin: 0; padding: .75rem 1rem; background: var(--card); border: 1px solid var(--line);
-  border-radius: .75rem; }
-figure > svg { display: block; width: 100%; height: auto; }
-ul { display: flex; flex-wrap: wrap; gap: .1rem 1rem; margin: .25rem 0 0; padding: 0;
-  list-style: none; font-size: .85rem; }
 """
+    + curves.STYLE
 )
 
 
@@ -81,19 +75,20 @@ def write_comparison(
     """
     figures = "".join(curves.chart(name, lines) for name, lines in charts.items())
     blocks = [
-        html_page.opening(title, STYLE, ""),
+        html_page.opening(title, STYLE, curves.SCRIPT),
         html_page.description_list(facts),
-        f'<h2>Table</h2><div class="wide">{_text_table(table)}</div>',
+        f'<h2>Table</h2><div class="wide">{text_table(table)}</div>',
         *(f'<p class="note">{escaped(note)}</p>' for note in notes),
         f'<h2>Curves</h2><div class="charts">{figures}</div>' if figures else "",
         *(_image_section(section) for section in images),
-        "</html>\n",
+        f"<script>{curves.SCRIPT}</script></html>\n",
     ]
     with atomic.replacing(path) as file:
         file.write("\n".join(blocks).encode())
 
 
-def _text_table(table):
+def text_table(table: Table) -> str:
+    """Returns a <table> of text."""
     return _table(table.header, [[escaped(text) for text in row] for row in table.rows])
 
 

@@ -120,6 +120,38 @@ def grid(
     return np.array(canvas)
 
 
+def cut(
+    image: np.ndarray, size: tuple[int, int], columns: int, *, gap: int = 4, min_tile: int = 128
+) -> list[list[np.ndarray]]:
+    """Takes a `grid` apart. Titles are above and left of the tiles, so these end at its corner.
+
+    Args:
+        image: uint8 [height, width, 3], what `grid` returned.
+        size: (height, width) of the images that it was made of.
+        columns: how many of them are in a row.
+        gap, min_tile: as for `grid`.
+
+    Returns:
+        A list for each row, of uint8 [size[0], size[1], 3].
+
+    Raises:
+        ValueError: no grid of such images fits.
+    """
+    factor = _factor(max(size), min_tile)
+    height, width = (factor * side for side in size)
+    rows = (image.shape[0] + gap) // (height + gap)
+    top = image.shape[0] - rows * (height + gap) + gap
+    left = image.shape[1] - columns * (width + gap) + gap
+    if rows < 1 or not 0 <= left <= width + 2 * MARGIN:
+        raise ValueError(
+            f"Expected a grid of {columns} columns of {size[0]} x {size[1]} pixels. Received: "
+            f"{list(image.shape)}"
+        )
+    tops = [top + row * (height + gap) for row in range(rows)]
+    lefts = [left + column * (width + gap) for column in range(columns)]
+    return [[image[y : y + height : factor, x : x + width : factor] for x in lefts] for y in tops]
+
+
 def contact_sheet(
     pairs: Iterable[tuple[np.ndarray, np.ndarray]], *, tile: int = 160, columns: int = 3
 ) -> np.ndarray:
@@ -164,8 +196,13 @@ def _tile_size(tiles, min_tile):
         received = sorted(f"{height} x {width}" for width, height in sizes) or "no image"
         raise ValueError(f"Expected images of one size. Received: {received}")
     width, height = sizes.pop()
-    factor = max(1, math.ceil(min_tile / max(width, height)))
+    factor = _factor(max(width, height), min_tile)
     return width * factor, height * factor
+
+
+def _factor(side, min_tile):
+    """By how much images whose longer side is `side` are enlarged."""
+    return max(1, math.ceil(min_tile / side))
 
 
 def _check_titles(name, titles, expected):

@@ -8,6 +8,7 @@ from ugatit_tf.phases.fetch import FETCH
 from ugatit_tf.phases.import_official import IMPORT
 from ugatit_tf.phases.pack import PACK
 from ugatit_tf.phases.prepare import PREPARE
+from ugatit_tf.phases.report import REPORT
 from ugatit_tf.phases.serve import SERVE
 from ugatit_tf.phases.study import STUDY
 from ugatit_tf.phases.test import TEST
@@ -18,6 +19,7 @@ PHASES = {
     phase.name: phase
     for phase in (
         TRAIN,
+        REPORT,
         TEST,
         TRANSLATE,
         EVALUATE,

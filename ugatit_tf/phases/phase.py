@@ -1,9 +1,11 @@
 """What a phase is, and the options that several phases share."""
 
 import dataclasses
+import importlib.util
 import os
 from typing import TYPE_CHECKING, Any, Callable, Optional, Union
 
+from ugatit_tf import invocation
 from ugatit_tf.config import Config
 from ugatit_tf.data import presence, storage
 from ugatit_tf.errors import Failure
@@ -44,7 +46,7 @@ class Phase:
         uses: function of the options: the options of `Config` that have an effect.
         names: of a phase to which a bare word names the dataset, `fetch horse2zebra`, the names
             that are known beforehand; None where a bare word is a mistake.
-        needs_tensorflow: whether its work does; otherwise it starts at once.
+        needs_tensorflow: whether TensorFlow is imported before `run`; otherwise it starts at once.
     """
 
     name: str
@@ -115,6 +117,12 @@ def load_translator(config: Union[Config, dict], model: str, which: str) -> "Tra
 def check_measurable(config: Config) -> None:
     """Refuses where KID has no test images, or no file of the weights that its network needs."""
     check_dataset(config, presence.TEST, presence.FOR_MEASURING)
+    if config.features:
+        if not os.path.isfile(config.features):
+            raise Failure(f"--features {config.features}: there is no such file.")
+        if importlib.util.find_spec("onnxruntime") is None:
+            raise Failure(f"--features needs onnxruntime: {invocation.install('evaluate')}")
+        return
     weights = config.inception_weights
     if weights and not os.path.isfile(weights):
         raise Failure(f"--inception_weights {weights}: there is no such file.")

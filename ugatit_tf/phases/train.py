@@ -9,7 +9,7 @@ from ugatit_tf import cluster, tf_paths
 from ugatit_tf.config import Config
 from ugatit_tf.data.presence import TRAIN as TRAIN_SPLITS
 from ugatit_tf.lazy import tf
-from ugatit_tf.phases import init_from
+from ugatit_tf.phases import init_from, report
 from ugatit_tf.phases.phase import (
     NoOptions,
     Phase,
@@ -43,6 +43,7 @@ def run(config: Config, options: NoOptions) -> None:
         print(f"Checkpoints: {config.run_folder}")
         print(f"Samples:     {os.path.join(config.sample_dir, config.run_name)}")
         print(f"TensorBoard: tensorboard --logdir {config.log_dir}")
+        print(f"Report:      {report.command(config, report.ReportOptions())}")
 
 
 @contextlib.contextmanager

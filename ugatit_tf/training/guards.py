@@ -146,9 +146,15 @@ def check_best_by(best_by: str, scalars: Mapping[str, tf.Tensor]) -> None:
 
 
 class Monitor:
-    """Warns once of a discriminator that has won, and once of a generator that has collapsed."""
+    """Warns once of a discriminator that has won, and once of a generator that has collapsed.
 
-    def __init__(self, gan_type: str) -> None:
+    Args:
+        gan_type: a key of `losses.ADVERSARIAL`.
+        warn: function of a message; without it messages go to the log.
+    """
+
+    def __init__(self, gan_type: str, warn: Callable[[str], object] = LOG.warning) -> None:
+        self.warn = warn
         self.is_bounded = adversarial(gan_type).is_bounded
         self.low_for: dict[str, int] = {"D_A_loss": 0, "D_B_loss": 0}  # summaries in a row
         self.warned: set[str] = set()
@@ -180,7 +186,7 @@ class Monitor:
     def _warn(self, topic: str, message: str) -> None:
         if topic not in self.warned:
             self.warned.add(topic)
-            LOG.warning(message)
+            self.warn(message)
 
 
 def _spread(images: Sequence[np.ndarray]) -> float:

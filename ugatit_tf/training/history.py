@@ -11,12 +11,11 @@ import subprocess
 from collections.abc import Mapping
 from typing import Any
 
-import tensorflow as tf
-
 from ugatit_tf import atomic
 from ugatit_tf.config import NOT_RECORDED, VERSION, Config
 from ugatit_tf.data import folders
 from ugatit_tf.jsonfile import JSONFileError, parse_json
+from ugatit_tf.lazy import tf
 from ugatit_tf.training.start import Start
 
 FILE = "history.jsonl"
@@ -45,7 +44,7 @@ def about(
         for name, split in splits.items()
     }
     devices = {"replicas": replicas}
-    began = start.record if start else _entry(old, "init_from", dict)
+    began = start.record if start else entry(old, "init_from", dict)
     return {
         "versions": {
             "ugatit_tf": VERSION,
@@ -57,10 +56,10 @@ def about(
         "devices": devices,
         **({"init_from": began} if began else {}),
         "changes": [
-            *(change for change in _entry(old, "changes", list) if _is_change(change)),
+            *(change for change in entry(old, "changes", list) if is_change(change)),
             *_changes(old_options, options, step),
-            *_changes(_entry(old, "dataset", dict), dataset, step),
-            *_changes(_entry(old, "devices", dict), devices, step),
+            *_changes(entry(old, "dataset", dict), dataset, step),
+            *_changes(entry(old, "devices", dict), devices, step),
         ],
     }
 
@@ -88,7 +87,7 @@ def read(run_folder: str) -> list[dict[str, Any]]:
     path = os.path.join(run_folder, FILE)
     if not os.path.exists(path):
         return []
-    with open(path, encoding="utf-8") as file:
+    with open(path, "rb") as file:
         lines = (_parsed(line, path) for line in file)
         return [line for line in lines if line]
 
@@ -98,10 +97,10 @@ def cut(run_folder: str, step: int) -> None:
     path = os.path.join(run_folder, FILE)
     if not os.path.exists(path):
         return
-    with open(path, encoding="utf-8") as file:
+    with open(path, "rb") as file:
         lines = [line for line in file if _step_of(line) <= step]
     with atomic.replacing(path) as file:
-        file.write("".join(lines).encode())
+        file.write(b"".join(lines))
 
 
 def sync(run_folder: str) -> None:
@@ -111,13 +110,13 @@ def sync(run_folder: str) -> None:
         atomic.sync(path)
 
 
-def _entry(record: Mapping[str, Any], name: str, kind: type) -> Any:
+def entry(record: Mapping[str, Any], name: str, kind: type) -> Any:
     """An entry, or an empty one where it is not of this type: people may have edited the file."""
     value = record.get(name)
     return value if isinstance(value, kind) else kind()
 
 
-def _is_change(value: Any) -> bool:
+def is_change(value: Any) -> bool:
     return isinstance(value, dict) and {"step", "option"} <= set(value)
 
 
@@ -129,12 +128,12 @@ def _changes(old: Mapping[str, Any], new: Mapping[str, Any], step: int) -> list[
     ]
 
 
-def _step_of(line: str) -> float:
+def _step_of(line: bytes) -> float:
     step = _parsed(line, FILE).get("step")
     return step if isinstance(step, (int, float)) else math.inf
 
 
-def _parsed(line: str, source: str) -> dict[str, Any]:
+def _parsed(line: bytes, source: str) -> dict[str, Any]:
     """The numbers of a line; empty where it was being written when the process died."""
     try:
         return parse_json(line, source)

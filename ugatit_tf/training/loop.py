@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Mapping
 from typing import Any, Callable
 
-from ugatit_tf import invocation
+from ugatit_tf import config_file
 from ugatit_tf.config import NOT_RECORDED, Config
 from ugatit_tf.data import folders, pipeline
 from ugatit_tf.errors import Failure
@@ -115,23 +115,30 @@ def _run_steps(
                 if replicas.any(budget.is_up):
                     budget.end()
                     total = step  # now is due what is due after the last step
-
-            if is_due(step, config.summary_freq, total):
-                writer.summaries(step)
-            if is_due(step, config.print_freq, total):
-                writer.samples(step)
-            if evaluate and is_due(step, config.eval_freq, total):
-                writer.evaluation(step, evaluate)
-            checkpoint_due = is_due(step, config.save_freq, total) or step % config.iteration == 0
-            if checkpoint_due:  # not on a stop: a run that never stopped has no mean to compare
-                writer.best_checkpoint(step)
-            if checkpoint_due or stopping:
-                writer.checkpoint(step)
+            _write_due(writer, step, total, stopping, evaluate)
             if stopping or step == total:
                 break
             budget.writing_ends()
             metrics.timer.start()
     return step
+
+
+def _write_due(
+    writer: Writer, step: int, total: int, stopping: bool, evaluate: Evaluation | None
+) -> None:
+    """Writes what is due after a step."""
+    config = writer.config
+    if is_due(step, config.summary_freq, total):
+        writer.summaries(step)
+    if is_due(step, config.print_freq, total):
+        writer.samples(step)
+    if evaluate and is_due(step, config.eval_freq, total):
+        writer.evaluation(step, evaluate)
+    checkpoint_due = is_due(step, config.save_freq, total) or step % config.iteration == 0
+    if checkpoint_due:  # not on a stop: a run that never stopped has no mean to compare
+        writer.best_checkpoint(step)
+    if checkpoint_due or stopping:
+        writer.checkpoint(step)
 
 
 def is_due(step: int, period: int, total: int) -> bool:
@@ -141,10 +148,7 @@ def is_due(step: int, period: int, total: int) -> bool:
 
 def resume_command(config: Config) -> str:
     """The command that continues a run; what it does not name is in the run folder."""
-    default = Config()
-    names = ["dataset", *(n for n in NOT_RECORDED if vars(config)[n] != vars(default)[n])]
-    words = [word for name in names for word in (f"--{name}", vars(config)[name])]
-    return invocation.command("train", *words)
+    return config_file.command("train", config)
 
 
 def _restore(trainer: Trainer, config: Config, start: Start | None) -> int:

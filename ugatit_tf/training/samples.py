@@ -14,18 +14,9 @@ from ugatit_tf.flavors import FLAVORS
 from ugatit_tf.images import panels
 from ugatit_tf.images.image_array import to_uint8
 from ugatit_tf.networks.model import UGATIT
+from ugatit_tf.training.sheets import COLUMNS, ROWS
 
-ROWS = 3  # images of each domain on a sample sheet
 REALS = 8  # training images of each domain that are shown before step 1
-COLUMNS = (
-    "Input",
-    "Generator's heatmap",
-    "Translation",
-    "Local discriminator",
-    "Global discriminator",
-    "Reconstruction",
-    "Identity",
-)
 
 
 def inputs(paths: Sequence[str], config: Config) -> list[tf.Tensor]:
