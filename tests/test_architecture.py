@@ -22,9 +22,9 @@ FLOORS = [  # a room uses only rooms on floors before its own
         "sizes",
     }
     | {"streams", "threads"},
-    {"cluster", "images", "keras_registration", "keras_settings", "losses", "machine"}
+    {"cluster", "gpu", "images", "keras_registration", "keras_settings", "losses"}
     | {"options", "progress", "tf_paths"},
-    {"checkpoint_options", "config"},
+    {"checkpoint_options", "config", "machine"},
     {"config_file"},
     {"data", "layers"},
     {"networks"},

@@ -14,6 +14,10 @@ from ugatit_tf.images.errors import UnreadableImage
 from ugatit_tf.lazy import tf
 from ugatit_tf.options import ConfigError
 
+DEFAULTS = {  # of the process, which the user's environment changes
+    "TF_CPP_MIN_LOG_LEVEL": "3",  # exceptions say what matters
+    "TF_FORCE_GPU_ALLOW_GROWTH": "true",  # else the first tensor takes all memory of all GPUs
+}
 SETTINGS = {  # of the process, before TensorFlow is imported
     "KERAS_BACKEND": "tensorflow",  # whatever keras.json says
     "TF_USE_LEGACY_KERAS": "0",
@@ -96,8 +100,7 @@ def refuse(error: Union[BaseException, str], code: int) -> int:
 
 def load_tensorflow() -> None:
     """Imports TensorFlow without its messages; they are shown where it cannot be loaded."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # exceptions say what matters
-    os.environ.update(SETTINGS)
+    os.environ.update({**DEFAULTS, **os.environ, **SETTINGS})
     streams.flush(sys.stderr)
     terminal = os.dup(2)
     with tempfile.TemporaryFile() as messages, contextlib.ExitStack() as stack:

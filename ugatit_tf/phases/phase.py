@@ -1,9 +1,11 @@
 """What a phase is, and the options that several phases share."""
 
 import dataclasses
+import logging
 import os
 from typing import TYPE_CHECKING, Any, Callable, Union
 
+from ugatit_tf import gpu
 from ugatit_tf.config import Config
 from ugatit_tf.data import presence, storage
 from ugatit_tf.errors import Failure
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from ugatit_tf import doctor
     from ugatit_tf.translation.translator import Translator
 
+LOG = logging.getLogger(__name__)
 ALL = tuple(field.name for field in dataclasses.fields(Config))
 OVERRIDES = ("precision", "xla", "strategy")  # of a model that is given by --model
 OF_A_RUN = names_of(Config, "location", "architecture", "execution")  # that is there already
@@ -98,6 +101,7 @@ def load_translator(config: Union[Config, dict], model: str, which: str) -> "Tra
     """The translator of `--model`, or without it of the run."""
     from ugatit_tf.translation import loading
 
+    warn_of_unused_gpu()
     return loading.load(model, which, **config) if model else loading.from_run(config, which)
 
 
@@ -118,6 +122,13 @@ def refuse_errors(report: "doctor.Report") -> None:
     """Raises a `Failure` with the first error of a `doctor.Report`, if it has any."""
     if report.errors:
         raise Failure(report.errors[0])
+
+
+def warn_of_unused_gpu() -> None:
+    """Warns if this computer has a GPU that TensorFlow does not use against the user's will."""
+    warning = gpu.diagnosis().warning
+    if warning:
+        LOG.warning(warning)
 
 
 def draw_built_in(config: Config) -> None:
