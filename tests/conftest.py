@@ -55,6 +55,18 @@ def run(request):
 
 
 @pytest.fixture
+def computer(tmp_path, monkeypatch):
+    """A computer without GPUs, to which a test adds some; see `tests/fake_gpu.py`."""
+    from tests.fake_gpu import Computer
+    from ugatit_tf import gpu
+
+    folder = tmp_path / "computer"
+    folder.mkdir()
+    yield Computer(folder, monkeypatch)
+    gpu.cards.cache_clear()
+
+
+@pytest.fixture
 def untraced():
     """Steps run eagerly. To trace one takes 11 s of processor time, to run it 0.8 s."""
     import tensorflow as tf

@@ -24,7 +24,7 @@ FLOORS = [  # a room uses only rooms on floors before its own
     | {"streams", "threads"},
     {"cluster", "gpu", "images", "keras_registration", "keras_settings", "losses"}
     | {"options", "progress", "tf_paths"},
-    {"checkpoint_options", "config", "machine"},
+    {"checkpoint_options", "config", "gpu_diagnosis", "machine"},
     {"config_file"},
     {"data", "layers"},
     {"networks"},

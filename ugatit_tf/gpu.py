@@ -1,7 +1,6 @@
-"""The GPUs of this computer: which TensorFlow uses, why it uses none, and their memory.
+"""The GPUs of this computer: which TensorFlow uses, and their memory.
 
-TensorFlow computes on the processor where it cannot use a GPU, and says so only in its C++ log,
-which the program keeps silent. Nothing here makes a tensor, and so nothing takes memory of a GPU.
+Nothing here makes a tensor, and so nothing takes memory of a GPU.
 """
 
 from __future__ import annotations
@@ -9,38 +8,23 @@ from __future__ import annotations
 import collections
 import contextlib
 import csv
-import dataclasses
 import functools
-import importlib.metadata
 import os
 import pathlib
-import platform
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ugatit_tf import invocation
-from ugatit_tf.errors import listed
 from ugatit_tf.lazy import tf
 
 ROOT = "/"  # of the file system, which has dev/ and proc/
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 HIDDEN = {VISIBLE: "-1"}  # in the environment of a process that computes on the processor alone
-PATIENCE = 120  # seconds for the driver, and for a process that imports TensorFlow
+PATIENCE = 60  # seconds for the driver's answer
 QUERY = "--query-gpu=index,uuid,name,memory.total,memory.free"
 WSL_DRIVER = "usr/lib/wsl/lib/nvidia-smi"  # not on the PATH of every shell
-# Prints TensorFlow's log of its search for GPUs. It finds packages where this process does. The
-# loader's own messages, hidden otherwise, name the library that is missing.
-SEARCH = """
-import sys
-sys.path[:] = sys.argv[1:]
-import tensorflow as tf
-tf.config.list_physical_devices("GPU")
-"""
-LOUD = {"TF_CPP_MIN_LOG_LEVEL": "0", "TF_CPP_VMODULE": "dso_loader=1"}
 
 
 class Card(NamedTuple):
@@ -75,6 +59,22 @@ def _mebibytes(text):
     return int(text) * 2**20 if text.isdecimal() else None
 
 
+def present() -> list[str]:
+    """The names of the GPUs that NVIDIA's driver or the system shows, used or not."""
+    root = pathlib.Path(ROOT)
+    if cards():
+        return [card.name for card in cards()]
+    models = []
+    for file in sorted(root.glob("proc/driver/nvidia/gpus/*/information")):
+        with contextlib.suppress(OSError):
+            found = re.search(r"^Model:\s*(.+?)\s*$", file.read_text(errors="replace"), re.M)
+            models.append(found[1] if found else "NVIDIA GPU")
+    models = models or ["NVIDIA GPU" for _ in root.glob("dev/nvidia[0-9]*")]
+    if (root / "dev/kfd").exists():
+        models.append("AMD GPU")
+    return models
+
+
 def used(strategy: str = "auto") -> list[str]:
     """The names of the GPUs on which this process computes, in TensorFlow's order.
 
@@ -104,7 +104,7 @@ def free_bytes(strategy: str = "auto") -> int | None:
     See `cards` for the time that this is true of.
     """
     names = used(strategy)
-    chosen = _visible()[: len(names)]
+    chosen = visible_cards()[: len(names)]
     if [card.name for card in chosen] != names:
         # CUDA counts the fastest first, the driver by slots: GPUs of different kinds may have other
         # numbers. Parts of a GPU (MIG) have names that no card has.
@@ -113,7 +113,7 @@ def free_bytes(strategy: str = "auto") -> int | None:
     return None if None in free else min(free, default=None)
 
 
-def _visible():
+def visible_cards() -> list[Card]:
     """The cards that CUDA_VISIBLE_DEVICES lets through, in its order."""
     value = os.environ.get(VISIBLE)
     if value is None:
@@ -144,166 +144,3 @@ def hide() -> None:
     """Lets this process compute on the processor alone, unless it has computed already."""
     with contextlib.suppress(RuntimeError):
         tf.config.set_visible_devices([], "GPU")
-
-
-@dataclasses.dataclass(frozen=True)
-class Diagnosis:
-    """What this computer has for GPUs, and whether TensorFlow uses them.
-
-    Attributes:
-        gpus: a few words.
-        warning: why GPUs that are there are not used, and what to do; empty if that is in order.
-        note: why none is used, where the user or the system wants it so.
-    """
-
-    gpus: str
-    warning: str = ""
-    note: str = ""
-
-    def lines(self) -> list[str]:
-        """The diagnosis for a report."""
-        kinds = (("GPU", self.gpus), ("Warning", self.warning), ("Note", self.note))
-        return [f"{kind}: {text}" for kind, text in kinds if text]
-
-
-def diagnosis() -> Diagnosis:
-    """Finds out which GPUs there are, and why TensorFlow uses none of them.
-
-    Where they are in use, or there are none, this takes no time. Otherwise a process of its own
-    lets TensorFlow say why, which takes seconds.
-    """
-    names = used()
-    if names:
-        return Diagnosis(described(names))
-    names = present()
-    if not names:
-        return Diagnosis("none that TensorFlow can use", note=_note_of_system())
-    if _are_hidden():
-        return Diagnosis(
-            f"{described(names)}, hidden from TensorFlow",
-            note=f"{VISIBLE}={os.environ[VISIBLE]} hides all GPUs. To use them: unset {VISIBLE}",
-        )
-    reason, remedy = _fault(names)
-    return Diagnosis(
-        f"{described(names)}, not used by TensorFlow",
-        f"TensorFlow does not use the GPU of this computer. {reason} {remedy} "
-        f"(Without this warning on the processor: {VISIBLE}=-1.)",
-    )
-
-
-def present() -> list[str]:
-    """The names of the GPUs that NVIDIA's driver or the system shows, used or not."""
-    root = pathlib.Path(ROOT)
-    if cards():
-        return [card.name for card in cards()]
-    models = []
-    for file in sorted(root.glob("proc/driver/nvidia/gpus/*/information")):
-        with contextlib.suppress(OSError):
-            found = re.search(r"^Model:\s*(.+?)\s*$", file.read_text(errors="replace"), re.M)
-            models.append(found[1] if found else "NVIDIA GPU")
-    models = models or ["NVIDIA GPU" for _ in root.glob("dev/nvidia[0-9]*")]
-    if (root / "dev/kfd").exists():
-        models.append("AMD GPU")
-    return models
-
-
-def _are_hidden():
-    first = os.environ.get(VISIBLE, "0").split(",")[0].strip()
-    if first.startswith("MIG-"):  # a part of a GPU, which is no card
-        return False
-    return not _visible() if cards() else not first.startswith(("GPU-", *"0123456789"))
-
-
-def _note_of_system():
-    """What to know about GPUs where the system shows none to TensorFlow."""
-    if (sys.platform, platform.machine()) == ("darwin", "arm64"):
-        return (
-            "TensorFlow has no GPU support for Macs of its own. Apple's plugin tensorflow-metal is "
-            "of January 2025 and does not fit newer versions of TensorFlow."
-        )
-    if os.path.exists(os.path.join(ROOT, "dev/dxg")):
-        return (
-            "WSL2 has a GPU, but no driver of NVIDIA. If it is one of NVIDIA, install the driver "
-            "in Windows (https://www.nvidia.com/drivers), then run wsl --shutdown"
-        )
-    return ""
-
-
-def _fault(names):
-    """(why TensorFlow uses none of these GPUs, what to do), in whole sentences."""
-    install = invocation.install("gpu")
-    if sys.platform == "win32":
-        reason = "It has supported none on Windows since version 2.11."
-        return reason, f"Use WSL2: wsl --install, and in its Linux: {install}"
-    if names == ["AMD GPU"]:
-        reason = "This TensorFlow is not built for GPUs of AMD."
-        return reason, "AMD has one that is: https://rocm.docs.amd.com"
-    if not tf.test.is_built_with_cuda():
-        reason = "This TensorFlow is built without CUDA."
-        if platform.machine() not in ("x86_64", "AMD64"):
-            return reason, f"pip has none with it for this processor ({platform.machine()})."
-        wrong = [name for name in ("tensorflow-cpu", "intel-tensorflow") if _is_installed(name)]
-        return reason, f"To use the GPU: pip uninstall {(wrong or ['tensorflow'])[0]} && {install}"
-    return _told(_log(), install)
-
-
-def _is_installed(package):
-    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-        return bool(importlib.metadata.version(package))
-    return False
-
-
-def _log():
-    """What TensorFlow logs while it looks for GPUs, in a process of its own."""
-    command = [sys.executable, "-I", "-c", SEARCH, *sys.path]
-    options = {"capture_output": True, "text": True, "errors": "replace"}
-    try:
-        environment = {**os.environ, **LOUD}
-        return subprocess.run(command, env=environment, timeout=PATIENCE, **options).stderr
-    except (OSError, subprocess.SubprocessError):
-        return ""
-
-
-def _told(log, install):
-    """The reason and the remedy that follow from the log; the first pattern that is in it counts.
-
-    "Could not find cuda drivers" stands in every such log, also where the driver is there and a
-    library is not, so it proves nothing.
-    """
-    libraries = dict.fromkeys(re.findall(r"Could not load dynamic library '([^']+)'", log))
-    missing = [name for name in libraries if "nvinfer" not in name]  # TensorRT, which is optional
-    if too_old := re.search(r"Ignoring visible gpu device.*", log):
-        return _quoted(too_old[0]), "This version of TensorFlow cannot use this GPU."
-    if any(name.startswith("libcuda.") for name in missing):
-        return _quoted("Could not load dynamic library 'libcuda.so.1'"), _driver_remedy()
-    if failed := re.search(
-        r"failed call to cuInit: .*|.*driver version is insufficient.*"
-        r"|kernel version .* does not match DSO version.*",
-        log,
-    ):
-        return _quoted(failed[0]), _driver_remedy()
-    reason = "It gave no reason."
-    if words := re.search(
-        r"Cannot dlopen some GPU libraries|Could not find cuda drivers on your machine", log
-    ):
-        reason = _quoted(words[0])
-    names = f" Missing: {listed(missing)}." if missing else ""
-    return f"{reason}{names}", f"Install the CUDA libraries: {install}"
-
-
-def _quoted(words):
-    """TensorFlow's own words, without place and time of a line of its log."""
-    return f'It says: "{re.sub(r"^.*?[.]cc:[0-9]+[]] ", "", words).rstrip(". ")}".'
-
-
-def _driver_remedy():
-    root = pathlib.Path(ROOT)
-    is_container = any((root / name).exists() for name in (".dockerenv", "run/.containerenv"))
-    if is_container and not any(root.glob("dev/nvidia[0-9]*")):
-        return "This container has no access to it; start it with: docker run --gpus all"
-    if (root / "dev/dxg").exists():
-        return "Update NVIDIA's driver in Windows (not in Linux), then run: wsl --shutdown"
-    return (
-        "Restart the computer if NVIDIA's driver was updated since its start; otherwise install a "
-        "current driver: https://www.nvidia.com/drivers"
-    )

@@ -22,9 +22,8 @@ except ImportError:  # Windows
 
 def environment() -> list[str]:
     """Lines on this computer: versions, processor, and its fastest precision."""
-    fast = (
-        "bfloat16" if {"avx512_bf16", "amx_bf16"} & set(_cpu_info("flags").split()) else "float32"
-    )
+    features = _cpu_info("flags").split()
+    fast = "bfloat16" if {"avx512_bf16", "amx_bf16"} & set(features) else "float32"
     return [
         f"Python {platform.python_version()}, TensorFlow {tf.__version__}, NumPy {np.__version__}",
         f"CPU: {processor()}; its fastest precision for matrix products is {fast} "

@@ -100,7 +100,9 @@ def refuse(error: Union[BaseException, str], code: int) -> int:
 
 def load_tensorflow() -> None:
     """Imports TensorFlow without its messages; they are shown where it cannot be loaded."""
-    os.environ.update({**DEFAULTS, **os.environ, **SETTINGS})
+    for name, value in DEFAULTS.items():
+        os.environ.setdefault(name, value)
+    os.environ.update(SETTINGS)
     streams.flush(sys.stderr)
     terminal = os.dup(2)
     with tempfile.TemporaryFile() as messages, contextlib.ExitStack() as stack:

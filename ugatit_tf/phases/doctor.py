@@ -10,12 +10,12 @@ def check(config: Config, options: NoOptions) -> None:
 
 
 def run(config: Config, options: NoOptions) -> None:
-    from ugatit_tf import doctor, gpu, machine
+    from ugatit_tf import doctor, gpu, gpu_diagnosis, machine
 
     gpu.cards()  # as long as TensorFlow has none of their memory
     draw_built_in(config)
     report = doctor.check(config, thorough=True)
-    print("\n".join([*machine.environment(), *gpu.diagnosis().lines(), *report.lines()]))
+    print("\n".join([*machine.environment(), *gpu_diagnosis.diagnosis().lines(), *report.lines()]))
     refuse_errors(report)
 
 

@@ -5,7 +5,7 @@ import logging
 import os
 from typing import TYPE_CHECKING, Any, Callable, Union
 
-from ugatit_tf import gpu
+from ugatit_tf import gpu_diagnosis
 from ugatit_tf.config import Config
 from ugatit_tf.data import presence, storage
 from ugatit_tf.errors import Failure
@@ -126,7 +126,7 @@ def refuse_errors(report: "doctor.Report") -> None:
 
 def warn_of_unused_gpu() -> None:
     """Warns if this computer has a GPU that TensorFlow does not use against the user's will."""
-    warning = gpu.diagnosis().warning
+    warning = gpu_diagnosis.diagnosis().warning
     if warning:
         LOG.warning(warning)
 
