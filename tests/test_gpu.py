@@ -1,12 +1,61 @@
 """GPUs in use: their names, which of them CUDA shows, and their memory."""
 
+import json
 import os
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests import runs
 from tests.fake_gpu import A100, RTX
-from ugatit_tf import gpu, machine
+from ugatit_tf import gpu, machine, program
+from ugatit_tf.config import Config
+from ugatit_tf.interchange import export
+from ugatit_tf.interchange.formats import comparison
+from ugatit_tf.phases import export as export_phase
+from ugatit_tf.phases import train
+from ugatit_tf.translation import loading
+
+ROOT = Path(__file__).resolve().parents[1]
+# Phases in a process where TensorFlow has computed nothing yet. It sees a GPU, but has none: the
+# replicas are made where they can be. What the driver is asked is noted with the state of
+# TensorFlow at that time.
+PREFLIGHT = """
+import json, os, sys
+import tensorflow as tf
+from ugatit_tf import gpu, program
+from ugatit_tf.training import loop
+
+def has_computed():
+    threads = tf.config.threading
+    count = threads.get_inter_op_parallelism_threads()
+    try:
+        threads.set_inter_op_parallelism_threads(count + 1)
+        threads.set_inter_op_parallelism_threads(count)
+    except RuntimeError:  # it cannot be changed any more
+        return True
+    return False
+
+def note(event, details):
+    if event == "subprocess.Popen" and details[0].endswith("nvidia-smi"):
+        asked.append([has_computed(), os.environ.get("TF_FORCE_GPU_ALLOW_GROWTH")])
+
+asked, trained = [], []
+sys.addaudithook(note)
+gpu.used = lambda strategy="auto": ["NVIDIA GeForce RTX 3090"]
+loop.train = lambda *_: trained.append(has_computed())
+codes = []
+for phase in ("doctor", "train"):
+    gpu.cards.cache_clear()
+    codes.append(program.main(["--phase", phase, *sys.argv[2:]]))
+with open(sys.argv[1], "w") as file:
+    json.dump({"codes": codes, "asked": asked, "trained": trained}, file)
+"""
 
 MIB = 2**20
 NAME = "NVIDIA A100-SXM4-80GB"
@@ -130,3 +179,92 @@ def test_hidden_gpus_are_not_used_any_more(computer, monkeypatch):
     monkeypatch.setattr(tf.config, "set_visible_devices", lambda *args: hidden.append(args))
     gpu.hide()
     assert hidden == [([], "GPU")]
+
+
+def test_the_driver_is_asked_before_tensorflow_has_taken_memory(computer, tmp_path, monkeypatch):
+    """And the first line of a training says once what trains; memory is taken as it is needed."""
+    config = runs.config_in(tmp_path)
+    runs.write_dataset(config.dataset_folder)
+    words = ["--dataset", config.dataset, "--light", "True", "--img_size", "12", "--n_dis", "3"]
+    for name in ("dataset", "checkpoint", "sample", "log"):
+        words += [f"--{name}_dir", getattr(config, f"{name}_dir")]
+    computer.driver(RTX)
+    monkeypatch.delenv("TF_FORCE_GPU_ALLOW_GROWTH", raising=False)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    results = tmp_path / "results.json"
+    command = [sys.executable, "-c", PREFLIGHT, str(results), *words]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(results.read_text()) == {
+        "codes": [0, 0],
+        "asked": [[False, "true"], [False, "true"]],
+        "trained": [True],
+    }
+    lines = done.stdout.splitlines()
+    line = "Training on: NVIDIA GeForce RTX 3090, 24 GiB, float32"
+    assert lines.count(line) == 1
+    assert "GPU: NVIDIA GeForce RTX 3090, 24 GiB" in lines[: lines.index(line)]  # of the doctor
+    assert lines[lines.index(line) + 1].startswith("trainA: 3 images")
+    assert sum("on the GPU (an estimate), and 25.3 GB are available" in text for text in lines) == 2
+
+
+@pytest.mark.parametrize("value", ["false", "true"])
+def test_who_wants_all_memory_at_once_gets_it(value, monkeypatch):
+    monkeypatch.setenv("TF_FORCE_GPU_ALLOW_GROWTH", value)
+    program.load_tensorflow()
+    assert os.environ["TF_FORCE_GPU_ALLOW_GROWTH"] == value
+
+
+def replicas(mine=1, count=1, workers=1):
+    return SimpleNamespace(mine=mine, count=count, workers=workers)
+
+
+@pytest.mark.parametrize(
+    ("names", "devices", "expected"),
+    [
+        ([], replicas(), "the processor, 2 cores (EPYC), bfloat16"),
+        ([], replicas(2, 2), "the processor, 2 cores (EPYC), as 2 devices, bfloat16"),
+        ([NAME], replicas(), f"{NAME}, 80 GiB, bfloat16"),
+        ([NAME] * 4, replicas(4, 4), f"4 x {NAME}, 80 GiB each, bfloat16"),
+        (
+            [NAME] * 4,
+            replicas(4, 8, 2),
+            f"4 x {NAME}, 80 GiB each, bfloat16; 8 devices in 2 workers",
+        ),
+        (
+            [],
+            replicas(1, 3, 3),
+            "the processor, 2 cores (EPYC), bfloat16; 3 devices in 3 workers",
+        ),
+    ],
+)
+def test_the_devices_that_train_are_said_in_words(names, devices, expected, computer, monkeypatch):
+    computer.driver(*A100)
+    computer.tensorflow(names)
+    monkeypatch.setattr(machine, "processor", lambda: "2 cores (EPYC)")
+    line = train.devices_line(Config(precision="bfloat16"), devices)
+    assert line == f"Training on: {expected}"
+
+
+def test_processes_that_check_an_export_see_no_gpu(tmp_path, monkeypatch):
+    seen = "import os, sys, numpy; "
+    seen += "numpy.savez(sys.argv[3], seen=os.environ['CUDA_VISIBLE_DEVICES'])"
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    monkeypatch.setattr(export, "USE_ALONE", seen)
+    folder, inputs = str(tmp_path), {"x": np.zeros(1)}
+    found = export._outputs_alone(folder, inputs, folder)
+    assert found == {"seen": "-1"}
+    assert comparison.outputs_alone(seen, folder, inputs, {"cases": []}, "this") == found
+
+
+def test_an_export_computes_on_the_processor_from_the_beginning(computer, monkeypatch, tmp_path):
+    done = []
+    monkeypatch.setattr(gpu, "hide", lambda: done.append("hidden"))
+
+    def load(*_):
+        assert done == ["hidden"]
+        raise InterruptedError
+
+    monkeypatch.setattr(loading, "load_generators", load)
+    with pytest.raises(InterruptedError):
+        export_phase.run(runs.config_in(tmp_path), export_phase.ExportOptions())

@@ -31,6 +31,7 @@ tf.config.list_physical_devices("GPU")
 """
 LOUD = {"TF_CPP_MIN_LOG_LEVEL": "0", "TF_CPP_VMODULE": "dso_loader=1"}  # names missing libraries
 
+OPTIONAL = ("nvinfer", "nvidia-ml")  # libraries without which a GPU is used, too
 AGE, DRIVER, LIBRARIES = "age", "driver", "libraries"
 CAUSES = (  # words in TensorFlow's log, the most telling first, and what they are due to
     (r"Ignoring visible gpu device.*", AGE),
@@ -156,7 +157,7 @@ def _told(log, install):
     if cause == DRIVER:
         return reason, _driver_remedy()
     files = dict.fromkeys(re.findall(r"Could not load dynamic library '([^']+)'", log))
-    missing = [name for name in files if "nvinfer" not in name]  # TensorRT, which is optional
+    missing = [name for name in files if not any(part in name for part in OPTIONAL)]
     reason += f" Missing: {listed(missing)}." if missing else ""
     return reason, f"Install the CUDA libraries: {install}"
 

@@ -56,7 +56,7 @@ def devices_of(config: Config) -> Iterator["Replicas"]:
 
     gpu.cards()  # as long as TensorFlow has none of their memory
     replicas = Replicas(strategy_of(config.strategy))  # before anything is computed
-    print(_devices_line(config, replicas), flush=True)
+    print(devices_line(config, replicas), flush=True)
     warn_of_unused_gpu()
     with guards.lost_worker_explained(config.run_folder, replicas.workers):
         if replicas.is_chief:
@@ -65,7 +65,7 @@ def devices_of(config: Config) -> Iterator["Replicas"]:
         yield replicas
 
 
-def _devices_line(config, replicas):
+def devices_line(config: Config, replicas: "Replicas") -> str:
     """On what this process trains, and with how many others."""
     gpus = gpu.used(config.strategy)
     devices = gpu.described(gpus) if gpus else f"the processor, {machine.processor()}"
