@@ -12,7 +12,7 @@ def check(config: Config, options: NoOptions) -> None:
 def run(config: Config, options: NoOptions) -> None:
     from ugatit_tf import doctor, gpu, gpu_diagnosis, machine
 
-    gpu.cards()  # as long as TensorFlow has none of their memory
+    gpu.cards()  # asks for their free memory before TensorFlow has any of it
     draw_built_in(config)
     report = doctor.check(config, thorough=True)
     print("\n".join([*machine.environment(), *gpu_diagnosis.diagnosis().lines(), *report.lines()]))

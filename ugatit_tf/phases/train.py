@@ -54,7 +54,7 @@ def devices_of(config: Config) -> Iterator["Replicas"]:
     from ugatit_tf.training import guards
     from ugatit_tf.training.replicas import Replicas, strategy_of
 
-    gpu.cards()  # as long as TensorFlow has none of their memory
+    gpu.cards()  # asks for their free memory before TensorFlow has any of it
     replicas = Replicas(strategy_of(config.strategy))  # before anything is computed
     print(devices_line(config, replicas), flush=True)
     warn_of_unused_gpu()
