@@ -5,6 +5,7 @@ import importlib.util
 import os
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # before TensorFlow is imported anywhere
+os.environ.setdefault("NVIDIA_TF32_OVERRIDE", "0")  # tolerances are those of whole float32
 os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")  # tiny tensors: threads only cost
 if "PYTEST_XDIST_WORKER" in os.environ:  # as many processes as cores
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
@@ -53,6 +54,18 @@ def run(request):
         return tf.nest.map_structure(lambda x: x if x is None else x.numpy(), chosen(*inputs))
 
     return called
+
+
+@pytest.fixture
+def computer(tmp_path, monkeypatch):
+    """A computer without GPUs, to which a test adds some; see `tests/fake_gpu.py`."""
+    from tests.fake_gpu import Computer
+    from ugatit_tf import gpu
+
+    folder = tmp_path / "computer"
+    folder.mkdir()
+    yield Computer(folder, monkeypatch)
+    gpu.cards.cache_clear()
 
 
 @pytest.fixture

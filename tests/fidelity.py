@@ -302,6 +302,7 @@ def main(folders, load=None) -> int:
             file=sys.stderr,
         )
         return 2
+    tf.config.experimental.enable_tensor_float_32_execution(False)  # NVIDIA GPUs round to 10 bits
     over = 0
     for folder in folders:
         if not os.path.exists(os.path.join(folder, "expected.npz")):

@@ -22,9 +22,9 @@ FLOORS = [  # a room uses only rooms on floors before its own
         "sizes",
     }
     | {"streams", "threads"},
-    {"cluster", "images", "keras_registration", "keras_settings", "losses", "machine"}
+    {"cluster", "gpu", "images", "keras_registration", "keras_settings", "losses"}
     | {"options", "progress", "shipped", "tf_paths"},
-    {"checkpoint_options", "feature_options"},
+    {"checkpoint_options", "feature_options", "gpu_diagnosis", "machine"},
     {"config"},
     {"config_file"},
     {"data", "layers"},

@@ -30,6 +30,7 @@ def notebook_cells():
 
 def check(command):
     words = shlex.split(command.replace(" ...", ""), comments=True)
+    words = [word for word in words if not word.startswith("$")]  # a variable of the shell
     if not {"--help", "--completion"} & set(words):
         command_line.parse(words)
 

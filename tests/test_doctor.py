@@ -321,5 +321,11 @@ def test_where_there_is_a_gpu_its_memory_counts(monkeypatch):
     config, splits = made.tiny_config(), splits_of(trainA=1, trainB=1)
     need = doctor.memory_bytes(config)
     monkeypatch.setattr(doctor.machine, "available_bytes", lambda: need + 1)
-    monkeypatch.setattr(doctor.machine, "free_gpu_bytes", lambda: need - 1)
-    assert is_reported(doctor.diagnose(splits, config).warnings, "on the GPU", "What helps")
+    monkeypatch.setattr(doctor.gpu, "free_bytes", lambda strategy: need - 1)
+    for names, where in ((["GPU"], "on the GPU"), (["GPU"] * 2, "on each GPU"), ([], "of memory")):
+        monkeypatch.setattr(doctor.gpu, "used", lambda strategy, names=names: names)
+        report = doctor.diagnose(splits, config)
+        assert is_reported(report.warnings if names else report.notes, where, "available")
+    monkeypatch.setattr(doctor.gpu, "used", lambda strategy: ["GPU"])
+    monkeypatch.setattr(doctor.gpu, "free_bytes", lambda strategy: None)
+    assert is_reported(doctor.diagnose(splits, config).notes, "on the GPU (an estimate).")

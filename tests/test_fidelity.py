@@ -60,6 +60,15 @@ def test_one_iteration_is_that_of_the_official_pytorch_program(one_step):
     assert not over
 
 
+def test_products_are_of_whole_float32_where_a_gpu_would_round_them(tmp_path):
+    setting = tf.config.experimental
+    before = setting.tensor_float_32_execution_enabled()
+    setting.enable_tensor_float_32_execution(True)
+    fidelity.main([str(tmp_path)])
+    assert not setting.tensor_float_32_execution_enabled()
+    setting.enable_tensor_float_32_execution(before)
+
+
 @pytest.mark.slow
 def test_each_planted_error_of_a_thousandth_is_over_and_nothing_else_is(one_step, capsys):
     def over(*planting):

@@ -1,56 +1,21 @@
-"""Memory of the computer and of its GPUs."""
+"""The computer's processor and memory."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
-
-import pytest
-import tensorflow as tf
 
 from ugatit_tf import machine
 
 ROOT = Path(__file__).resolve().parents[1]
 # In a small process, without TensorFlow: this one has held so much that to hold more takes seconds.
 HOLD = """
-from unittest import mock
 import numpy as np
-from ugatit_tf import machine
-machine.tf = mock.Mock()
-machine.tf.config.list_logical_devices.return_value = []  # no GPU
+from ugatit_tf import gpu, machine
+gpu.peak_bytes = lambda: None  # no GPU
 before = machine.peak_memory()
 held = np.ones(before // 8 + 2**21)  # more than there was
 assert machine.peak_memory() > before + held.nbytes / 2, (before, machine.peak_memory())
 """
-
-
-@pytest.fixture
-def with_gpu(monkeypatch):
-    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["a GPU"])
-
-
-def write_driver(folder, script, monkeypatch):
-    path = folder / "nvidia-smi"
-    path.write_text(f"#!/bin/sh\n{script}\n")
-    path.chmod(0o755)
-    monkeypatch.setenv("PATH", str(folder), prepend=os.pathsep)
-
-
-def test_the_fullest_gpu_decides(with_gpu, tmp_path, monkeypatch):
-    write_driver(tmp_path, "echo 4096; echo 1024", monkeypatch)
-    assert machine.free_gpu_bytes() == 1024 * 2**20
-
-
-@pytest.mark.parametrize("script", ["exit 9", "echo '[N/A]'", "true"])
-def test_a_driver_that_reports_nothing_is_none(with_gpu, tmp_path, monkeypatch, script):
-    write_driver(tmp_path, script, monkeypatch)
-    assert machine.free_gpu_bytes() is None
-
-
-def test_without_a_gpu_no_driver_is_called(tmp_path, monkeypatch):
-    write_driver(tmp_path, "echo 4096", monkeypatch)
-    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [])
-    assert machine.free_gpu_bytes() is None
 
 
 def test_the_peak_of_memory_grows_with_what_is_held():

@@ -37,4 +37,4 @@ def test_every_file_that_is_no_module_is_in_the_package():
         path for pattern in ast.literal_eval(f"[{patterns}]") for path in package.glob(pattern)
     }
     files = {path for path in package.rglob("*.*") if path.suffix not in (".py", ".pyc")}
-    assert packed == {path for path in files if path.is_file()}
+    assert {path for path in packed if path.is_file()} == {path for path in files if path.is_file()}

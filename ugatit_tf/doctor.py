@@ -16,7 +16,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ugatit_tf import machine
+from ugatit_tf import gpu, machine
 from ugatit_tf.config import Config
 from ugatit_tf.data import presence
 from ugatit_tf.data.folders import TEST, TRAIN, Split, examine
@@ -203,9 +203,9 @@ def _disk(config):
 
 
 def _memory(config):
-    needed, available, where = memory_bytes(config), machine.free_gpu_bytes(), "on the GPU"
-    if available is None:
-        available, where = machine.available_bytes(), "of memory"
+    needed, gpus = memory_bytes(config), gpu.used(config.strategy)
+    where = "on each GPU" if len(gpus) > 1 else "on the GPU" if gpus else "of memory"
+    available = gpu.free_bytes(config.strategy) if gpus else machine.available_bytes()
     sentence = f"Training takes about {_amount(needed)} {where} (an estimate)"
     if available is None:
         return "notes", f"{sentence}."

@@ -7,10 +7,7 @@ from ugatit_tf.phases.phase import Phase
 
 ABOUT = "Translates images of one kind into another; learns it from images without pairs."
 FORM = "PHASE [--option value ...]; PHASE --help shows them"
-DATA = (
-    "dataset/NAME has the folders trainA, trainB, testA and testB with images: fetch or prepare "
-    "makes one; demo is that of faces which the program draws."
-)
+DATA = "dataset/NAME holds trainA, trainB, testA and testB; fetch or prepare makes one."
 
 
 def page(argv: list, width: int) -> str:

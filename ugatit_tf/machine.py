@@ -1,4 +1,4 @@
-"""This computer: its processor, its memory, its GPUs."""
+"""This computer: its processor and its memory. Its GPUs are in `gpu`."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import contextlib
 import os
 import pathlib
 import platform
-import subprocess
 import sys
 
 import numpy as np
 
+from ugatit_tf import gpu
+from ugatit_tf.errors import counted
 from ugatit_tf.lazy import tf
 
 try:
@@ -20,31 +21,44 @@ except ImportError:  # Windows
 
 
 def environment() -> list[str]:
-    """Lines on this computer: versions, devices, and its fastest precision."""
-    gpus = tf.config.list_physical_devices("GPU")
-    names = [tf.config.experimental.get_device_details(g).get("device_name", "GPU") for g in gpus]
-    fast = "bfloat16" if {"avx512_bf16", "amx_bf16"} & set(_cpu_features()) else "float32"
+    """Lines on this computer: versions, processor, and its fastest precision."""
+    features = _cpu_info("flags").split()
+    fast = "bfloat16" if {"avx512_bf16", "amx_bf16"} & set(features) else "float32"
     return [
         f"Python {platform.python_version()}, TensorFlow {tf.__version__}, NumPy {np.__version__}",
-        f"CPU: {os.cpu_count()} cores; its fastest precision for matrix products is {fast} "
+        f"CPU: {processor()}; its fastest precision for matrix products is {fast} "
         f"(see --precision)",
-        f"GPU: {', '.join(names) if names else 'none that TensorFlow can use'}",
     ]
 
 
-def _cpu_features() -> list[str]:
-    """The processor's features, as Linux names them; empty on other systems."""
+def processor() -> str:
+    """The cores that this process may use, and the processor's name: 2 cores (AMD EPYC 9B14)."""
+    try:
+        count = len(os.sched_getaffinity(0))
+    except AttributeError:  # not on macOS and Windows
+        count = os.cpu_count() or 1
+    name = _cpu_info("model name") or platform.processor()
+    return counted(count, "core") + (f" ({name})" if name else "")
+
+
+def _cpu_info(key: str) -> str:
+    """What Linux says about the first core under `key`; empty on other systems."""
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as file:
-            return next((line.split() for line in file if line.startswith("flags")), [])
+            line = next((line for line in file if line.startswith(key)), "")
     except OSError:
-        return []
+        return ""
+    return line.partition(":")[2].strip()
 
 
 def peak_memory() -> int:
-    """The peak of this process' memory in bytes, on the GPU if there is one; 0 if unknown."""
-    if tf.config.list_logical_devices("GPU"):
-        return tf.config.experimental.get_memory_info("GPU:0")["peak"]
+    """The peak of this process' memory in bytes; 0 if unknown.
+
+    Where it computes on GPUs, that on the GPU of which it holds most: there it must fit.
+    """
+    on_gpu = gpu.peak_bytes()
+    if on_gpu is not None:
+        return on_gpu
     try:  # not `ru_maxrss`: a child starts with its parent's
         with open("/proc/self/status", encoding="utf-8") as file:
             return 1024 * int(next(line for line in file if "VmHWM" in line).split()[1])
@@ -73,15 +87,3 @@ def available_bytes(root: str | os.PathLike = "/") -> int | None:
         cached = (group / "memory.stat").read_text().split("inactive_file ")[1].split()[0]
         numbers.append(limit - used + int(cached))  # the kernel gives up cached files first
     return min(numbers, default=None)
-
-
-def free_gpu_bytes() -> int | None:
-    """Free memory in bytes on the fullest GPU; None without a GPU, or if unknown."""
-    if not tf.config.list_physical_devices("GPU"):
-        return None
-    command = ["nvidia-smi", "--query-gpu=memory.free", "--format=csv,noheader,nounits"]
-    try:
-        report = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        return min(int(line) for line in report.split()) * 1024**2
-    except (OSError, subprocess.CalledProcessError, ValueError):
-        return None

@@ -7,6 +7,10 @@ import tempfile
 
 from ugatit_tf import streams
 
+DEFAULTS = {  # of the process, which the user's environment changes
+    "TF_CPP_MIN_LOG_LEVEL": "3",  # exceptions say what matters
+    "TF_FORCE_GPU_ALLOW_GROWTH": "true",  # else the first tensor takes all memory of all GPUs
+}
 SETTINGS = {  # of the process, before TensorFlow is imported
     "KERAS_BACKEND": "tensorflow",  # whatever keras.json says
     "TF_USE_LEGACY_KERAS": "0",
@@ -15,7 +19,8 @@ SETTINGS = {  # of the process, before TensorFlow is imported
 
 def load_tensorflow() -> None:
     """Imports TensorFlow without its messages; they are shown where it cannot be loaded."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # exceptions say what matters
+    for name, value in DEFAULTS.items():
+        os.environ.setdefault(name, value)
     os.environ.update(SETTINGS)
     streams.flush(sys.stderr)
     terminal = os.dup(2)

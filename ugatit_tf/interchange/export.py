@@ -12,6 +12,7 @@ import tempfile
 import numpy as np
 import tensorflow as tf
 
+from ugatit_tf import gpu
 from ugatit_tf.config import Config
 from ugatit_tf.data.pipeline import resized
 from ugatit_tf.errors import Failure
@@ -242,7 +243,8 @@ def _outputs_alone(folder, inputs, scratch) -> dict:
     given, results = (os.path.join(scratch, name) for name in ("inputs.npz", "results.npz"))
     np.savez(given, **inputs)
     command = [sys.executable, "-I", "-c", USE_ALONE, folder, given, results]
-    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    # Without GPUs, whose memory this process may have.
+    environment = {**os.environ, **gpu.HIDDEN, "TF_CPP_MIN_LOG_LEVEL": "3"}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]

@@ -10,13 +10,14 @@ def check(config: Config, options: NoOptions) -> None:
 
 
 def run(config: Config, options: NoOptions) -> None:
-    from ugatit_tf import doctor, machine
+    from ugatit_tf import doctor, gpu, gpu_diagnosis, machine
     from ugatit_tf.phases import init_from
 
+    gpu.cards()  # asks for their free memory before TensorFlow has any of it
     start = init_from.of_new_run(config)
     draw_built_in(config)
     report = doctor.check(config, thorough=True)
-    print("\n".join([*machine.environment(), *report.lines()]))
+    print("\n".join([*machine.environment(), *gpu_diagnosis.diagnosis().lines(), *report.lines()]))
     if start:
         print(start)
     refuse_errors(report)

@@ -12,6 +12,7 @@ from ugatit_tf.phases.phase import (
     Phase,
     check_measurable,
     draw_built_in,
+    warn_of_unused_gpu,
 )
 from ugatit_tf.training import checkpoints
 
@@ -57,6 +58,7 @@ def run(config: Union[Config, dict], options: EvaluateOptions) -> None:
     if options.votes:
         print(votes.table(votes.read(options.votes)))
         return
+    warn_of_unused_gpu()
     draw_built_in(config)
     metrics, path = evaluate.evaluate(config, fake_dir=options.fake_dir, which=options.which)
     print(evaluate.table(metrics))

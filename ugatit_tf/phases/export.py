@@ -3,7 +3,7 @@
 import dataclasses
 import os
 
-from ugatit_tf import atomic, tf_paths
+from ugatit_tf import atomic, gpu, tf_paths
 from ugatit_tf.checkpoint_options import CheckpointOptions
 from ugatit_tf.config import Config
 from ugatit_tf.interchange.difference import worst
@@ -93,6 +93,9 @@ def run(config: Config, options: ExportOptions) -> None:
     from ugatit_tf.translation import paths
     from ugatit_tf.translation.loading import load_generators
 
+    # Files are compared with the model by processes on the processor. GPUs round float32 otherwise
+    # (TF32), and may be full of a training.
+    gpu.hide()
     exported = Exported(
         config,
         *load_generators(config, options.which),

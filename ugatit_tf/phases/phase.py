@@ -2,10 +2,11 @@
 
 import dataclasses
 import importlib.util
+import logging
 import os
 from typing import TYPE_CHECKING, Any, Callable, Optional, Union
 
-from ugatit_tf import invocation
+from ugatit_tf import gpu_diagnosis, invocation
 from ugatit_tf.config import Config
 from ugatit_tf.data import presence, storage
 from ugatit_tf.errors import Failure
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from ugatit_tf import doctor
     from ugatit_tf.translation.translator import Translator
 
+LOG = logging.getLogger(__name__)
 ALL = tuple(field.name for field in dataclasses.fields(Config))
 OVERRIDES = ("precision", "xla", "strategy")  # of a model that is given by --model
 OF_A_RUN = names_of(Config, "location", "architecture", "execution")  # that is there already
@@ -111,6 +113,7 @@ def load_translator(config: Union[Config, dict], model: str, which: str) -> "Tra
     """The translator of `--model`, or without it of the run."""
     from ugatit_tf.translation import loading
 
+    warn_of_unused_gpu()
     return loading.load(model, which, **config) if model else loading.from_run(config, which)
 
 
@@ -137,6 +140,13 @@ def refuse_errors(report: "doctor.Report") -> None:
     """Raises a `Failure` with the first error of a `doctor.Report`, if it has any."""
     if report.errors:
         raise Failure(report.errors[0])
+
+
+def warn_of_unused_gpu() -> None:
+    """Warns if this computer has a GPU that TensorFlow does not use against the user's will."""
+    warning = gpu_diagnosis.diagnosis().warning
+    if warning:
+        LOG.warning(warning)
 
 
 def draw_built_in(config: Config) -> None:

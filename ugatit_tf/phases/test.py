@@ -10,6 +10,7 @@ from ugatit_tf.phases.phase import (
     Phase,
     check_folder,
     draw_built_in,
+    warn_of_unused_gpu,
 )
 from ugatit_tf.training import checkpoints
 
@@ -26,6 +27,7 @@ def run(config: Config, options: CheckpointOptions) -> None:
     from ugatit_tf.data import demo
     from ugatit_tf.translation import testing
 
+    warn_of_unused_gpu()
     draw_built_in(config)
     report = testing.run_test(config, options.which)
     print(f"Report: {report}")

@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from ugatit_tf import cluster, tf_paths
+from ugatit_tf import cluster, gpu, machine, tf_paths
 from ugatit_tf.config import Config
 from ugatit_tf.data.presence import TRAIN as TRAIN_SPLITS
 from ugatit_tf.lazy import tf
@@ -18,6 +18,7 @@ from ugatit_tf.phases.phase import (
     check_measurable,
     draw_built_in,
     refuse_errors,
+    warn_of_unused_gpu,
 )
 from ugatit_tf.training import checkpoints
 
@@ -48,16 +49,32 @@ def run(config: Config, options: NoOptions) -> None:
 
 @contextlib.contextmanager
 def devices_of(config: Config) -> Iterator["Replicas"]:
-    """The `Replicas` that train together, once they have the built-in dataset if it is named."""
+    """The `Replicas` that train together, once they have the built-in dataset if it is named.
+
+    Prints on which devices.
+    """
     from ugatit_tf.training import guards
     from ugatit_tf.training.replicas import Replicas, strategy_of
 
+    gpu.cards()  # asks for their free memory before TensorFlow has any of it
     replicas = Replicas(strategy_of(config.strategy))  # before anything is computed
+    print(devices_line(config, replicas), flush=True)
+    warn_of_unused_gpu()
     with guards.lost_worker_explained(config.run_folder, replicas.workers):
         if replicas.is_chief:
             draw_built_in(config)
         replicas.any(False)  # the others wait for it
         yield replicas
+
+
+def devices_line(config: Config, replicas: "Replicas") -> str:
+    """On what this process trains, and with how many others."""
+    gpus = gpu.used(config.strategy)
+    devices = gpu.described(gpus) if gpus else f"the processor, {machine.processor()}"
+    if not gpus and replicas.mine > 1:
+        devices += f", as {replicas.mine} devices"
+    others = f"; {replicas.count} devices in {replicas.workers} workers"
+    return f"Training on: {devices}, {config.precision}" + others * (replicas.workers > 1)
 
 
 def train(config: Config, replicas: "Replicas", *, quiet: bool = False) -> bool:

@@ -13,6 +13,7 @@ from typing import Callable
 
 import numpy as np
 
+from ugatit_tf import gpu
 from ugatit_tf.errors import Failure
 from ugatit_tf.interchange.difference import between, worst
 from ugatit_tf.interchange.formats.format import Exported, Model
@@ -88,7 +89,8 @@ def outputs_alone(
             capture_output=True,
             text=True,
             errors="replace",
-            env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+            # Without GPUs, whose memory this process may have.
+            env={**os.environ, **gpu.HIDDEN, "TF_CPP_MIN_LOG_LEVEL": "3"},
             check=False,
         )
         if done.returncode:
