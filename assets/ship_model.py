@@ -5,8 +5,8 @@
 writes ugatit_tf/models/faces: a generator file of each direction with float16 weights (the moving
 average, if the run keeps one), card.md and model.json. All facts and numbers are those of the
 run's config.json and history, or are measured here; the prose is what only people know: what the
-data are, whose they are, and what the model does badly. Run it on the computer that trained the
-model, whose processor it notes. Afterwards: `python -m ugatit_tf.command_line > docs/options.md`.
+data are, whose they are, and what the model does badly. Afterwards renew the names in the docs:
+`python -m ugatit_tf.command_line > docs/options.md`.
 """
 
 import argparse
@@ -15,13 +15,12 @@ import hashlib
 import json
 import os
 import pathlib
-import platform
 import shlex
 import shutil
 
 import numpy as np
 
-from ugatit_tf import atomic, shipped
+from ugatit_tf import atomic, machine, shipped
 from ugatit_tf.config import CONFIG_FILE, Config
 from ugatit_tf.config_file import read_about, read_options
 from ugatit_tf.data import demo, presence
@@ -109,7 +108,7 @@ def _recipe(config, run, saved, checkpoint):
         "options": {k: v for k, v in config.recorded().items() if k not in OF_THE_COMPUTER},
         "steps": step,
         "hours": round(hours(history.read(run), step), 2),
-        "processor": processor(),
+        "hardware": about.get("devices", {}).get("hardware") or machine.hardware(),
         **ours,
     }
 
@@ -137,16 +136,6 @@ def hours(lines: list, last_step: int) -> float:
             seconds += line["seconds_per_step"] * (line["step"] - done)
             done = line["step"]
     return seconds / 3600
-
-
-def processor() -> str:
-    """The name of this computer's processor, and how many cores a program has of it."""
-    try:
-        lines = pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        model = next(line.split(":", 1)[1].strip() for line in lines if "model name" in line)
-    except (OSError, StopIteration):
-        model = platform.processor() or platform.machine()
-    return f"{model}, {os.cpu_count()} cores"
 
 
 def _numbers(config, run, folder, original):
@@ -217,7 +206,7 @@ def _card(facts, prose, files):
         "training images": images,
         "steps": facts["steps"],
         "hours": facts["hours"],
-        "processor": facts["processor"],
+        "trained on": facts["hardware"],
         "seed": facts["options"]["seed"],
         **{
             f"`{c['option']}`, changed after step {c['step']}": f"from {c['from']} to {c['to']}"

@@ -28,7 +28,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PREFLIGHT = """
 import json, os, sys
 import tensorflow as tf
-from ugatit_tf import gpu, tensorflow_start
+from ugatit_tf import gpu, program
 from ugatit_tf.training import loop
 
 def has_computed():

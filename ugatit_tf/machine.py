@@ -31,6 +31,15 @@ def environment() -> list[str]:
     ]
 
 
+def hardware(strategy: str = "auto") -> str:
+    """What this process computes on: its GPUs in words, or the processor.
+
+    Args:
+        strategy: the option of this name.
+    """
+    return gpu.described(gpu.used(strategy)) or f"the processor, {processor()}"
+
+
 def processor() -> str:
     """The cores that this process may use, and the processor's name: 2 cores (AMD EPYC 9B14)."""
     try:

@@ -69,9 +69,8 @@ def devices_of(config: Config) -> Iterator["Replicas"]:
 
 def devices_line(config: Config, replicas: "Replicas") -> str:
     """On what this process trains, and with how many others."""
-    gpus = gpu.used(config.strategy)
-    devices = gpu.described(gpus) if gpus else f"the processor, {machine.processor()}"
-    if not gpus and replicas.mine > 1:
+    devices = machine.hardware(config.strategy)
+    if replicas.mine > 1 and not gpu.used():
         devices += f", as {replicas.mine} devices"
     others = f"; {replicas.count} devices in {replicas.workers} workers"
     return f"Training on: {devices}, {config.precision}" + others * (replicas.workers > 1)

@@ -82,7 +82,8 @@ def facts(run: Run) -> dict[str, str]:
     """What is trained, how far it is and how fast."""
     config, about = run.config, run.about
     versions = history.entry(about, "versions", dict)
-    replicas = history.entry(about, "devices", dict).get("replicas")
+    devices = history.entry(about, "devices", dict)
+    replicas = devices.get("replicas")
     found = {"Dataset": _dataset(run), **_progress(run)}
     if run.is_recorded:
         found["Model"] = (
@@ -91,6 +92,7 @@ def facts(run: Run) -> dict[str, str]:
         )
     if isinstance(replicas, int) and replicas > 1:
         found["Devices"] = f"{replicas} that take a step together"
+    found["Trained on"] = str(devices.get("hardware", ""))
     found["Versions"] = ", ".join(f"{name} {version}" for name, version in versions.items())
     found["Revision"] = about.get("git", "")
     step, metric = run.best

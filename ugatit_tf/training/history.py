@@ -11,7 +11,7 @@ import subprocess
 from collections.abc import Mapping
 from typing import Any
 
-from ugatit_tf import atomic
+from ugatit_tf import atomic, machine
 from ugatit_tf.config import NOT_RECORDED, VERSION, Config
 from ugatit_tf.data import folders
 from ugatit_tf.jsonfile import JSONFileError, parse_json
@@ -43,7 +43,7 @@ def about(
         name: {"pictures": len(split.images), "fingerprint": split.fingerprint}
         for name, split in splits.items()
     }
-    devices = {"replicas": replicas}
+    devices = {"replicas": replicas, "hardware": machine.hardware(config.strategy)}
     began = start.record if start else entry(old, "init_from", dict)
     return {
         "versions": {
