@@ -42,7 +42,7 @@ class PlainTrainer:
         self.generator_optimizer = Adam(_trained(weights, of_discriminators=False))
         self.discriminator_optimizer = Adam(_trained(weights, of_discriminators=True))
         self.steps_done = 0
-        self._step = tf.function(self._iteration)
+        self._step = tf.function(self._iteration, jit_compile=config.xla or None)
 
     def step(self, real_a, real_b, alpha=None, eps=None) -> dict:
         """Runs one iteration. Arguments and result as those of `Trainer.step`."""

@@ -157,7 +157,7 @@ class Config(Options):
     recompute: bool = execution(
         False, "compute activations again for the gradients: less memory, more time"
     )
-    xla: bool = execution(False, "compile the networks with XLA")
+    xla: bool = execution(False, "compile the networks, and a training step as a whole, with XLA")
     strategy: str = execution(
         "auto",
         "devices that work together; auto: all GPUs of this machine, or the machines that "

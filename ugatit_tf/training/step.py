@@ -6,11 +6,13 @@ U-GAT-IT section 2.2, as the official code of a flavor; docs/fidelity.md lists w
 from __future__ import annotations
 
 import contextlib
+from typing import Callable
 
 import tensorflow as tf
 
 from ugatit_tf.config import Config
 from ugatit_tf.flavors import FLAVORS
+from ugatit_tf.networks import xla
 from ugatit_tf.networks.model import UGATIT
 from ugatit_tf.seeds import seed_of
 from ugatit_tf.training.average import MovingAverage
@@ -71,11 +73,15 @@ class Trainer:
             dict tag -> scalar tensor, with the official and the readable tags of `objective`.
             The discriminators' losses are those before their update; the generators' (where
             they are updated) those after it. And "finite": whether all losses and gradients were.
+
+        Raises:
+            Failure: XLA cannot compile it, with `config.xla`.
         """
         index = int(self.steps_done.numpy())
         rate = tf.constant(learning_rate(index, self.config), tf.float32)
         both = index % self.config.n_critic == 0
-        return self._schedule(real_a, real_b, rate, both, alpha, eps)
+        with xla.refusal_explained(self.config.xla, "the training step"):
+            return self._schedule(real_a, real_b, rate, both, alpha, eps)
 
     def losses_and_gradients(
         self,
@@ -119,6 +125,14 @@ class Trainer:
         return self.average.applied()
 
     # What the schedules call
+
+    def function(self, body: Callable, batches: int = 2) -> Callable:
+        """`body` as a graph; with `config.xla` as one compiled program. See `Replicas.function`."""
+        return self.replicas.function(body, batches, xla=self.config.xla)
+
+    def update(self, function: Callable, *values) -> tf.Tensor:
+        """Calls a function that changes variables. See `Replicas.update`."""
+        return self.replicas.update(function, *values, xla=self.config.xla)
 
     def fakes(self, real_a: tf.Tensor, real_b: tf.Tensor) -> tuple:
         """The translations (of domain A, of domain B)."""
