@@ -51,6 +51,12 @@ class PlainTrainer:
         self.steps_done += 1
         return self._step(real_a, real_b, rate, alpha, eps, both)
 
+    def lowered(self, real_a, real_b, stage) -> str:
+        """As `Trainer.lowered`."""
+        rate = tf.constant(learning_rate(self.steps_done, self.config), tf.float32)
+        batches = real_a, real_b
+        return self._step.experimental_get_compiler_ir(*batches, rate, None, None, True)(stage)
+
     def losses_and_gradients(self, real_a, real_b, alpha=None, eps=None):
         """(dict tag -> loss, dict path -> gradient) at the present weights; changes nothing."""
         images = real_a, real_b

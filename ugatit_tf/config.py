@@ -157,7 +157,10 @@ class Config(Options):
     recompute: bool = execution(
         False, "compute activations again for the gradients: less memory, more time"
     )
-    xla: bool = execution(False, "compile the networks, and a training step as a whole, with XLA")
+    xla: bool = execution(False, "compile the networks and whole training steps with XLA")
+    steps_per_call: int = execution(
+        1, "steps that run in one call, in which a GPU does not wait for Python", **COUNT
+    )
     strategy: str = execution(
         "auto",
         "devices that work together; auto: all GPUs of this machine, or the machines that "

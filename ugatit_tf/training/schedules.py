@@ -39,6 +39,10 @@ class AtOnce:
     ) -> Scalars:
         return (self._both if both else self._discriminators)(real_a, real_b, rate, alpha, eps)
 
+    def lowered(self, real_a: tf.Tensor, real_b: tf.Tensor, rate: tf.Tensor, stage: str) -> str:
+        """See `Trainer.lowered`."""
+        return self._both.experimental_get_compiler_ir(real_a, real_b, rate, None, None)(stage)
+
     def _update_both(self, real_a, real_b, rate, alpha, eps):
         trainer, reals, scalars = self.trainer, (real_a, real_b), {}
         trainer.num_traces += 1  # Python runs only while tracing

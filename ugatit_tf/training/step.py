@@ -22,6 +22,7 @@ from ugatit_tf.training.optimizer import learning_rate
 from ugatit_tf.training.passes import Passes
 from ugatit_tf.training.replicas import Replicas
 from ugatit_tf.training.schedules import Accumulated, AtOnce
+from ugatit_tf.training.several import SeveralSteps
 from ugatit_tf.training.traced import advance_spectral_states, traced_networks
 
 
@@ -55,6 +56,7 @@ class Trainer:
         self.passes = Passes(model, objective, self.generators, self.discriminators)
         self.networks = traced_networks(model, config, self.replicas)
         self._schedule = (Accumulated if config.accumulate > 1 else AtOnce)(self)
+        self._several = SeveralSteps(self)
 
     def step(
         self,
@@ -81,7 +83,31 @@ class Trainer:
         rate = tf.constant(learning_rate(index, self.config), tf.float32)
         both = index % self.config.n_critic == 0
         with xla.refusal_explained(self.config.xla, "the training step"):
-            return self._schedule(real_a, real_b, rate, both, alpha, eps)
+            return self.run((real_a, real_b), rate, both, alpha, eps)
+
+    def steps(self, batches: tf.data.Iterator, count: int) -> list[dict]:
+        """Runs several iterations in one call, with the same results as `step`.
+
+        Args:
+            batches: iterator over a `tf.data.Dataset` of (real_a, real_b).
+            count: int, from 1 to `config.steps_per_call`.
+
+        Returns:
+            For each iteration what `step` returns, in NumPy's numbers.
+
+        Raises:
+            Failure: as `step`.
+        """
+        return self._several(batches, count)
+
+    def lowered(self, real_a: tf.Tensor, real_b: tf.Tensor, stage: str) -> str:
+        """The program that XLA makes of an iteration on one device, without `accumulate`.
+
+        Args:
+            stage: "hlo" as TensorFlow writes it, or "optimized_hlo" as this device runs it.
+        """
+        rate = tf.constant(learning_rate(int(self.steps_done.numpy()), self.config), tf.float32)
+        return self._schedule.lowered(real_a, real_b, rate, stage)
 
     def losses_and_gradients(
         self,
@@ -124,7 +150,18 @@ class Trainer:
         """Within it the generators have their moving average, if one is kept."""
         return self.average.applied()
 
-    # What the schedules call
+    # What the schedules and several steps call
+
+    def run(
+        self,
+        batch: tuple,
+        rate: tf.Tensor,
+        both: bool,
+        alpha: float | None = None,
+        eps: float | None = None,
+    ) -> dict:
+        """One iteration with this learning rate; `both`: the generators are updated too."""
+        return self._schedule(*batch, rate, both, alpha, eps)
 
     def function(self, body: Callable, batches: int = 2) -> Callable:
         """`body` as a graph; with `config.xla` as one compiled program. See `Replicas.function`."""
