@@ -158,9 +158,7 @@ class Config(Options):
         False, "compute activations again for the gradients: less memory, more time"
     )
     xla: bool = execution(False, "compile the networks and whole training steps with XLA")
-    steps_per_call: int = execution(
-        1, "steps that run in one call, in which a GPU does not wait for Python", **COUNT
-    )
+    steps_per_call: int = execution(1, "steps in one call, without Python in between", **COUNT)
     strategy: str = execution(
         "auto",
         "devices that work together; auto: all GPUs of this machine, or the machines that "
