@@ -10,7 +10,7 @@ a GPU: constants, shapes, reshapes and other views, reading a variable, assignin
 (which hands over its buffer), control flow, and arithmetic of int32, which TensorFlow does on the
 processor. What is left is one kernel each; a few are two or, where there is nothing to do, none.
 With XLA they are the instructions of the compiled program, which is the whole iteration, a fusion
-being one. Graph and program are those for the device at hand: a GPU's fusions are others.
+being one; of ours alone, since XLA has no gradient for the plain form's upsampling. Graph and program are those for the device at hand: a GPU's fusions are others.
 
 Every option of main.py is an option here and goes to ours, as in `benchmarks.train_step`.
 """
@@ -117,7 +117,8 @@ def main(argv) -> int:
     measure.keep_graphs_as_written()
     compiled = "compiled with XLA" if config.xla else "without XLA"
     print(f"{measure.described(config)}, ours in {config.precision}; {compiled}", flush=True)
-    counts = {name: kernels_of(name, given) for name in COMPETITORS}
+    competitors = ["ours"] if config.xla else COMPETITORS
+    counts = {name: kernels_of(name, given) for name in competitors}
     print(f"{'kernels of one iteration':26}" + "".join(f"{name:>8}" for name in counts))
     for kind in (kind for kind in ORDER if any(count[kind] for count in counts.values())):
         print(f"{kind:26}" + "".join(f"{count[kind]:8}" for count in counts.values()))

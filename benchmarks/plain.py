@@ -42,7 +42,7 @@ class PlainTrainer:
         self.generator_optimizer = Adam(_trained(weights, of_discriminators=False))
         self.discriminator_optimizer = Adam(_trained(weights, of_discriminators=True))
         self.steps_done = 0
-        self._step = tf.function(self._iteration, jit_compile=config.xla or None)
+        self._step = tf.function(self._iteration)
 
     def step(self, real_a, real_b, alpha=None, eps=None) -> dict:
         """Runs one iteration. Arguments and result as those of `Trainer.step`."""
@@ -50,12 +50,6 @@ class PlainTrainer:
         both = self.steps_done % self.config.n_critic == 0
         self.steps_done += 1
         return self._step(real_a, real_b, rate, alpha, eps, both)
-
-    def lowered(self, real_a, real_b, stage) -> str:
-        """As `Trainer.lowered`."""
-        rate = tf.constant(learning_rate(self.steps_done, self.config), tf.float32)
-        batches = real_a, real_b
-        return self._step.experimental_get_compiler_ir(*batches, rate, None, None, True)(stage)
 
     def losses_and_gradients(self, real_a, real_b, alpha=None, eps=None):
         """(dict tag -> loss, dict path -> gradient) at the present weights; changes nothing."""

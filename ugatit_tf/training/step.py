@@ -86,7 +86,7 @@ class Trainer:
             return self.run((real_a, real_b), rate, both, alpha, eps)
 
     def steps(self, batches: tf.data.Iterator, count: int) -> list[dict]:
-        """Runs several iterations in one call, with the same results as `step`.
+        """Runs several iterations in one call. On one device the results are bit for bit `step`'s.
 
         Args:
             batches: iterator over a `tf.data.Dataset` of (real_a, real_b).
