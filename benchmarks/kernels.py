@@ -10,7 +10,8 @@ a GPU: constants, shapes, reshapes and other views, reading a variable, assignin
 (which hands over its buffer), control flow, and arithmetic of int32, which TensorFlow does on the
 processor. What is left is one kernel each; a few are two or, where there is nothing to do, none.
 With XLA they are the instructions of the compiled program, which is the whole iteration, a fusion
-being one; of ours alone, since XLA has no gradient for the plain form's upsampling. Graph and program are those for the device at hand: a GPU's fusions are others.
+being one; of ours alone, since XLA has no gradient for the plain form's upsampling. Graph and
+program are those for the device at hand: a GPU's fusions are others.
 
 Every option of main.py is an option here and goes to ours, as in `benchmarks.train_step`.
 """
