@@ -7,6 +7,8 @@ import os
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # before TensorFlow is imported anywhere
 os.environ.setdefault("NVIDIA_TF32_OVERRIDE", "0")  # tolerances are those of whole float32
 os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")  # tiny tensors: threads only cost
+# XLA compiles in a fraction of the time; what it makes of a graph before machine code is the same.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 if "PYTEST_XDIST_WORKER" in os.environ:  # as many processes as cores
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 

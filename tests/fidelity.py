@@ -1,11 +1,12 @@
 """Compares this program with numbers that the official programs computed.
 
-    python -m tests.fidelity [--plant ERROR] FOLDER...
+    python -m tests.fidelity [--plant ERROR | --xla] FOLDER...
 
 Each folder holds config.json, an official checkpoint, of TensorFlow or PyTorch, and expected.npz.
 Prints the error of every group against its tolerance; exits 1 if one is over, 2 if a folder cannot
 be used.
-`--plant` puts an error of one part in a thousand into this program, which must then be over.
+`--plant` puts an error of one part in a thousand into this program, which must then be over;
+`--xla` compiles its steps with XLA.
 """
 
 import dataclasses
@@ -22,7 +23,7 @@ from tests import trajectory
 from tests.tolerances import OF_A_STEP, rounding
 from ugatit_tf.config import Config
 from ugatit_tf.interchange import official_pytorch, official_tf
-from ugatit_tf.layers.moments import mixed_coefficients, normalize
+from ugatit_tf.layers.moments import mixed_coefficients, normalize, pixels_of
 from ugatit_tf.layers.normalization import LIN
 from ugatit_tf.layers.weights import layers_in
 from ugatit_tf.networks.model import build_model
@@ -243,7 +244,7 @@ def _relative(found, wanted):
 
 
 def _planted(change):
-    """A `load` whose trainer is `loaded` with another configuration."""
+    """A `load` whose trainer is `loaded` with a changed configuration."""
     return lambda config, path: loaded(dataclasses.replace(config, **change(config)), path)
 
 
@@ -278,7 +279,7 @@ def _with_wide_variances(config, checkpoint):
 
 
 def _normalized_by(coefficients, layer, x, gamma, beta):
-    pixels = tf.reduce_prod(tf.shape(x)[1:3]) if layer.unbiased else None
+    pixels = pixels_of(x) if layer.unbiased else None
     options = {"epsilon": layer.epsilon, "unbiased_of": pixels}
     coefficients = functools.partial(coefficients, **options)
     return normalize(x, coefficients, layer._mix(), gamma, beta)
@@ -296,9 +297,11 @@ PLANTS = {  # name -> a `load` that puts an error of a thousandth into the train
 def main(folders, load=None) -> int:
     if folders[:1] == ["--plant"] and folders[1:2] and folders[1] in PLANTS:
         return main(folders[2:], PLANTS[folders[1]])
+    if folders[:1] == ["--xla"]:
+        return main(folders[1:], _planted(lambda config: {"xla": True}))
     if not folders or folders[0].startswith("--"):
         print(
-            f"Usage: python -m tests.fidelity [--plant {'|'.join(PLANTS)}] FOLDER...",
+            f"Usage: python -m tests.fidelity [--plant {'|'.join(PLANTS)} | --xla] FOLDER...",
             file=sys.stderr,
         )
         return 2

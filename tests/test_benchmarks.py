@@ -7,7 +7,17 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from benchmarks import cost, flops, input_pipeline, measure, plain, train_step, translate
+from benchmarks import (
+    cost,
+    flops,
+    gpu,
+    input_pipeline,
+    kernels,
+    measure,
+    plain,
+    train_step,
+    translate,
+)
 from tests import fidelity, made
 from tests.test_step import BATCH, FIXED, WEIGHTED, trainer_of
 from tests.tolerances import drift, of_loss, update
@@ -233,6 +243,77 @@ def test_the_train_step_benchmark_runs_and_shows_a_ratio(untraced, capsys):
     told = capsys.readouterr().out
     assert "ratio plain / ours: " in told
     assert "matrix product: bfloat16 " in told
+
+
+class OneLayer:
+    """A competitor whose kernels can be counted by hand."""
+
+    def __init__(self, given):
+        self.kernel = tf.Variable(made.numbers(3, 3, 1, 8))
+        self._step = tf.function(self._update, jit_compile=given.get("xla"))
+
+    def step(self, *batch):
+        self._step(*batch)
+
+    def lowered(self, *batch_and_stage):
+        *batch, stage = batch_and_stage
+        return self._step.experimental_get_compiler_ir(*batch)(stage)
+
+    def _update(self, real_a, real_b):
+        x = tf.reshape(tf.concat([real_a, real_b], 0), [2, 8, 8, 1])
+        y = tf.tanh(tf.nn.conv2d(x, self.kernel, 1, "VALID"))
+        self.kernel.assign_sub(self.kernel * tf.reduce_mean(y))
+        return tf.shape(x)[0] + 1
+
+
+@pytest.mark.parametrize("xla", ["False", "True"])
+def test_kernels_are_counted_by_kind(xla, monkeypatch, capsys):
+    monkeypatch.setattr(kernels, "COMPETITORS", {"ours": OneLayer})
+    monkeypatch.setenv("XLA_FLAGS", "")
+    assert kernels.main([*TINY, "--xla", xla]) == 0
+    table = [line.rsplit(maxsplit=1) for line in capsys.readouterr().out.splitlines()[2:]]
+    counts = {kind: int(number) for kind, number in table}
+    assert counts.pop("all") == sum(counts.values())
+    assert counts["convolution"] == 1
+    if xla == "False":
+        others = {"element-wise": 2, "reduction": 1, "data movement": 1, "update": 1}
+        assert counts == {"convolution": 1, **others}
+    else:
+        assert sum(counts.values()) <= 5
+
+
+def test_kernels_of_accumulated_updates_are_not_counted(capsys):
+    with pytest.raises(SystemExit) as stopped:
+        kernels.main([*TINY, "--accumulate", "2"])
+    assert stopped.value.code == 2
+    assert "--accumulate" in capsys.readouterr().err
+
+
+@made.needs_half
+def test_a_row_of_the_gpu_table_runs_on_a_processor_too(untraced, capsys, monkeypatch):
+    monkeypatch.setattr(kernels, "kernels_of", lambda name, given: {"fusion": 3, "update": 4})
+    assert gpu.main([*TINY, "--rounds", "1", "--steps_per_call", "2", "--only", "True"]) == 0
+    told = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert told["seconds"] > 0 and told["first"] > 0 and told["peak"] > 1e7
+    assert told["kernels"] == 7
+
+
+def test_the_gpu_table_has_all_ways_to_run_a_step(monkeypatch, capsys):
+    asked = []
+
+    def alone(module, argv):
+        asked.append(Config(**measure.read(train_step._parser(), argv[:-1])[1]))
+        return {"first": 9.0, "seconds": 0.2, "peak": 3e9, "kernels": 17}
+
+    monkeypatch.setattr(measure, "alone", alone)
+    assert gpu.main([*TINY, "--sizes", "16", "32", "--steps_per_call", "5"]) == 0
+    ways = {(c.img_size, c.precision, c.xla, c.steps_per_call) for c in asked}
+    assert len(ways) == len(asked) == 2 * 2 * 2 * 2
+    assert {c.steps_per_call for c in asked} == {1, 5}
+    head, _, *lines = capsys.readouterr().out.splitlines()[2:]
+    assert head.count("|") == 1 + len(gpu.TITLES)
+    assert all(line.split(" | ")[4:] == ["200.0", "9", "3.00", "17 |"] for line in lines)
+    assert len(lines) == len(asked)
 
 
 def test_a_competitor_alone_tells_its_peak_memory(untraced, capsys):

@@ -30,7 +30,7 @@ def save(folder, step, notes):
 def work(clock, time, step, writing=0.0):
     """One step, and what is written after it unless the time is up; whether it is."""
     clock.now += step
-    time.step_ends()
+    time.steps_end()
     if time.is_up:
         return True
     clock.now += writing

@@ -7,7 +7,7 @@ import tensorflow as tf
 from tests import made, reference
 from tests.tolerances import TOLERANCE, rounding
 from ugatit_tf import layers
-from ugatit_tf.layers import convolution, portable
+from ugatit_tf.layers import convolution, device, portable
 from ugatit_tf.layers.dense import Dense
 
 OFFICIAL = [  # kernel, stride, padding; every kind in the networks of both flavors
@@ -78,6 +78,26 @@ def test_a_wide_kernel_with_few_outputs_gives_what_a_convolution_gives(channels,
     for found, expected in zip(*outputs):
         # Sums of up to 245 products, which are of the size of 16.
         np.testing.assert_allclose(found, expected, atol=16 * rounding(245))
+
+
+@pytest.mark.parametrize(
+    ("size", "channels", "pixels"),
+    [(4, 4 * 16, 7), (7, 3, 14)],
+    ids=["a matrix product", "in phases"],
+)
+def test_a_gpu_takes_the_plain_form_of_what_a_cpu_does_otherwise(size, channels, pixels):
+    x = tf.constant(made.numbers(2, pixels, pixels, 2))
+    kernel = tf.constant(made.numbers(size, size, 2, channels, seed=1))
+    outputs, kinds = {}, {}
+    for kind in ("CPU", "GPU"):
+        with device.traced_for(kind):
+            function = tf.function(lambda: convolution.convolve(x, kernel, 1))
+            outputs[kind] = function()
+            graph = function.get_concrete_function().graph
+        kinds[kind] = {op.type for op in graph.get_operations()}
+    assert kinds["GPU"] == {"Placeholder", "Conv2D", "Identity"}  # of what it captured
+    assert not kinds["CPU"] <= kinds["GPU"]
+    np.testing.assert_allclose(outputs["CPU"], outputs["GPU"], **TOLERANCE["float32"])
 
 
 @pytest.mark.parametrize(("size", "stride", "padding"), OFFICIAL)

@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from tests import made, reference
 from tests.tolerances import OF_A_STEP, TOLERANCE, update
+from ugatit_tf.training import joined
 from ugatit_tf.training.optimizer import Adam, learning_rate
 
 START = {
@@ -23,8 +24,10 @@ def gradients_of(index):
 CLIPPED = {path: (0.0, 1.0) for path in START if path.endswith("/rho")}
 
 
-@pytest.fixture
-def weights():
+@pytest.fixture(params=[0, joined.SMALL], ids=["each", "joined"])
+def weights(request, monkeypatch):
+    """They are all small; with 0 each has an update of its own, as large ones have."""
+    monkeypatch.setattr(joined, "SMALL", request.param)
     return {path: tf.Variable(array) for path, array in START.items()}
 
 

@@ -13,6 +13,7 @@ from tests.test_step import BATCH, everything, trainer_of
 from tests.tolerances import LAYER, TOLERANCE, drift, of_loss, rounding, update
 from ugatit_tf import layers
 from ugatit_tf.data import demo, folders, pipeline
+from ugatit_tf.errors import Failure
 from ugatit_tf.layers.precision import add_bias, scale_by
 from ugatit_tf.layers.weights import Role, roles_of
 from ugatit_tf.networks.discriminator import Discriminator
@@ -20,6 +21,8 @@ from ugatit_tf.networks.generator import Generator
 from ugatit_tf.networks.model import build_model
 from ugatit_tf.training.learner import Learner, LossScale
 from ugatit_tf.training.step import Trainer
+
+EPSILON = {"bfloat16": 2.0**-8, "float16": 2.0**-11}
 
 # Roundings to a half number one after another: a block has two convolutions, two biases, two
 # normalizations, an activation and a sum; a network about thirty maps. Gradients go back as well.
@@ -158,9 +161,9 @@ def test_recomputing_changes_neither_losses_nor_gradients():
     assert apart < TOLERANCE["gradient"]["rtol"]
 
 
-def assert_trains_like_the_default(**options):
-    """The first two steps, traced, against the default's, run eagerly."""
-    plain, other = trainer_of(), trainer_of(**options)
+def assert_trains_like_the_default(base=(), **options):
+    """The first two steps, traced, against the default's, or that of `base`, run eagerly."""
+    plain, other = trainer_of(**dict(base)), trainer_of(**{**dict(base), **options})
     tf.config.run_functions_eagerly(True)
     expected = [plain.step(*BATCH) for _ in range(2)][-1]
     tf.config.run_functions_eagerly(False)
@@ -348,5 +351,42 @@ def test_bfloat16_learns_the_built_in_faces_as_float32_does(tmp_path):
 
 
 @pytest.mark.slow
-def test_networks_compiled_with_xla_train_alike():
-    assert_trains_like_the_default(xla=True)
+@pytest.mark.parametrize(
+    "base",
+    [{}, {"flavor": "pytorch"}, {"gan_type": "dragan", "recompute": True, "ema": 0.9}],
+    ids=["the default", "pytorch", "dragan"],
+)
+def test_a_step_compiled_with_xla_trains_alike(base):
+    """As a whole: networks, losses, gradients, noise, both updates and the average."""
+    assert_trains_like_the_default(base, xla=True)
+
+
+@pytest.mark.slow
+@made.needs_half
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_a_half_step_compiled_with_xla_is_as_near_to_float32_as_one_that_is_not(precision):
+    """XLA rounds to half numbers at fewer places; neither may be further off than they are."""
+    half = {"precision": precision}
+    steps = [{}, half, {**half, "xla": True}]
+    told = [trainer_of(**options).step(*BATCH) for options in steps]
+    apart = {
+        tag: [abs(float(other[tag]) - float(value)) for other in told[1:]]
+        for tag, value in told[0].items()
+    }
+    for tag, (plain, compiled) in apart.items():
+        size = abs(float(told[0][tag]))
+        assert compiled <= 2 * plain + 4 * EPSILON[precision] * size, tag
+
+
+def test_a_step_that_xla_cannot_compile_is_said_with_the_way_out(untraced, monkeypatch):
+    def refuse(*_):
+        raise tf.errors.UnimplementedError(None, None, "no such kernel")
+
+    for xla, error, message in (
+        (True, Failure, "XLA cannot compile the training step: no such kernel. Use --xla False"),
+        (False, tf.errors.UnimplementedError, "no such kernel"),
+    ):
+        trainer = trainer_of(xla=xla)
+        monkeypatch.setattr(trainer, "_schedule", refuse)
+        with pytest.raises(error, match=message):
+            trainer.step(*BATCH)

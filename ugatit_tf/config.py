@@ -164,7 +164,8 @@ class Config(FeatureOptions):
     recompute: bool = execution(
         False, "compute activations again for the gradients: less memory, more time"
     )
-    xla: bool = execution(False, "compile the networks with XLA")
+    xla: bool = execution(False, "compile the networks and whole training steps with XLA")
+    steps_per_call: int = execution(1, "steps in one call, without Python in between", **COUNT)
     strategy: str = execution(
         "auto",
         "devices that work together; auto: all GPUs of this machine, or the machines that "

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from ugatit_tf.layers import portable
+from ugatit_tf.layers import device, portable
 from ugatit_tf.layers.kernel import KernelLayer
 from ugatit_tf.layers.precision import add_bias, like, scale_by
 from ugatit_tf.layers.spectral import SpectralLayer
@@ -127,8 +127,11 @@ def _with_border(x):
 
 
 def convolve(x: tf.Tensor, kernel: tf.Tensor, stride: int) -> tf.Tensor:
-    """A VALID convolution, in the form that is fastest for its shapes if these are known."""
-    if portable.is_wanted():  # LiteRT has no patches, and its own form for each shape
+    """A VALID convolution, on a CPU in the form that is fastest for its shapes if they are known.
+
+    A GPU's library chooses among forms of its own, and LiteRT has no patches.
+    """
+    if portable.is_wanted() or device.is_gpu():
         return tf.nn.conv2d(x, kernel, stride, "VALID")
     size, channels = kernel.shape[0], kernel.shape[-1]
     height, width = (x.shape[axis] and (x.shape[axis] - size) // stride + 1 for axis in (1, 2))

@@ -11,10 +11,12 @@ import functools
 import tensorflow as tf
 
 from ugatit_tf.layers.moments import (
+    by_tape,
     group_coefficients,
     instance_coefficients,
     mixed_coefficients,
     normalize,
+    pixels_of,
 )
 from ugatit_tf.layers.precision import MixedLayer
 from ugatit_tf.layers.weights import Start
@@ -125,7 +127,8 @@ class GroupNormalization(_Normalization):
     def _normalized(self, x, gamma, beta):
         groups = self.groups_of(x.shape[-1])
         options = {"groups": groups, "epsilon": self.epsilon}
-        return normalize(x, functools.partial(group_coefficients, **options), gamma, beta)
+        coefficients = by_tape(functools.partial(group_coefficients, **options))
+        return normalize(x, coefficients, gamma, beta)
 
     def groups_of(self, channels: int) -> int:
         """How many groups there are of so many channels."""
@@ -171,7 +174,7 @@ class LIN(_Normalization):
         return self.rho
 
     def _normalized(self, x, gamma, beta):
-        pixels = tf.reduce_prod(tf.shape(x)[1:3]) if self.unbiased else None
+        pixels = pixels_of(x) if self.unbiased else None
         options = {"epsilon": self.epsilon, "unbiased_of": pixels}
         coefficients = functools.partial(mixed_coefficients, **options)
         return normalize(x, coefficients, self._mix(), gamma, beta)
@@ -205,7 +208,7 @@ class AdaLIN(_Adaptive, LIN):
 
     def _mix(self):
         rho = tf.convert_to_tensor(self.rho)
-        return tf.clip_by_value(rho - 0.1, 0.0, 1.0) if self.smoothing else rho
+        return tf.maximum(rho - 0.1, 0.0) if self.smoothing else rho  # rho is at most 1
 
 
 ADAPTIVE = {"adalin": AdaLIN, "adain": AdaIN}  # scale and shift come from the attention's MLP

@@ -50,7 +50,7 @@ def _sigma(matrix, v, product, u):
     del matrix
 
     def gradient(upstream):
-        return upstream * tf.matmul(v, u, transpose_a=True), None, None, None
+        return tf.matmul(v, upstream * u, transpose_a=True), None, None, None
 
     return tf.reduce_sum(product * u), gradient
 

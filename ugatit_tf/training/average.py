@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 
 import tensorflow as tf
 
+from ugatit_tf.training import joined
+
 
 class MovingAverage:
     """average = decay * average + (1 - decay) * weight, after every update; it may be off.
@@ -27,9 +29,14 @@ class MovingAverage:
             self.values[path].assign(weight)
 
     def update(self) -> None:
-        for path, weight in self.weights.items():
+        """Moves the average on by one update of the weights."""
+        small, large = joined.small_and_large(self.weights)
+        averages = [self.values[path] for path in small]
+        average, weight = joined.join(averages), joined.join([self.weights[path] for path in small])
+        joined.assign(averages, average - (1.0 - self.decay) * (average - weight))
+        for path in large:
             average = self.values[path]
-            average.assign_sub((1.0 - self.decay) * (average - weight))
+            average.assign_sub((1.0 - self.decay) * (average - self.weights[path]))
 
     @contextlib.contextmanager
     def applied(self) -> Iterator[None]:

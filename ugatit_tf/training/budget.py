@@ -24,7 +24,7 @@ class Budget:
         self.limit = 60.0 * minutes
         self.used = used
         self._began = self._mark = time.monotonic()
-        self._step = None  # seconds that the last step took; None before the first
+        self._call = None  # seconds that the last call took; None before the first
         part, most = FIRST_WRITING
         self._writing = min(part * self.limit, most)  # that the slowest writing took
         self.ended = False
@@ -47,13 +47,13 @@ class Budget:
 
     @property
     def is_up(self) -> bool:
-        """Whether there is no time for another step and for writing what is due after it."""
-        return bool(self.limit) and self.left <= (self._step or 0.0) + self._writing
+        """Whether there is no time for another call and for writing what is due after it."""
+        return bool(self.limit) and self.left <= (self._call or 0.0) + self._writing
 
-    def step_ends(self) -> None:
-        """A step has ended; what is due after it begins."""
+    def steps_end(self) -> None:
+        """The steps of a call have ended; what is due after them begins."""
         seconds = self._lap()
-        self._step = 0.0 if self._step is None else seconds  # the first one built the graph
+        self._call = 0.0 if self._call is None else seconds  # the first one built the graph
 
     def writing_ends(self) -> None:
         """What was due after a step is written."""

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from ugatit_tf.flavors import TENSORFLOW, Flavor
 from ugatit_tf.layers.weights import Role
+from ugatit_tf.training import joined
 from ugatit_tf.training.objective import WEIGHT_DECAY
 from ugatit_tf.training.optimizer import Adam
 
@@ -90,7 +91,9 @@ class Learner:
             Whether the gradients were finite, or the loss scale has taken care of it.
         """
         # The sum of squares is one pass without a copy, and it is finite only if all terms are.
-        sums = [tf.nn.l2_loss(gradient) for gradient in gradients.values()]
+        vectors = [gradients[path] for path in self.optimizer.large]
+        vectors.append(joined.join([gradients[path] for path in self.optimizer.small]))
+        sums = [tf.nn.l2_loss(vector) for vector in vectors]
         finite = tf.reduce_all(tf.math.is_finite(tf.stack(sums)))
         return self.scale.guard(finite, lambda: self.optimizer.apply(gradients, rate))
 

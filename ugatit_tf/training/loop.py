@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import os
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Callable
 
 from ugatit_tf import config_file
@@ -93,6 +93,8 @@ def _run_steps(
     share = pipeline.Share(replicas.first, replicas.mine, replicas.count)
     paths = [split.paths for split in splits.values()]
     batches = pipeline.batches(*paths, config, first_step=first_step, share=share)
+    if config.steps_per_call > 1 and not replicas.strategy:
+        batches = pipeline.on_device(batches)
 
     def images_of(step: int) -> list:
         return pipeline.names_of_step(*paths, config, step - 1, share=share)
@@ -100,16 +102,19 @@ def _run_steps(
     bar = Progress(total, unit="step", label="step", done=first_step, quiet=not replicas.is_chief)
     with bar:
         metrics.timer.start()
-        for step, batch in zip(range(first_step + 1, total + 1), batches):
+        step, batches = first_step, iter(batches)
+        while step < total:
             if budget.limit:
                 trainer.time_gone = replicas.part_of_chief(budget.gone)
-            losses = trainer.step(*batch)
-            guards.check_finite(step, losses, images_of, config.run_folder)
-            guards.check_best_by(config.best_metric, losses)
-            bar.update(D=losses["Discriminator_loss"], G=losses.get("Generator_loss"))
+            done = _call(trainer, batches, step, config)
+            for losses in done:
+                step += 1
+                guards.check_finite(step, losses, images_of, config.run_folder)
+                guards.check_best_by(config.best_metric, losses)
+                bar.update(D=losses["Discriminator_loss"], G=losses.get("Generator_loss"))
             stopping = replicas.any(stop.requested)
-            metrics.add(losses)
-            budget.step_ends()
+            metrics.add(*done)
+            budget.steps_end()
             if budget.limit:
                 bar.end_in(budget.left)
                 if replicas.any(budget.is_up):
@@ -121,6 +126,17 @@ def _run_steps(
             budget.writing_ends()
             metrics.timer.start()
     return step
+
+
+def _call(trainer: Trainer, batches: Iterator, step: int, config: Config) -> list:
+    """Runs the steps of one call after `step`, none beyond one after which something is due."""
+    if config.steps_per_call == 1:
+        return [trainer.step(*next(batches))]
+    periods = (config.summary_freq, config.print_freq, config.save_freq, config.iteration)
+    periods += (config.eval_freq or config.total_steps,)
+    left = (period - step % period for period in periods)
+    count = min(config.steps_per_call, config.total_steps - step, *left)
+    return trainer.steps(batches, count)
 
 
 def _write_due(

@@ -32,13 +32,19 @@ class Metrics:
         self.loss_scales: dict[str, tf.Tensor] = {}  # not averaged: the last value counts
         self.timer = StepTimer()
 
-    def add(self, scalars: Mapping[str, tf.Tensor]) -> None:
-        """Adds the result of `Trainer.step`, without waiting for the device; the step ends here."""
-        self.timer.stop()
-        self.loss_scales = {t: v for t, v in scalars.items() if t.startswith("loss_scale/")}
-        losses = {t: v for t, v in scalars.items() if t != "finite" and t not in self.loss_scales}
-        self.losses.add(losses)
-        self.best_by_loss.add({t: v for t, v in losses.items() if t == self.best_by})
+    def add(self, *steps: Mapping[str, tf.Tensor]) -> None:
+        """Adds the results of `Trainer.step`, without waiting for the device; the steps end here.
+
+        Args:
+            steps: those of the steps since the timer was started.
+        """
+        self.timer.stop(len(steps))
+        for scalars in steps:
+            self.loss_scales = {t: v for t, v in scalars.items() if t.startswith("loss_scale/")}
+            others = {"finite", *self.loss_scales}
+            losses = {t: v for t, v in scalars.items() if t not in others}
+            self.losses.add(losses)
+            self.best_by_loss.add({t: v for t, v in losses.items() if t == self.best_by})
 
     def take_best_by(self) -> float | None:
         """The mean of `best_by` since the last call; None where it is no loss, or had no step."""
@@ -108,7 +114,7 @@ class Means:
 class StepTimer:
     """Seconds per step, without what is written between steps.
 
-    The first step of a process builds the graph, so it counts only until there is a second.
+    The first call of a process builds the graph, so it counts only until there is a second.
     """
 
     def __init__(self) -> None:
@@ -117,17 +123,17 @@ class StepTimer:
         self.start()
 
     def start(self) -> None:
-        """A step begins."""
+        """A step, or several in one call, begin."""
         self._start = time.perf_counter()
 
-    def stop(self) -> None:
-        """The step ends."""
+    def stop(self, steps: int = 1) -> None:
+        """They end."""
         seconds = time.perf_counter() - self._start
         if self._first is None:
-            self._first = seconds
+            self._first = seconds / steps
             return
         self._seconds += seconds
-        self._steps += 1
+        self._steps += steps
 
     def take(self) -> float:
         """The mean of the steps since the last call."""

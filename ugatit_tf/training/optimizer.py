@@ -1,11 +1,13 @@
-"""Adam as the official programs run it, in one kernel, and its learning rate."""
+"""Adam as the official programs run it, and its learning rate."""
 
 from __future__ import annotations
 
+import numpy as np
 import tensorflow as tf
 
 from ugatit_tf.config import Config
 from ugatit_tf.flavors import FLAVORS
+from ugatit_tf.training import joined
 
 BETA_1, BETA_2, EPSILON = 0.5, 0.999, 1e-8
 
@@ -17,7 +19,8 @@ class Adam:
         w = w - lr sqrt(1 - b2^t) / (1 - b1^t) * m / (sqrt(v) + e)
 
     with b1 = 0.5, b2 = 0.999, e = 1e-8 and t counted from 1. Reference: Kingma and Ba,
-    arXiv:1412.6980, end of section 2; `tf.compat.v1.train.AdamOptimizer`, whose kernel this is.
+    arXiv:1412.6980, end of section 2; `tf.compat.v1.train.AdamOptimizer`, whose kernel updates
+    each large weight; the same operations update all small ones at once.
 
     Args:
         weights: dict path -> float32 tf.Variable.
@@ -37,6 +40,7 @@ class Adam:
     ) -> None:
         self.weights = dict(weights)
         self.clipped = clipped or {}
+        self.small, self.large = joined.small_and_large(self.weights)
         self.exact_epsilon = exact_epsilon
         self.weight_decay = weight_decay
         self.m = {path: tf.Variable(tf.zeros_like(w)) for path, w in self.weights.items()}
@@ -55,8 +59,9 @@ class Adam:
         epsilon = EPSILON
         if self.exact_epsilon:
             epsilon *= tf.sqrt(1.0 - powers[1])
-        for path, weight in self.weights.items():
-            gradient = gradients[path]
+        self._apply_to_small(gradients, learning_rate, powers, epsilon)
+        for path in self.large:
+            weight, gradient = self.weights[path], gradients[path]
             if self.weight_decay:
                 gradient += self.weight_decay * weight
             tf.raw_ops.ResourceApplyAdam(
@@ -75,6 +80,28 @@ class Adam:
                 weight.assign(tf.clip_by_value(weight, *self.clipped[path]))
         self.beta_1_power.assign(powers[0] * BETA_1)
         self.beta_2_power.assign(powers[1] * BETA_2)
+
+    def _apply_to_small(self, gradients, learning_rate, powers, epsilon):
+        """The same for all small weights at once, as operations on one vector."""
+        groups = self.weights, self.m, self.v
+        variables = [[group[path] for path in self.small] for group in groups]
+        weight, m, v = map(joined.join, variables)
+        gradient = joined.join([gradients[path] for path in self.small])
+        if self.weight_decay:
+            gradient += self.weight_decay * weight
+        m += (1.0 - BETA_1) * (gradient - m)
+        v += (1.0 - BETA_2) * (tf.square(gradient) - v)
+        rate = learning_rate * tf.sqrt(1.0 - powers[1]) / (1.0 - powers[0])
+        weight -= rate * m / (tf.sqrt(v) + epsilon)
+        weight = tf.clip_by_value(weight, *self._edges())
+        for group, vector in zip(variables, (weight, m, v)):
+            joined.assign(group, vector)
+
+    def _edges(self):
+        """The lowest and the highest value of each number of the small weights."""
+        edges = [self.clipped.get(path, (-np.inf, np.inf)) for path in self.small]
+        sizes = [self.weights[path].shape.num_elements() for path in self.small]
+        return [np.repeat(np.float32(ends), sizes) for ends in zip(*edges)] if edges else (0, 0)
 
     def state(self) -> dict:
         """name -> tf.Variable of everything that an update changes besides the weights."""

@@ -43,39 +43,38 @@ class Replicas:
         """Within it variables are made for all replicas."""
         return self.strategy.scope() if self.strategy else contextlib.nullcontext()
 
-    def function(self, body: Callable, batches: int = 2) -> Callable:
+    def function(self, body: Callable, batches: int = 2, *, xla: bool = False) -> Callable:
         """`body` as a graph that every replica runs, each with its part of the batches.
 
         Args:
             body: function of tensors to a structure of tensors that are equal on all replicas.
             batches: int. So many of its first arguments are batches.
+            xla: bool. Compile it, on one device. XLA cannot compile what several devices say to
+                each other; there the networks and the updates are compiled.
 
         Returns:
             The same function, of this process' batches.
         """
         if not self.strategy:
-            return tf.function(body)
+            return tf.function(body, jit_compile=xla or None)
+
+        def on_each(*args):
+            return body(*map(self._dealt, args[:batches]), *args[batches:])
 
         @tf.function
         def on_all(*args):
-            results = self.strategy.run(body, args)
+            results = self.strategy.run(on_each, args)
             return tf.nest.map_structure(self._of_one, results)
 
-        def called(*args):
-            return on_all(*map(self._dealt, args[:batches]), *args[batches:])
-
-        return called
+        return on_all
 
     def _of_one(self, value):
         return self.strategy.experimental_local_results(value)[0]
 
     def _dealt(self, batch):
-        parts = tf.split(batch, self.mine)
-
-        def part(context):
-            return parts[context.replica_id_in_sync_group - self.first]
-
-        return self.strategy.experimental_distribute_values_from_function(part)
+        """This replica's part of a batch of this process."""
+        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+        return tf.split(batch, self.mine)[tf.get_static_value(replica) - self.first]
 
     def any(self, flag: bool) -> bool:
         """Whether any worker says so; waits for all of them."""
@@ -115,8 +114,11 @@ class Replicas:
         flat = context.all_reduce(MEAN, tf.nest.flatten(values))
         return tf.nest.pack_sequence_as(values, flat)
 
-    def update(self, function: Callable, *values) -> tf.Tensor:
+    def update(self, function: Callable, *values, xla: bool = False) -> tf.Tensor:
         """Calls a function that changes variables, with values that are equal on all replicas.
+
+        Args:
+            xla: bool. Compile it for each of several devices; one is taken to be compiling already.
 
         Returns:
             The tensor that the function returned.
@@ -126,7 +128,8 @@ class Replicas:
 
         def on_each(strategy, *values):
             def local(_, *values):
-                return function(*values)
+                compiled = tf.function(function, jit_compile=True) if xla else function
+                return compiled(*values)
 
             return strategy.extended.update(self._anchor, local, args=values, group=False)
 

@@ -25,8 +25,8 @@ class AtOnce:
 
     def __init__(self, trainer: Trainer) -> None:
         self.trainer = trainer
-        self._both = trainer.replicas.function(self._update_both)
-        self._discriminators = trainer.replicas.function(self._update_discriminators)
+        self._both = trainer.function(self._update_both)
+        self._discriminators = trainer.function(self._update_discriminators)
 
     def __call__(
         self,
@@ -39,6 +39,10 @@ class AtOnce:
     ) -> Scalars:
         return (self._both if both else self._discriminators)(real_a, real_b, rate, alpha, eps)
 
+    def lowered(self, real_a: tf.Tensor, real_b: tf.Tensor, rate: tf.Tensor, stage: str) -> str:
+        """See `Trainer.lowered`."""
+        return self._both.experimental_get_compiler_ir(real_a, real_b, rate, None, None)(stage)
+
     def _update_both(self, real_a, real_b, rate, alpha, eps):
         trainer, reals, scalars = self.trainer, (real_a, real_b), {}
         trainer.num_traces += 1  # Python runs only while tracing
@@ -50,9 +54,9 @@ class AtOnce:
             trainer.networks, reals, train_discriminators
         )
         losses, gradients = trainer.replicas.mean((losses, gradients))
-        updated = trainer.replicas.update(trainer.generators.update, gradients, rate)
+        updated = trainer.update(trainer.generators.update, gradients, rate)
         finite = all_finite(losses, scalars.pop("finite"), updated)
-        trainer.replicas.update(trainer.end_step, True)
+        trainer.update(trainer.end_step, True)
         return {**scalars, **losses, **trainer.scale_metrics(), "finite": finite}
 
     def _update_discriminators(self, real_a, real_b, rate, alpha, eps):
@@ -60,7 +64,7 @@ class AtOnce:
         trainer.num_traces += 1
         fakes = trainer.fakes(real_a, real_b)
         scalars = self._train_discriminators((real_a, real_b), fakes, rate, alpha, eps)
-        trainer.replicas.update(trainer.end_step, False)
+        trainer.update(trainer.end_step, False)
         return {**scalars, **trainer.scale_metrics()}
 
     def _train_discriminators(self, reals, fakes, rate, alpha, eps):
@@ -68,7 +72,7 @@ class AtOnce:
         losses, gradients = trainer.replicas.mean(
             trainer.passes.discriminators(trainer.networks, reals, fakes, alpha, eps)
         )
-        finite = trainer.replicas.update(trainer.discriminators.update, gradients, rate)
+        finite = trainer.update(trainer.discriminators.update, gradients, rate)
         return {**losses, "finite": all_finite(losses, finite)}
 
 
@@ -81,7 +85,7 @@ class Accumulated:
 
     def __init__(self, trainer: Trainer) -> None:
         self.trainer = trainer
-        function = trainer.replicas.function
+        function = trainer.function
         self._discriminators = function(self._accumulate_discriminators)
         self._generators = function(self._accumulate_generators)
         self._update_discriminators = function(self._apply_to_discriminators, batches=0)
@@ -132,7 +136,7 @@ class Accumulated:
             trainer.networks, (real_a, real_b), fakes, alpha, eps
         )
         trainer.discriminators.accumulate_gradients(gradients)
-        trainer.replicas.update(trainer.end_micro_batch)
+        trainer.update(trainer.end_micro_batch)
         losses = trainer.replicas.mean(losses)
         return {**losses, "finite": all_finite(losses)}
 
@@ -152,10 +156,10 @@ class Accumulated:
 
     def _apply(self, learner, rate):
         gradients = self.trainer.replicas.mean(learner.take_mean_gradients())
-        return self.trainer.replicas.update(learner.update, gradients, rate)
+        return self.trainer.update(learner.update, gradients, rate)
 
     def _advance_spectral_states(self):
-        return self.trainer.replicas.update(self.trainer.advance_spectral_states)
+        return self.trainer.update(self.trainer.advance_spectral_states)
 
 
 def all_finite(losses: Scalars, *others: tf.Tensor) -> tf.Tensor:

@@ -6,11 +6,13 @@ U-GAT-IT section 2.2, as the official code of a flavor; docs/fidelity.md lists w
 from __future__ import annotations
 
 import contextlib
+from typing import Callable
 
 import tensorflow as tf
 
 from ugatit_tf.config import Config
 from ugatit_tf.flavors import FLAVORS
+from ugatit_tf.networks import xla
 from ugatit_tf.networks.model import UGATIT
 from ugatit_tf.seeds import seed_of
 from ugatit_tf.training.average import MovingAverage
@@ -20,6 +22,7 @@ from ugatit_tf.training.optimizer import learning_rate
 from ugatit_tf.training.passes import Passes
 from ugatit_tf.training.replicas import Replicas
 from ugatit_tf.training.schedules import Accumulated, AtOnce
+from ugatit_tf.training.several import SeveralSteps
 from ugatit_tf.training.traced import advance_spectral_states, traced_networks
 
 
@@ -54,6 +57,7 @@ class Trainer:
         self.passes = Passes(model, objective, self.generators, self.discriminators)
         self.networks = traced_networks(model, config, self.replicas)
         self._schedule = (Accumulated if config.accumulate > 1 else AtOnce)(self)
+        self._several = SeveralSteps(self)
 
     def step(
         self,
@@ -72,11 +76,39 @@ class Trainer:
             dict tag -> scalar tensor, with the official and the readable tags of `objective`.
             The discriminators' losses are those before their update; the generators' (where
             they are updated) those after it. And "finite": whether all losses and gradients were.
+
+        Raises:
+            Failure: XLA cannot compile it, with `config.xla`.
         """
         index = int(self.steps_done.numpy())
         rate = tf.constant(learning_rate(index, self.config, self.time_gone), tf.float32)
         both = index % self.config.n_critic == 0
-        return self._schedule(real_a, real_b, rate, both, alpha, eps)
+        with xla.refusal_explained(self.config.xla, "the training step"):
+            return self.run((real_a, real_b), rate, both, alpha, eps)
+
+    def steps(self, batches: tf.data.Iterator, count: int) -> list[dict]:
+        """Runs several iterations in one call. On one device the results are bit for bit `step`'s.
+
+        Args:
+            batches: iterator over a `tf.data.Dataset` of (real_a, real_b).
+            count: int, from 1 to `config.steps_per_call`.
+
+        Returns:
+            For each iteration what `step` returns, in NumPy's numbers.
+
+        Raises:
+            Failure: as `step`.
+        """
+        return self._several(batches, count)
+
+    def lowered(self, real_a: tf.Tensor, real_b: tf.Tensor, stage: str) -> str:
+        """The program that XLA makes of an iteration on one device, without `accumulate`.
+
+        Args:
+            stage: "hlo" as TensorFlow writes it, or "optimized_hlo" as this device runs it.
+        """
+        rate = tf.constant(learning_rate(int(self.steps_done.numpy()), self.config), tf.float32)
+        return self._schedule.lowered(real_a, real_b, rate, stage)
 
     def losses_and_gradients(
         self,
@@ -119,7 +151,26 @@ class Trainer:
         """Within it the generators have their moving average, if one is kept."""
         return self.average.applied()
 
-    # What the schedules call
+    # What the schedules and several steps call
+
+    def run(
+        self,
+        batch: tuple,
+        rate: tf.Tensor,
+        both: bool,
+        alpha: float | None = None,
+        eps: float | None = None,
+    ) -> dict:
+        """One iteration with this learning rate; `both`: the generators are updated too."""
+        return self._schedule(*batch, rate, both, alpha, eps)
+
+    def function(self, body: Callable, batches: int = 2) -> Callable:
+        """`body` as a graph; with `config.xla` as one compiled program. See `Replicas.function`."""
+        return self.replicas.function(body, batches, xla=self.config.xla)
+
+    def update(self, function: Callable, *values) -> tf.Tensor:
+        """Calls a function that changes variables. See `Replicas.update`."""
+        return self.replicas.update(function, *values, xla=self.config.xla)
 
     def fakes(self, real_a: tf.Tensor, real_b: tf.Tensor) -> tuple:
         """The translations (of domain A, of domain B)."""

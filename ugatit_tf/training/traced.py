@@ -31,7 +31,7 @@ def traced_networks(model: UGATIT, config: Config, replicas: Replicas) -> Networ
         frozen = traced(network)
 
         def advance():
-            replicas.update(lambda: advance_spectral_states(network))
+            replicas.update(lambda: advance_spectral_states(network), xla=config.xla)
 
         def moving(x):  # a function of its own cannot change what replicas have in common
             if stores_v:  # the pass takes the state as it is; without v it iterates once itself

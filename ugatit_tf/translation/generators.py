@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 from typing import NamedTuple
 
@@ -11,16 +10,9 @@ import tensorflow as tf
 
 from ugatit_tf.config import Config
 from ugatit_tf.directions import DIRECTIONS
-from ugatit_tf.errors import Failure, reason
+from ugatit_tf.networks import xla as compiler
 from ugatit_tf.translation import devices, tiles
 from ugatit_tf.translation.fit import resize
-
-NOT_COMPILED = (
-    tf.errors.InternalError,
-    tf.errors.InvalidArgumentError,
-    tf.errors.NotFoundError,
-    tf.errors.UnimplementedError,
-)
 
 
 class Heatmaps(NamedTuple):
@@ -137,7 +129,7 @@ class Generators:
                 arrays["reconstruction"] = back.image.numpy()
             return arrays
 
-        with self._xla_refusal_explained():
+        with compiler.refusal_explained(self.xla, "the networks"):
             arrays = self.copies.use(run)
         self._compiled[x.shape[1:3]] = len(batch)
         return {name: array[: len(x)] for name, array in arrays.items()}
@@ -151,18 +143,6 @@ class Generators:
             return x
         missing = max(0, self._compiled.get(x.shape[1:3], 0) - len(x))
         return np.concatenate([x, np.repeat(x[-1:], missing, 0)])
-
-    @contextlib.contextmanager
-    def _xla_refusal_explained(self):
-        """With XLA, raises what TensorFlow raises in the body as a `Failure`."""
-        try:
-            yield
-        except NOT_COMPILED as error:
-            if not self.xla:
-                raise
-            raise Failure(
-                f"XLA cannot compile the networks: {reason(error)}. Use --xla False."
-            ) from error
 
     def _discriminator_heatmaps(self, images, direction) -> dict:
         """name -> heatmaps [batch, h, w] of results, resized to the size of training."""
