@@ -70,7 +70,7 @@ def refusal(argv, code, capsys):
     [
         (["--lihgt", "True"], ["lihgt"]),
         (["--nolight"], ["nolight"]),
-        (["tset", "--light", "True"], ["tset", "--name value", "train, test"]),
+        (["tset", "--light", "True"], ["tset", "--name value", "train, report"]),
         (["--light", "True", "train"], ["train", "--name value"]),
         (["train", "test"], ["test", "--name value"]),
         (["train", "--phase", "test"], ["first word says train", "--phase says test"]),
