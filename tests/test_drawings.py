@@ -4,8 +4,9 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from assets import draw_networks
+from assets import draw_networks, draw_results
 from ugatit_tf.config import Config
+from ugatit_tf.images import image_file
 from ugatit_tf.networks.discriminator import Discriminator
 from ugatit_tf.networks.generator import Generator
 
@@ -70,3 +71,39 @@ def test_what_is_drawn_follows_the_options(tmp_path):
     local, _ = draw_networks.draw_discriminator(config, tmp_path / "discriminator.png")
     assert "layer_3" not in local
     assert not any("spectral" in stage.title + stage.detail for stage in local.values())
+
+
+class MeanColors:
+    """Features that tell the colors of an image and nothing else."""
+
+    num_features, key = 3, "colors"
+
+    def __call__(self, images):
+        return images.mean((1, 2), dtype=np.float32) / 255
+
+
+def test_results_are_ranked_by_how_much_more_they_resemble_the_target_than_the_source(tmp_path):
+    def write(folder, reds):
+        for number, red in enumerate(reds):
+            image = np.full([8, 8, 3], (red, 50, 50), np.uint8)
+            image_file.write(tmp_path / folder / f"{number:02d}.png", image)
+
+    reds = np.random.default_rng(0).permutation(np.arange(0, 240, 20))
+    write("source", [0] * len(reds))
+    write("output", reds)
+    write("target", [255, 250])
+    folders = [str(tmp_path / name) for name in ("source", "output", "target", "drawn.png")]
+    draw_results.draw(*folders, MeanColors())
+
+    values = [MeanColors()(np.full([1, 8, 8, 3], (red, 50, 50)))[0] for red in reds]
+    found = draw_results.scores(values, [[0, 0.2, 0.2]], [[1, 0.2, 0.2]])
+    assert [*np.argsort(found)] == [*np.argsort(reds)]
+    kinds = draw_results.chosen(found, 2)
+    assert {kind: [*reds[indices]] for kind, indices in kinds.items()} == {
+        "Best": [220, 200],
+        "Middle": [120, 100],
+        "Worst": [20, 0],
+    }
+    drawn = image_file.read(folders[-1])
+    tiles = {tuple(pixel) for pixel in drawn.reshape(-1, 3)}
+    assert {(red, 50, 50) for red in (220, 160, 140, 120, 100, 80, 60, 0)} <= tiles
