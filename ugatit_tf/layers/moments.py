@@ -69,7 +69,8 @@ def pixels_of(x: tf.Tensor) -> tf.Tensor | float:
 
 def _summed(gradient, parameter):
     """The gradient [batch, channels] of a parameter that may be common to samples and channels."""
-    return tf.reduce_sum(gradient, list(range(2 - parameter.shape.rank)))
+    common = list(range(2 - parameter.shape.rank))
+    return tf.reduce_sum(gradient, common) if common else gradient
 
 
 def by_tape(coefficients: Callable) -> Callable:

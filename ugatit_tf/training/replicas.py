@@ -56,12 +56,12 @@ class Replicas:
             The same function, of this process' batches.
         """
         if not self.strategy:
-            return tf.function(body, jit_compile=xla or None)
+            return tf.function(body, jit_compile=xla or None, autograph=False)
 
         def on_each(*args):
             return body(*map(self._dealt, args[:batches]), *args[batches:])
 
-        @tf.function
+        @tf.function(autograph=False)
         def on_all(*args):
             results = self.strategy.run(on_each, args)
             return tf.nest.map_structure(self._of_one, results)

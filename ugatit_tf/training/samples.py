@@ -54,37 +54,44 @@ def sheet(
         ("B to A", reals_b, model.b2a, model.a2b, model.discriminator_a),
     )
     rows, titles, translations = [], [], []
-    for title, images, generator, inverse, discriminator in directions:
-        batches = [tf.convert_to_tensor(image)[None] for image in images]
-        outputs = [generator(batch) for batch in batches]
-        rows += [_row(*pair, inverse, discriminator) for pair in zip(batches, outputs)]
+    for title, images, *networks in directions:
+        fakes, *columns = _columns(tf.stack(images), *networks)
+        rows += zip(*columns)
         titles += [title] * len(images)
-        translations.append([output.image[0].numpy() for output in outputs])
+        translations.append(list(fakes))
     columns = [title for title, tile in zip(COLUMNS, rows[0]) if tile is not None]
     tiles = [[tile for tile in row if tile is not None] for row in rows]
     return panels.grid(tiles, column_titles=columns, row_titles=titles), tuple(translations)
 
 
-def _row(batch, output, inverse: Callable, discriminator: Callable) -> list[np.ndarray | None]:
-    """The tiles of one image in the order of `COLUMNS`; None for a heatmap that it has not."""
+def _columns(batch, generator: Callable, inverse: Callable, discriminator: Callable) -> tuple:
+    """The translations, then the tiles of each of `COLUMNS`; None for heatmaps that are not there.
+
+    All images pass each network together: nothing is traced here, and each call takes as long to
+    launch as many small images to compute.
+    """
+    output = generator(batch)
     local, global_ = discriminator(output.image)
-    source, translation = _image(batch), _image(output.image)
-    return [
-        source,
-        _overlay(source, output.heatmap),
-        translation,
-        _overlay(translation, local.heatmap),
-        _overlay(translation, global_.heatmap),
-        _image(inverse(output.image).image),
-        _image(inverse(batch).image),
-    ]
+    sources, translations = _images(batch), _images(output.image)
+    return (
+        output.image.numpy(),
+        sources,
+        _overlays(sources, output.heatmap),
+        translations,
+        _overlays(translations, local.heatmap),
+        _overlays(translations, global_.heatmap),
+        _images(inverse(output.image).image),
+        _images(inverse(batch).image),
+    )
 
 
-def _overlay(image: np.ndarray, heatmaps: tf.Tensor | None) -> np.ndarray | None:
-    return None if heatmaps is None else panels.overlay(image, heatmaps[0].numpy())
+def _overlays(images: list[np.ndarray], heatmaps: tf.Tensor | None) -> list:
+    if heatmaps is None:
+        return [None] * len(images)
+    return [panels.overlay(*pair) for pair in zip(images, heatmaps.numpy())]
 
 
-def _image(batch: tf.Tensor) -> np.ndarray:
-    """The first of the batch, as RGB so that all tiles of a sheet are alike."""
-    image = to_uint8(np.asarray(batch[0]))
-    return np.repeat(image, 3, -1) if image.shape[-1] == 1 else image
+def _images(batch: tf.Tensor) -> list[np.ndarray]:
+    """As RGB, so that all tiles of a sheet are alike."""
+    images = to_uint8(np.asarray(batch))
+    return list(np.repeat(images, 3, -1) if images.shape[-1] == 1 else images)

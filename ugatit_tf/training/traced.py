@@ -20,7 +20,7 @@ def traced_networks(model: UGATIT, config: Config, replicas: Replicas) -> Networ
     """
     stores_v = FLAVORS[config.flavor].stores_v
     images = tf.TensorSpec([None, config.img_size, config.img_size, config.img_ch])
-    options = {"input_signature": [images], "jit_compile": config.xla or None}
+    options = {"input_signature": [images], "jit_compile": config.xla or None, "autograph": False}
 
     def traced(network, **kwargs):
         return tf.function(lambda x: network(x, **kwargs), **options)

@@ -39,7 +39,7 @@ def compiled(generators: dict, config: Config, any_size: bool) -> dict:
     """
     side = None if any_size else config.img_size
     images = tf.TensorSpec([None, side, side, config.img_ch])
-    options = {"input_signature": [images], "jit_compile": config.xla or None}
+    options = {"input_signature": [images], "jit_compile": config.xla or None, "autograph": False}
     return {name: tf.function(network, **options) for name, network in generators.items()}
 
 
