@@ -106,7 +106,7 @@ def _run_steps(
         while step < total:
             if budget.limit:
                 trainer.time_gone = replicas.part_of_chief(budget.gone)
-            done = _call(trainer, batches, _steps_of_call(step, config))
+            done = _call(trainer, batches, step, config)
             for losses in done:
                 step += 1
                 guards.check_finite(step, losses, images_of, config.run_folder)
@@ -128,11 +128,11 @@ def _run_steps(
     return step
 
 
-def _call(trainer: Trainer, batches: Iterator, count: int) -> list:
-    """Runs so many steps in one call; returns the results of each."""
-    if trainer.config.steps_per_call == 1:
+def _call(trainer: Trainer, batches: Iterator, step: int, config: Config) -> list:
+    """Runs the steps of one call after `step`; returns the results of each."""
+    if config.steps_per_call == 1:
         return [trainer.step(*next(batches))]
-    return trainer.steps(batches, count)
+    return trainer.steps(batches, _steps_of_call(step, config))
 
 
 def _steps_of_call(step: int, config: Config) -> int:
