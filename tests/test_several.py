@@ -68,7 +68,7 @@ def run_of(root, **options):
 def told(config):
     """What a run has recorded, but for times and memory."""
     lines = history.read(config.run_folder)
-    unrepeatable = ("seconds_per_step", "images_per_second", "memory_gb")
+    unrepeatable = ("seconds_per_step", "images_per_second", "memory_gb", "hours")
     return [{k: v for k, v in line.items() if k not in unrepeatable} for line in lines]
 
 
