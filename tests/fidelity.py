@@ -43,6 +43,7 @@ TOLERANCES = {
     "ensemble": trajectory.FACTOR,
 }
 ONE_STEP = 2e-5
+CHECKPOINTS = "*.index", "*_params_[0-9]*.pt"  # TensorFlow's, and PyTorch's
 STATES = ("/u", ".weight_u", ".weight_v")  # of spectral normalization, in official names
 
 
@@ -99,7 +100,7 @@ def read_setting(folder):
     for name in ("framework", "weight_decay"):
         del options[name]
     options.update({name: float(v) for name, v in options.items() if name.endswith("_weight")})
-    (checkpoint,) = folder.glob("*_params_[0-9]*.pt")
+    (checkpoint,) = folder.glob(CHECKPOINTS[1])
     steps = len(np.load(folder / "expected.npz")["trajectory"])
     return Config(flavor="pytorch", **options), checkpoint, steps
 
@@ -294,6 +295,15 @@ PLANTS = {  # name -> a `load` that puts an error of a thousandth into the train
 }
 
 
+def _what_is_missing(folder):
+    """Why a folder cannot be compared with; "" if it can."""
+    if not os.path.exists(os.path.join(folder, "expected.npz")):
+        return f"No expected.npz in {folder}."
+    if not any(any(Path(folder).glob(pattern)) for pattern in CHECKPOINTS):
+        return f"No checkpoint of a whole model in {folder}."
+    return ""
+
+
 def main(folders, load=None) -> int:
     if folders[:1] == ["--plant"] and folders[1:2] and folders[1] in PLANTS:
         return main(folders[2:], PLANTS[folders[1]])
@@ -306,13 +316,12 @@ def main(folders, load=None) -> int:
         )
         return 2
     tf.config.experimental.enable_tensor_float_32_execution(False)  # NVIDIA GPUs round to 10 bits
+    folders = [name for name in folders if not os.path.isfile(name)]  # `golden/*`: with a README
+    if missing := list(filter(None, map(_what_is_missing, folders))):
+        print(*missing, sep="\n", file=sys.stderr)
+        return 2
     over = 0
     for folder in folders:
-        if not os.path.exists(os.path.join(folder, "expected.npz")):
-            if os.path.isdir(folder):
-                print(f"No expected.npz in {folder}.", file=sys.stderr)
-                return 2
-            continue  # so that `golden/*` may hold a README
         print(f"{os.path.basename(os.path.normpath(folder))}  (TensorFlow {tf.__version__})")
         for group, error in errors(folder, load).items():
             verdict = "ok" if error <= TOLERANCES[group] else "OVER"

@@ -31,7 +31,7 @@ def work(clock, time, step, writing=0.0):
     """One step, and what is written after it unless the time is up; whether it is."""
     clock.now += step
     time.steps_end()
-    if time.is_up:
+    if time.is_up():
         return True
     clock.now += writing
     time.writing_ends()
@@ -59,13 +59,22 @@ def test_before_anything_was_written_a_twentieth_of_the_time_is_kept_for_it(cloc
     while not work(clock, time, 1.0):
         pass
     assert 6.0 <= time.left <= 7.0
-    assert Budget(minutes=600).is_up is False
+    assert Budget(minutes=600).is_up() is False
 
 
 def test_the_first_step_which_builds_the_graph_does_not_end_a_short_run(clock):
     time = Budget(minutes=1)
     assert not work(clock, time, 40.0)
     assert not work(clock, time, 1.0)
+
+
+def test_the_time_of_a_call_grows_with_its_steps(clock):
+    time = Budget(minutes=2)
+    for steps in (4, 2):
+        clock.now += 10.0 * steps
+        time.steps_end(steps)
+    assert not time.is_up(5)  # 60 seconds are left, of which 6 are for writing
+    assert time.is_up(6)
 
 
 def test_the_part_that_is_gone_grows_from_0_to_1_over_all_starts(clock):

@@ -177,6 +177,18 @@ def test_a_lone_full_generator_computes_what_the_official_pytorch_one_does():
         assert difference <= fidelity.TOLERANCES["generator"], name
 
 
+def test_folders_that_cannot_be_compared_with_are_named_at_once(tmp_path, capsys):
+    (tmp_path / "README.md").touch()
+    (tmp_path / "empty").mkdir()
+    assert fidelity.main([*map(str, tmp_path.iterdir()), str(GOLDEN / "full_pytorch")]) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err.splitlines() == [
+        f"No expected.npz in {tmp_path / 'empty'}.",
+        f"No checkpoint of a whole model in {GOLDEN / 'full_pytorch'}.",
+    ]
+
+
 def test_a_wrong_number_is_over_its_tolerance_and_fails_the_check(one_step, monkeypatch, capsys):
     monkeypatch.setitem(fidelity.TOLERANCES, "losses", 0.0)
     path = os.path.join(one_step, "expected.npz")

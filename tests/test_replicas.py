@@ -32,13 +32,23 @@ import numpy as np
 import tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-from tests import test_replicas
-from ugatit_tf.training import replicas
-from ugatit_tf.training.replicas import Replicas
-strategy = replicas.strategy_of("mirrored")
-assert strategy.num_replicas_in_sync == 2
-np.savez(sys.argv[1], **test_replicas.ten_steps(Replicas(strategy), 1, sys.argv[2]))
+from tests import test_precision, test_replicas, test_several
+from ugatit_tf.training.replicas import Replicas, strategy_of
+two = Replicas(strategy_of("mirrored"))
+assert two.count == 2
 """
+TEN_STEPS = "np.savez(sys.argv[1], **test_replicas.ten_steps(two, 1, sys.argv[2]))"
+# TensorFlow's optimizer rewrites each graph in its own way, with another order of sums.
+SEVERAL = """
+tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+test_several.assert_equal_to_single_steps(replicas=two, gan_type="dragan", ema=0.9)
+"""
+COMPILED = 'test_precision.assert_trains_like_the_default({"replicas": two}, xla=True)'
+
+
+def on_two_devices(code, *argv):
+    command = [sys.executable, "-c", TWO_DEVICES + code, *argv]
+    subprocess.run(command, check=True, timeout=400)
 
 
 def ten_steps(replicas, batch_size, flavor):
@@ -100,7 +110,7 @@ def assert_equal_weights(found, expected, start):
 @pytest.mark.parametrize("flavor", OF_FLAVOR)
 def test_two_devices_equal_one_with_both_batches(flavor, tmp_path):
     results = str(tmp_path / "two.npz")
-    subprocess.run([sys.executable, "-c", TWO_DEVICES, results, flavor], check=True, timeout=400)
+    on_two_devices(TEN_STEPS, results, flavor)
     expected = ten_steps(Replicas(), 2, flavor)
     with np.load(results) as archive:
         found = dict(archive)
@@ -112,6 +122,12 @@ def test_two_devices_equal_one_with_both_batches(flavor, tmp_path):
     for tag, value in of_group(expected, "losses").items():
         tolerance = of_loss(tag, drift(made.tiny_config().lr, 10))
         np.testing.assert_allclose(found[f"losses/{tag}"], value, err_msg=tag, **tolerance)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("code", [SEVERAL, COMPILED], ids=["several steps in a call", "xla"])
+def test_two_devices_train_alike_with(code):
+    on_two_devices(code)
 
 
 def of_group(arrays, group) -> dict:

@@ -1,5 +1,6 @@
 """Several steps in a call give bit for bit what as many calls give, each at its own time."""
 
+import contextlib
 import os
 import types
 
@@ -16,6 +17,7 @@ from ugatit_tf.training.step import Trainer
 
 BATCHES = [made.images(5, 2, 8, 8, 1, seed=seed) for seed in (1, 2)]
 CASE = {"gan_type": "dragan", "n_critic": 2, "ema": 0.9, "iteration": 1, "decay_epoch": 2}
+ASKED = types.SimpleNamespace(requested=True)  # a signal
 PERIODS = {"save_freq": 3, "print_freq": 5, "summary_freq": 4, "iteration": 7, "epoch": 1}
 
 
@@ -50,6 +52,11 @@ def test_so_are_accumulated_steps_in_half_precision():
 def trained(root, **options):
     """The configuration of a new run that is finished."""
     runs.write_dataset(root / "dataset" / "tiny", folders.TRAIN)
+    return run_of(root, **options)
+
+
+def run_of(root, **options):
+    """The configuration of a run that went on until its end, or a signal."""
     config = runs.config_in(root, **{**PERIODS, **options})
     splits = {
         name: folders.examine(os.path.join(config.dataset_folder, name)) for name in folders.TRAIN
@@ -61,13 +68,20 @@ def trained(root, **options):
 def told(config):
     """What a run has recorded, but for times and memory."""
     lines = history.read(config.run_folder)
-    unrepeatable = ("seconds_per_step", "images_per_second", "memory_gb")
+    unrepeatable = ("seconds_per_step", "images_per_second", "memory_gb", "hours")
     return [{k: v for k, v in line.items() if k not in unrepeatable} for line in lines]
 
 
-def test_what_is_due_in_the_middle_of_a_call_happens_at_its_step(untraced, tmp_path):
+def test_what_is_due_in_the_middle_of_a_call_happens_at_its_step_in_a_resumed_run_too(
+    untraced, tmp_path, monkeypatch, capsys
+):
     single = trained(tmp_path / "single")
-    several = trained(tmp_path / "several", steps_per_call=100)
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "stop_requests", lambda: contextlib.nullcontext(ASKED))
+        several = trained(tmp_path / "several", steps_per_call=100)
+    assert list(checkpoints.saved(several.run_folder)) == [3]  # the end of the call
+    assert "Stopped and saved after step 3" in capsys.readouterr().out
+    run_of(tmp_path / "several", steps_per_call=100)
     assert [line["step"] for line in told(several)] == [4, 7]
     assert told(several) == told(single)
     samples, saved = (
@@ -93,19 +107,8 @@ def test_a_loss_that_is_not_finite_is_told_with_its_own_step(untraced, tmp_path,
 
 
 def test_calls_end_where_something_is_due():
-    trainer = types.SimpleNamespace(steps=lambda batches, count: count)
     config = made.tiny_config(steps_per_call=4, **{**PERIODS, "epoch": 2, "eval_freq": 13})
     steps = [0]
     while steps[-1] < config.total_steps:
-        steps.append(steps[-1] + loop._call(trainer, None, steps[-1], config))
+        steps.append(steps[-1] + loop._steps_of_call(steps[-1], config))
     assert steps == [0, 3, 4, 5, 6, 7, 8, 9, 10, 12, 13, 14]
-
-
-def test_a_signal_stops_after_the_call_in_which_it_came(untraced, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(loop, "stop_requests", lambda: loop.contextlib.nullcontext(ASKED))
-    config = trained(tmp_path, steps_per_call=3)
-    assert list(checkpoints.saved(config.run_folder)) == [3]
-    assert "Stopped and saved after step 3" in capsys.readouterr().out
-
-
-ASKED = types.SimpleNamespace(requested=True)

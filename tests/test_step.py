@@ -10,6 +10,7 @@ from tests import made, reference
 from tests.tolerances import LAYER, OF_A_STEP, TOLERANCE, drift, of_loss, update
 from ugatit_tf.losses import ADVERSARIAL
 from ugatit_tf.networks.model import build_model
+from ugatit_tf.training.replicas import Replicas
 from ugatit_tf.training.step import Trainer
 
 REAL_A, REAL_B = made.images(2, 8, 8, 1, seed=1), made.images(2, 8, 8, 1, seed=2)
@@ -37,13 +38,14 @@ FIXED = {"alpha": 0.5, "eps": 0.5}
 WEIGHTED = {"adv_weight": 2.0, "cycle_weight": 3.0, "identity_weight": 5.0, "cam_weight": 7.0}
 
 
-def trainer_of(**options):
+def trainer_of(replicas=None, **options):
     """A trainer whose spectral states are those of a long training."""
-    config = made.tiny_config(**options)
-    model = build_model(config)
-    made.fill(model.weights())
-    converge(model)
-    return Trainer(model, config)
+    config, replicas = made.tiny_config(**options), replicas or Replicas()
+    with replicas.scope():
+        model = build_model(config)
+        made.fill(model.weights())
+        converge(model)
+        return Trainer(model, config, replicas)
 
 
 def converge(model):

@@ -24,7 +24,7 @@ class Budget:
         self.limit = 60.0 * minutes
         self.used = used
         self._began = self._mark = time.monotonic()
-        self._call = None  # seconds that the last call took; None before the first
+        self._step = None  # seconds of a step in the last call; None before the first call
         part, most = FIRST_WRITING
         self._writing = min(part * self.limit, most)  # that the slowest writing took
         self.ended = False
@@ -45,15 +45,15 @@ class Budget:
         """The part of the time that is used up, in [0, 1]; 0 without a limit."""
         return min(1.0, self.seconds / self.limit) if self.limit else 0.0
 
-    @property
-    def is_up(self) -> bool:
-        """Whether there is no time for another call and for writing what is due after it."""
-        return bool(self.limit) and self.left <= (self._call or 0.0) + self._writing
+    def is_up(self, steps: int = 1) -> bool:
+        """Whether there is no time for a call of so many steps and for writing what is due."""
+        call = steps * (self._step or 0.0)
+        return bool(self.limit) and self.left <= call + self._writing
 
-    def steps_end(self) -> None:
-        """The steps of a call have ended; what is due after them begins."""
+    def steps_end(self, steps: int = 1) -> None:
+        """A call of so many steps has ended; what is due after them begins."""
         seconds = self._lap()
-        self._call = 0.0 if self._call is None else seconds  # the first one built the graph
+        self._step = 0.0 if self._step is None else seconds / steps  # the first built the graph
 
     def writing_ends(self) -> None:
         """What was due after a step is written."""

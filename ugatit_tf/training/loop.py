@@ -114,10 +114,10 @@ def _run_steps(
                 bar.update(D=losses["Discriminator_loss"], G=losses.get("Generator_loss"))
             stopping = replicas.any(stop.requested)
             metrics.add(*done)
-            budget.steps_end()
+            budget.steps_end(len(done))
             if budget.limit:
                 bar.end_in(budget.left)
-                if replicas.any(budget.is_up):
+                if replicas.any(budget.is_up(_steps_of_call(step, config))):
                     budget.end()
                     total = step  # now is due what is due after the last step
             _write_due(writer, step, total, stopping, evaluate)
@@ -129,14 +129,18 @@ def _run_steps(
 
 
 def _call(trainer: Trainer, batches: Iterator, step: int, config: Config) -> list:
-    """Runs the steps of one call after `step`, none beyond one after which something is due."""
+    """Runs the steps of one call after `step`; returns the results of each."""
     if config.steps_per_call == 1:
         return [trainer.step(*next(batches))]
+    return trainer.steps(batches, _steps_of_call(step, config))
+
+
+def _steps_of_call(step: int, config: Config) -> int:
+    """How many the call after `step` has: none beyond one after which something is due."""
     periods = (config.summary_freq, config.print_freq, config.save_freq, config.iteration)
     periods += (config.eval_freq or config.total_steps,)
     left = (period - step % period for period in periods)
-    count = min(config.steps_per_call, config.total_steps - step, *left)
-    return trainer.steps(batches, count)
+    return min(config.steps_per_call, config.total_steps - step, *left)
 
 
 def _write_due(
