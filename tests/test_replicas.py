@@ -32,7 +32,7 @@ import numpy as np
 import tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-from tests import test_precision, test_replicas, test_several
+from tests import test_replicas, test_several
 from ugatit_tf.training.replicas import Replicas, strategy_of
 two = Replicas(strategy_of("mirrored"))
 assert two.count == 2
@@ -43,7 +43,6 @@ SEVERAL = """
 tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 test_several.assert_equal_to_single_steps(replicas=two, gan_type="dragan", ema=0.9)
 """
-COMPILED = 'test_precision.assert_trains_like_the_default({"replicas": two}, xla=True)'
 
 
 def on_two_devices(code, *argv):
@@ -125,9 +124,8 @@ def test_two_devices_equal_one_with_both_batches(flavor, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("code", [SEVERAL, COMPILED], ids=["several steps in a call", "xla"])
-def test_two_devices_train_alike_with(code):
-    on_two_devices(code)
+def test_several_steps_in_a_call_are_single_steps_on_two_devices_too():
+    on_two_devices(SEVERAL)
 
 
 def of_group(arrays, group) -> dict:
