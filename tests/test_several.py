@@ -67,9 +67,7 @@ def run_of(root, **options):
 
 def told(config):
     """What a run has recorded, but for times and memory."""
-    lines = history.read(config.run_folder)
-    unrepeatable = ("seconds_per_step", "images_per_second", "memory_gb", "hours")
-    return [{k: v for k, v in line.items() if k not in unrepeatable} for line in lines]
+    return runs.repeatable(history.read(config.run_folder))
 
 
 def test_what_is_due_in_the_middle_of_a_call_happens_at_its_step_in_a_resumed_run_too(
