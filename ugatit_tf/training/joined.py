@@ -36,5 +36,5 @@ def assign(variables: Sequence[tf.Variable], vector: tf.Tensor) -> None:
 
 def _reshaped(tensor, shape):
     """Most are vectors already: without their operations the graph has a sixth fewer nodes."""
-    is_vector = tensor.shape.rank == len(shape) == 1
+    is_vector = len(tensor.shape) == len(shape) == 1
     return tensor if is_vector else tf.reshape(tensor, shape)

@@ -210,4 +210,5 @@ class Trainer:
         moved = tf.cast(tf.stack([self.steps_done, self._micro_batch]), tf.int32)
         seed = tf.constant(seed_of(self.config.seed, name)) + moved
         whole = tf.concat([[shape[0] * self.replicas.count], shape[1:]], 0)
-        return self.replicas.own(tf.random.stateless_uniform(whole, seed))
+        # Philox, whose numbers are the same where XLA compiles this
+        return self.replicas.own(tf.random.stateless_uniform(whole, seed, alg="philox"))
