@@ -353,8 +353,8 @@ def test_bfloat16_learns_the_built_in_faces_as_float32_does(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "base",
-    [{}, {"flavor": "pytorch"}, {"gan_type": "dragan", "recompute": True, "ema": 0.9}],
-    ids=["the default", "pytorch", "dragan"],
+    [{"flavor": "pytorch"}, {"gan_type": "dragan", "recompute": True, "ema": 0.9}],
+    ids=["pytorch", "dragan"],
 )
 def test_a_step_compiled_with_xla_trains_alike(base):
     """As a whole: networks, losses, gradients, noise, both updates and the average."""
@@ -363,10 +363,9 @@ def test_a_step_compiled_with_xla_trains_alike(base):
 
 @pytest.mark.slow
 @made.needs_half
-@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
-def test_a_half_step_compiled_with_xla_is_as_near_to_float32_as_one_that_is_not(precision):
+def test_a_half_step_compiled_with_xla_is_as_near_to_float32_as_one_that_is_not():
     """XLA rounds to half numbers at fewer places; neither may be further off than they are."""
-    half = {"precision": precision}
+    half = {"precision": "bfloat16"}  # float16 takes as long to compile, and does alike
     steps = [{}, half, {**half, "xla": True}]
     told = [trainer_of(**options).step(*BATCH) for options in steps]
     apart = {
@@ -375,7 +374,7 @@ def test_a_half_step_compiled_with_xla_is_as_near_to_float32_as_one_that_is_not(
     }
     for tag, (plain, compiled) in apart.items():
         size = abs(float(told[0][tag]))
-        assert compiled <= 2 * plain + 4 * EPSILON[precision] * size, tag
+        assert compiled <= 2 * plain + 4 * EPSILON["bfloat16"] * size, tag
 
 
 def test_a_step_that_xla_cannot_compile_is_said_with_the_way_out(untraced, monkeypatch):
