@@ -72,6 +72,8 @@ def counting(root, at=None):
 class Trainer:
     """Steps whose numbers are a function of their count alone."""
 
+    time_gone = 0.0
+
     def __init__(self, model, config, replicas):
         self.model, self.replicas = model, replicas
         self.averaged = contextlib.nullcontext

@@ -351,14 +351,9 @@ def test_bfloat16_learns_the_built_in_faces_as_float32_does(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "base",
-    [{"flavor": "pytorch"}, {"gan_type": "dragan", "recompute": True, "ema": 0.9}],
-    ids=["pytorch", "dragan"],
-)
-def test_a_step_compiled_with_xla_trains_alike(base):
-    """As a whole: networks, losses, gradients, noise, both updates and the average."""
-    assert_trains_like_the_default(base, xla=True)
+def test_a_step_compiled_with_xla_trains_alike():
+    """As a whole: networks, losses, gradients, both updates and the spectral states."""
+    assert_trains_like_the_default({"flavor": "pytorch"}, xla=True)
 
 
 @pytest.mark.slow
