@@ -169,10 +169,15 @@ def summarize_results(dataset_folder: str, results: str) -> list[str]:
         eyes, shades = (percent_of_way(*map(measure, images)) for measure in (eye_area, shading))
         domains, shaded = CHANGES[direction.name]
         lines.append(
-            f"  {direction.title}, {domains}: {round(eyes)}% of the way in the size of the eyes, "
-            f"{round(shades)}% in {shaded}"
+            f"  {direction.title}, {domains}: {_percent(eyes)} of the way in the size of the eyes, "
+            f"{_percent(shades)} in {shaded}"
         )
     return [*lines, "0% is an image left as it was, 100% the mean of the other domain."]
+
+
+def _percent(number):
+    """As people read it; images of a few pixels have no eyes to measure."""
+    return f"{round(number)}%" if np.isfinite(number) else "an unknown part"
 
 
 def _images_in(folder):
