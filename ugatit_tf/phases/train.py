@@ -99,7 +99,9 @@ def train(config: Config, replicas: "Replicas", *, quiet: bool = False) -> bool:
 
     with tf_paths.plain_path(config.run_folder):
         pass  # a name below which no checkpoint could be read is refused now
-    tf.config.optimizer.set_experimental_options(graph_passes())
+    # This rewriting of graphs gives up on ours with a line that looks like an error; without it
+    # a step takes the same time.
+    tf.config.optimizer.set_experimental_options({"remapping": False})
     start = init_from.of_new_run(config)
     report = doctor.check(config)
     refuse_errors(report)
@@ -108,20 +110,6 @@ def train(config: Config, replicas: "Replicas", *, quiet: bool = False) -> bool:
     measures = config.eval_freq and replicas.is_chief
     evaluation = evaluate.ValidationKID(config, report.splits) if measures else None
     return loop.train(config, report.splits, evaluation, replicas, start)
-
-
-def graph_passes() -> dict[str, bool]:
-    """The passes of TensorFlow over the graph of a step that are turned off: they gain nothing."""
-    # This one gives up on our graph with a line that looks like an error; without it a step takes
-    # the same time.
-    passes = {"remapping": False}
-    if not gpu.used():
-        # On a processor these leave all weights bit for bit as they are, but take a tenth of the
-        # time between tracing and the first step: 2.1 of 19 s on a busy machine, by its log.
-        for name in ("layout_optimizer", "loop_optimization", "implementation_selector"):
-            passes[name] = False
-        passes["shape_optimization"] = False
-    return passes
 
 
 TRAIN = Phase("train", "train a run, or go on with one", check, run)
