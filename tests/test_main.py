@@ -427,7 +427,7 @@ def test_train_test_export_and_import_work_one_after_the_other(capsys, untraced)
     told = here("--dataset", "demo", "--phase", "test")
     page = os.path.join("results", "demo", "step_0000006", "index.html")
     assert f"Report: {page}" in told
-    assert "A to B: eye area went" in told
+    assert "A to B, photographs to cartoons: " in told
     assert os.path.getsize(page) > 1000
     for part in ("a2b", "a2b_attention", "b2a", "b2a_attention"):
         names = os.listdir(os.path.join(os.path.dirname(page), part))

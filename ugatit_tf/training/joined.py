@@ -35,6 +35,6 @@ def assign(variables: Sequence[tf.Variable], vector: tf.Tensor) -> None:
 
 
 def _reshaped(tensor, shape):
-    """Most are vectors already: without their operations the graph has a sixth fewer nodes."""
+    """Most are vectors already: without their operations the graph has a seventh fewer nodes."""
     is_vector = len(tensor.shape) == len(shape) == 1
     return tensor if is_vector else tf.reshape(tensor, shape)
