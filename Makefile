@@ -41,7 +41,7 @@ BENCH = --img_size 64 --ch 16 --n_dis 5
   constraints environment
 
 demo: $(RUNTIME)
-	$(PYTHON) main.py --phase translate --model faces --output results/first
+	$(PYTHON) main.py --phase translate --model faces --output results/first --report True
 	$(PYTHON) main.py --phase train $(DEMO)
 	$(PYTHON) main.py --phase test --dataset demo
 	$(PYTHON) main.py --phase export --dataset demo
