@@ -12,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 
+from ugatit_tf.data import download
 from ugatit_tf.images import image_file
 
 
@@ -66,6 +67,15 @@ class Server:
         self.http.shutdown()
         self.http.server_close()
         self.thread.join()
+
+
+@contextlib.contextmanager
+def serving(monkeypatch):
+    """A `Server`, which downloads ask without a proxy, and again without a pause."""
+    monkeypatch.setenv("no_proxy", "*")
+    monkeypatch.setattr(download, "PAUSE", 0.0)
+    with contextlib.closing(Server()) as server:
+        yield server
 
 
 def answer(handler, file):

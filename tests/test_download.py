@@ -9,7 +9,8 @@ import time
 import numpy as np
 import pytest
 
-from tests.loopback import Server, sha256
+from tests import loopback
+from tests.loopback import sha256
 from ugatit_tf import atomic
 from ugatit_tf.data import download
 from ugatit_tf.errors import Failure
@@ -21,11 +22,8 @@ ETAG, TIME = '"2"', "Fri, 02 Jan 2026 00:00:00 GMT"
 
 @pytest.fixture
 def server(monkeypatch):
-    monkeypatch.setenv("no_proxy", "*")
-    monkeypatch.setattr(download, "PAUSE", 0.0)
-    server = Server()
-    yield server
-    server.close()
+    with loopback.serving(monkeypatch) as server:
+        yield server
 
 
 @pytest.fixture

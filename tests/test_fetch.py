@@ -9,7 +9,7 @@ import pytest
 
 import main
 from tests import loopback
-from tests.loopback import Server, dataset, sha256, zip_of
+from tests.loopback import dataset, sha256, zip_of
 from ugatit_tf import command_line
 from ugatit_tf.data import download, recipes, unpack
 from ugatit_tf.data.recipes import RECIPES, SPLITS, Recipe
@@ -28,11 +28,8 @@ TINY = Recipe(
 @pytest.fixture(autouse=True)
 def server(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("no_proxy", "*")
-    monkeypatch.setattr(download, "PAUSE", 0.0)
-    server = Server()
-    yield server
-    server.close()
+    with loopback.serving(monkeypatch) as server:
+        yield server
 
 
 @pytest.fixture
