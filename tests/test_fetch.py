@@ -8,7 +8,7 @@ import sys
 import pytest
 
 import main
-from tests import loopback
+from tests import loopback, runs
 from tests.loopback import dataset, sha256, zip_of
 from ugatit_tf import command_line
 from ugatit_tf.data import download, recipes, unpack
@@ -59,16 +59,10 @@ def run(capsys):
 
 
 def files_in(folder="dataset"):
-    """path -> content of all files and empty folders below `folder`."""
-    found = {}
-    for parent, folders, names in os.walk(folder):
-        for name in names:
-            path = os.path.join(parent, name)
-            with open(path, "rb") as file:
-                found[os.path.relpath(path, folder)] = file.read()
-        if not folders and not names and parent != folder:
-            found[os.path.relpath(parent, folder)] = None
-    return found
+    """path -> content of all files below `folder`; None for an empty folder."""
+    empty = (parent for parent, folders, names in os.walk(folder) if not folders and not names)
+    nothing = {os.path.relpath(parent, folder): None for parent in empty if parent != folder}
+    return {**runs.bytes_below(folder), **nothing}
 
 
 def expected(splits, name="tiny"):
