@@ -3,16 +3,9 @@
 import pytest
 import tensorflow as tf
 
+from tests.clock import Clock
 from ugatit_tf.training import budget, checkpoints
 from ugatit_tf.training.budget import Budget, used_seconds
-
-
-class Clock:
-    def __init__(self):
-        self.now = 100.0
-
-    def monotonic(self):
-        return self.now
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ import pytest
 import tensorflow as tf
 
 from tests import runs
+from tests.clock import Clock
 from ugatit_tf import command_line, tf_paths
 from ugatit_tf.config import Config
 from ugatit_tf.data import folders
@@ -38,23 +39,12 @@ OFFICIAL_TAGS = ["Generator_loss", "Discriminator_loss", "D_A_loss", "D_B_loss"]
 ]
 
 
-class Clock:
-    """One second passes in each step, and 100 in each sample and checkpoint."""
-
-    def __init__(self):
-        self.now = 100.0
-
-    def perf_counter(self):
-        return self.now
-
-    monotonic = perf_counter
-
-
 @pytest.fixture(scope="module")
 def start():
     """start(config, before_step) trains and returns what was printed.
 
-    `before_step(number)` is called before each step, counted from 1.
+    `before_step(number)` is called before each step, counted from 1. By the clock one second passes
+    in each step, and 100 in each sample and checkpoint.
     """
     shared, clock, hook = [], Clock(), []
 

@@ -8,23 +8,16 @@ import time
 
 import pytest
 
+from tests.clock import Clock
 from tests.test_streams import Notebook, terminal  # noqa: F401
 from ugatit_tf import progress
 from ugatit_tf.progress import Progress, track
 
 
-class Clock:
-    def __init__(self):
-        self.now = 100.0
-
-    def __call__(self):
-        return self.now
-
-
 @pytest.fixture
 def clock(monkeypatch):
     clock = Clock()
-    monkeypatch.setattr(progress.time, "monotonic", clock)
+    monkeypatch.setattr(progress, "time", clock)
     return clock
 
 
