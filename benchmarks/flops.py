@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from benchmarks import measure
 from ugatit_tf.config import Config
-from ugatit_tf.layers import device
+from ugatit_tf.layers import target
 from ugatit_tf.layers.convolution import FEW
 from ugatit_tf.losses import ADVERSARIAL
 
@@ -114,7 +114,7 @@ def _mixer(size, channels, ours):
 
 def _wide(size, channels_in, channels, ours):
     """The 7x7 kernels: on a CPU few outputs come from ours two by two pixels at once, by 8x8."""
-    if ours and channels <= FEW and not device.is_gpu():
+    if ours and channels <= FEW and not target.is_gpu():
         return _convolution(size // 2, 8, channels_in, 4 * channels)
     return _convolution(size, 7, channels_in, channels)
 

@@ -7,7 +7,7 @@ import tensorflow as tf
 from tests import made, reference
 from tests.tolerances import TOLERANCE, rounding
 from ugatit_tf import layers
-from ugatit_tf.layers import convolution, device, portable
+from ugatit_tf.layers import convolution, target
 from ugatit_tf.layers.dense import Dense
 
 OFFICIAL = [  # kernel, stride, padding; every kind in the networks of both flavors
@@ -90,7 +90,7 @@ def test_a_gpu_takes_the_plain_form_of_what_a_cpu_does_otherwise(size, channels,
     kernel = tf.constant(made.numbers(size, size, 2, channels, seed=1))
     outputs, kinds = {}, {}
     for kind in ("CPU", "GPU"):
-        with device.traced_for(kind):
+        with target.traced_for(device=kind):
             function = tf.function(lambda: convolution.convolve(x, kernel, 1))
             outputs[kind] = function()
             graph = function.get_concrete_function().graph
@@ -196,9 +196,24 @@ def test_the_portable_form_of_upsampling_is_equal_bit_for_bit(run, size):
     x = made.numbers(2, *size, 5)
     layer, _ = built(layers.UpsampleConvolution(4), x)
     expected = run(layer, x)
-    with portable.operations():
+    with target.traced_for(portable=True):
         np.testing.assert_array_equal(run(layer, x), expected)
-    assert not portable.is_wanted()
+    assert not target.is_portable()
+
+
+def test_a_target_changes_only_what_it_says_and_ends():
+    def now():
+        return target.is_gpu(), target.is_portable()
+
+    before = now()
+    with target.traced_for(device="GPU"):
+        with target.traced_for(portable=True):
+            assert now() == (True, True)
+            with target.traced_for(device="CPU"):
+                assert now() == (False, True)
+            assert now() == (True, True)
+        assert now() == (True, False)
+    assert now() == before
 
 
 @pytest.mark.parametrize(

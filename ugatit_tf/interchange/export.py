@@ -20,7 +20,7 @@ from ugatit_tf.flavors import FLAVORS
 from ugatit_tf.interchange.difference import Difference, between, worst
 from ugatit_tf.interchange.graph_images import checked, on_white, reflected, to_uint8
 from ugatit_tf.keras_settings import raw
-from ugatit_tf.layers import portable
+from ugatit_tf.layers import target
 from ugatit_tf.networks.generator import Generator
 from ugatit_tf.networks.shapes import refuse_not_finite
 from ugatit_tf.tf_paths import plain_path
@@ -198,7 +198,7 @@ def _tracing(generator, any_size):
     """
 
     def traced(images):
-        with portable.operations() if any_size else contextlib.nullcontext():
+        with target.traced_for(portable=True) if any_size else contextlib.nullcontext():
             return generator(images)
 
     return traced

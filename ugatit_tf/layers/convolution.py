@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from ugatit_tf.layers import device, portable
+from ugatit_tf.layers import target
 from ugatit_tf.layers.kernel import KernelLayer
 from ugatit_tf.layers.precision import add_bias, like, scale_by
 from ugatit_tf.layers.spectral import SpectralLayer
@@ -101,7 +101,7 @@ class UpsampleConvolution(KernelLayer):
         return add_bias(self._without_border(y), self.bias)
 
     def _without_border(self, y):
-        if portable.is_wanted():
+        if target.is_portable():
             return y[:, 1:-1, 1:-1]
         # Its gradient pads, several times faster on a CPU than that of y[:, 1:-1, 1:-1].
         y = tf.slice(y, [0, 1, 1, 0], tf.shape(y) - [0, 2, 2, 0])
@@ -120,7 +120,7 @@ def _with_border(x):
     `tf.pad` and its gradient take a tenth less time than slices and theirs. Without a gradient the
     slices are faster, and ONNX has no symmetric padding.
     """
-    if not portable.is_wanted():
+    if not target.is_portable():
         return tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]], "SYMMETRIC")
     x = tf.concat([x[:, :1], x, x[:, -1:]], 1)
     return tf.concat([x[:, :, :1], x, x[:, :, -1:]], 2)
@@ -131,7 +131,7 @@ def convolve(x: tf.Tensor, kernel: tf.Tensor, stride: int) -> tf.Tensor:
 
     A GPU's library chooses among forms of its own, and LiteRT has no patches.
     """
-    if portable.is_wanted() or device.is_gpu():
+    if target.is_portable() or target.is_gpu():
         return tf.nn.conv2d(x, kernel, stride, "VALID")
     size, channels = kernel.shape[0], kernel.shape[-1]
     height, width = (x.shape[axis] and (x.shape[axis] - size) // stride + 1 for axis in (1, 2))

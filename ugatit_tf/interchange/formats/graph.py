@@ -8,7 +8,7 @@ from typing import Callable
 import tensorflow as tf
 
 from ugatit_tf.config import Config
-from ugatit_tf.layers import portable
+from ugatit_tf.layers import target
 from ugatit_tf.layers.weights import named_weights
 from ugatit_tf.networks.generator import Generator
 from ugatit_tf.networks.model import build_generator
@@ -49,7 +49,7 @@ def portable_function(generator: Generator, config: Config, shape: tuple) -> tf.
     translate = exact(plain)
 
     def traced(images):
-        with portable.operations():
+        with target.traced_for(portable=True):
             return translate(images)
 
     module = tf.Module()
