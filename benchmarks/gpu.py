@@ -48,24 +48,9 @@ def measured(given, rounds) -> dict:
     return {
         "first": first,
         "seconds": statistics.median(seconds) / config.steps_per_call,
-        "peak": peak_memory(),
+        "peak": machine.peak_memory(),
         "kernels": sum(kernels.kernels_of("ours", {**given, "steps_per_call": 1}).values()),
     }
-
-
-def peak_memory() -> int:
-    """Bytes of the GPU, or of this process where there is none."""
-    if tf.config.list_logical_devices("GPU"):
-        return tf.config.experimental.get_memory_info("GPU:0")["peak"]
-    return machine.peak_memory()
-
-
-def device() -> str:
-    """The name of the card, or that there is none."""
-    gpus = tf.config.list_physical_devices("GPU")
-    if not gpus:
-        return "no GPU"
-    return tf.config.experimental.get_device_details(gpus[0]).get("device_name", "a GPU")
 
 
 def main(argv) -> int:
@@ -78,7 +63,7 @@ def main(argv) -> int:
     if options.only:
         print(json.dumps(measured(given, options.rounds)))
         return 0
-    print(f"{device()}; {measure.described(Config(**given)).split(';')[0]}\n")
+    print(f"{machine.hardware('one')}; {measure.described(Config(**given)).split(';')[0]}\n")
     print(f"| {' | '.join(TITLES)} |\n{'|---' * len(TITLES)}|", flush=True)
     for row in rows(options.sizes, given):
         words = [f"--{name}={value}" for name, value in row.items()]
