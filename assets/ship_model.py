@@ -11,7 +11,6 @@ data are, whose they are, and what the model does badly. Afterwards renew the na
 
 import argparse
 import dataclasses
-import hashlib
 import json
 import os
 import pathlib
@@ -28,6 +27,7 @@ from ugatit_tf.directions import DIRECTIONS
 from ugatit_tf.errors import Failure
 from ugatit_tf.images import image_file
 from ugatit_tf.interchange import difference, generator_file
+from ugatit_tf.interchange.formats.about import files_in
 from ugatit_tf.training import checkpoints, history
 from ugatit_tf.translation import loading
 
@@ -81,9 +81,9 @@ def ship(
             **_recipe(config, run, checkpoints.saved(os.path.dirname(checkpoint)), checkpoint),
             "numbers": _numbers(config, run, unfinished, original),
         }
-        card = _card(facts, prose, _files(unfinished))
+        card = _card(facts, prose, files_in(unfinished))
         pathlib.Path(unfinished, CARD).write_text(card, encoding="utf-8")
-        facts["files"] = _files(unfinished)
+        facts["files"] = files_in(unfinished)
         content = json.dumps(facts, indent=2) + "\n"
         pathlib.Path(unfinished, shipped.FACTS).write_text(content, encoding="utf-8")
     return target
@@ -185,17 +185,6 @@ def _difference(config, original, halves):
     ]
     worst = difference.worst(difference.between(*pair) for pair in pairs)
     return {"largest": float(worst.largest), "mean": round(float(worst.mean), 4)}
-
-
-def _files(folder):
-    """name -> size in bytes and SHA-256 of every file."""
-    folder = pathlib.Path(folder)
-    paths = [path for path in sorted(folder.rglob("*")) if path.is_file()]
-    contents = {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
-    return {
-        name: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-        for name, content in contents.items()
-    }
 
 
 def _card(facts, prose, files):

@@ -284,7 +284,7 @@ def _write(path, key, count, decode):
 
 def _key(paths, square):
     """What the cached bytes depend on. Times and folders do not matter."""
-    digests = threads.map_ahead(_digest, paths)
+    digests = threads.map_ahead(storage.digest_of_image, paths)
     contents = [
         (os.fsencode(os.path.basename(path)), digest) for path, digest in zip(paths, digests)
     ]
@@ -294,7 +294,3 @@ def _key(paths, square):
         **square,
         "versions": [PIL.__version__, tf.__version__, platform.machine()],
     }
-
-
-def _digest(path):
-    return hashlib.sha256(storage.read_bytes(path)).hexdigest()

@@ -24,7 +24,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ugatit_tf import atomic
-from ugatit_tf.data import shards
+from ugatit_tf.data import storage
 from ugatit_tf.errors import Failure
 from ugatit_tf.jsonfile import JSONFileError, read_json
 from ugatit_tf.progress import Progress
@@ -254,7 +254,7 @@ def _check_facts(response, length, num_bytes):
 
 
 def _check_sum(part, sha256):
-    found = shards.digest_of(part)
+    found = storage.digest_of_file(part)
     if sha256 not in (None, found):
         _forget(part)
         raise _Refused(f"the file has the sha256 {found}, expected {sha256}; it was removed")

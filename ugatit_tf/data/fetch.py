@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 
 from ugatit_tf import atomic
-from ugatit_tf.data import download, recipes, shards, unpack
+from ugatit_tf.data import download, recipes, storage, unpack
 from ugatit_tf.data.recipes import SPLITS, Recipe
 from ugatit_tf.errors import Failure, listed
 
@@ -66,7 +66,7 @@ def _downloaded(recipe, downloads):
     """The path of the archive, which may be there already."""
     path = os.path.join(downloads, recipe.file)
     if os.path.exists(path):
-        if recipe.sha256 in (None, shards.digest_of(path)):
+        if recipe.sha256 in (None, storage.digest_of_file(path)):
             print(f"{path} is here already.", flush=True)
             return path
         os.unlink(path)
@@ -90,7 +90,7 @@ def _advice(recipe):
 
 
 def _unpacked(recipe, path, folder):
-    digest = shards.digest_of(path)
+    digest = storage.digest_of_file(path)
     print(f"sha256 of {path}: {digest}, {_judged(recipe, digest)}", flush=True)
     with atomic.folder(folder) as unfinished:
         counts, broken = unpack.unpack(path, recipe.folders_of(digest), unfinished)

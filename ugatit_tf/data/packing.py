@@ -131,7 +131,7 @@ def _write_shards(split, folder, num_shards, written):
         for offset, length in _write_shard(path, split, range(first, last)):
             records.extend([index, offset, length])
         num_bytes = storage.num_bytes(path)
-        shard_list.append(shards.Shard(name, num_bytes, shards.digest_of(path), last - first))
+        shard_list.append(shards.Shard(name, num_bytes, storage.digest_of_file(path), last - first))
     return shard_list, records
 
 

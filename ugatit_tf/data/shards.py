@@ -122,7 +122,7 @@ class Pack:
 
     def damage(self) -> list[str]:
         """Reads all shards. Returns a sentence on each that is not what was packed."""
-        digests = threads.map_ahead(lambda shard: digest_of(self.path_of(shard)), self.shards)
+        digests = threads.map_ahead(storage.digest_of_file, map(self.path_of, self.shards))
         return [
             f"{self.path_of(shard)} is damaged. {PACK_AGAIN}"
             for shard, digest in zip(self.shards, digests)
@@ -212,15 +212,6 @@ def parse_example(record: bytes) -> tuple[str, bytes]:
         raise ValueError("no image")
     (name,), (content,) = values
     return os.fsdecode(name), content
-
-
-def digest_of(path: str) -> str:
-    """Returns the sha256 of a file; it is read in chunks."""
-    digest = hashlib.sha256()
-    with storage.open_file(path) as file:
-        for content in iter(lambda: file.read(storage.CHUNK), b""):
-            digest.update(content)
-    return digest.hexdigest()
 
 
 def _digest(content):

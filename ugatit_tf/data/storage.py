@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import glob
+import hashlib
 import os
 import pathlib
 import re
@@ -142,6 +143,20 @@ def read_bytes(path: ImagePath, start: int = 0, length: int = -1) -> bytes:
         if isinstance(error, tf.errors.NotFoundError):
             raise UnreadableImage(path, "no such file or directory") from None
         raise _failure(path, error) from error
+
+
+def digest_of_file(path: str) -> str:
+    """Returns the sha256 of a file, which is read in chunks; raises what opening it raises."""
+    digest = hashlib.sha256()
+    with open_file(path) as file:
+        for content in iter(lambda: file.read(CHUNK), b""):
+            digest.update(content)
+    return digest.hexdigest()
+
+
+def digest_of_image(path: ImagePath) -> str:
+    """Returns the sha256 of the file of an image; raises what `read_bytes` raises."""
+    return hashlib.sha256(read_bytes(path)).hexdigest()
 
 
 @contextlib.contextmanager

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from ugatit_tf.data.storage import digest_of_file
 from ugatit_tf.errors import Failure, reason
-from ugatit_tf.evaluation.features import FILTERS, digest, resized
+from ugatit_tf.evaluation.features import FILTERS, resized
 from ugatit_tf.images import image_file
 
 COMPARABLE = (
@@ -45,7 +46,7 @@ class FeatureFile:
         )
         size = f"{self.size} x {self.size} pixels" if self.size else "pixels as the file says"
         return (
-            f"{os.path.basename(self.path)}, SHA-256 {digest(self.path)[:12]}; {size}, "
+            f"{os.path.basename(self.path)}, SHA-256 {digest_of_file(self.path)[:12]}; {size}, "
             f"{FILTERS[self.resize]}; (x - {mean}) / {std}, x from 0 to 255"
         )
 
@@ -89,7 +90,7 @@ class FileExtractor:
         self.protocol = dataclasses.replace(protocol, size=protocol.size or size)
         batch = self.input.shape[0]
         self.batch = batch if isinstance(batch, int) and batch > 0 else None
-        self.key = f"{self.protocol.words()}/{digest(protocol.path)}/{image_file.DECODING}"
+        self.key = f"{self.protocol.words()}/{digest_of_file(protocol.path)}/{image_file.DECODING}"
         blank = np.zeros([1, self.protocol.size, self.protocol.size, 3], np.uint8)
         self.num_features = self(blank).shape[1]
 

@@ -65,7 +65,7 @@ def cached_features(
         progress: function that passes on `paths`, and shows how far this is.
     """
     copies = devices.copies_of(extractor)
-    key = "\n".join([copies.first.key, *map(digest, paths)])
+    key = "\n".join([copies.first.key, *map(storage.digest_of_image, paths)])
     name = f"features_{hashlib.sha256(key.encode()).hexdigest()[:32]}.npy"
     path = os.path.join(folder, name)
     try:
@@ -98,8 +98,3 @@ def resized(images: tf.Tensor, size: int, filter: str) -> tf.Tensor:
         return tf.image.resize(images, [size, size], antialias=True)
     # What tf.compat.v1.image.resize_bilinear does, without its warning.
     return tf.raw_ops.ResizeBilinear(images=images, size=[size, size])
-
-
-def digest(path: str | os.PathLike) -> str:
-    """The SHA-256 of a file."""
-    return hashlib.sha256(storage.read_bytes(path)).hexdigest()

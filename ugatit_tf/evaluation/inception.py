@@ -11,8 +11,9 @@ import math
 import numpy as np
 import tensorflow as tf
 
+from ugatit_tf.data.storage import digest_of_file
 from ugatit_tf.errors import Failure
-from ugatit_tf.evaluation.features import FILTERS, digest, resized
+from ugatit_tf.evaluation.features import FILTERS, resized
 from ugatit_tf.images import image_file
 from ugatit_tf.keras_settings import default_keras
 
@@ -89,7 +90,7 @@ class Extractor:
             str(image_file.DECODING),
         ]
         if self.protocol.weights:
-            words.append(digest(self.protocol.weights))
+            words.append(digest_of_file(self.protocol.weights))
         return "/".join(words)
 
     def __call__(self, images: np.ndarray) -> np.ndarray:

@@ -108,7 +108,6 @@ def _of_run(name, folder) -> Start:
 
 def _of_generators(name, files) -> Start:
     from ugatit_tf.interchange import generator_file
-    from ugatit_tf.interchange.formats.about import sha256
     from ugatit_tf.layers.weights import named_weights
 
     described = [generator_file.describe(file) for file in files]
@@ -130,13 +129,12 @@ def _of_generators(name, files) -> Start:
         options={option: getattr(config, option) for option in known},
         directions=tuple(directions),
         has_discriminators=False,
-        facts={"sha256": {os.path.basename(file): sha256(file) for file in files}},
+        facts={"sha256": {os.path.basename(file): storage.digest_of_file(file) for file in files}},
         load=load,
     )
 
 
 def _of_official(name, path) -> Start:
-    from ugatit_tf.interchange.formats.about import sha256
     from ugatit_tf.networks.weight_count import num_generator_weights, num_weights
     from ugatit_tf.phases.import_official import source_at
 
@@ -156,7 +154,7 @@ def _of_official(name, path) -> Start:
     told = {**source.options, **source.architecture}
     facts = {} if source.step is None else {"step": source.step}
     if os.path.isfile(source.path):
-        facts["sha256"] = {os.path.basename(source.path): sha256(source.path)}
+        facts["sha256"] = {os.path.basename(source.path): storage.digest_of_file(source.path)}
     return Start(
         name=name,
         source=source.path,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import importlib.metadata
 import json
@@ -12,6 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ugatit_tf.config import VERSION, Config
+from ugatit_tf.data import storage
 from ugatit_tf.interchange.formats.format import Exported, Format, Model
 from ugatit_tf.options import names_of
 
@@ -40,7 +40,7 @@ def write(exported: Exported, written: dict[str, tuple[Format, list[Model]]], fo
             for name, (_, models) in written.items()
             for model in models
         ],
-        "files": _files(folder),
+        "files": files_in(folder),
     }
     with open(os.path.join(folder, FILE), "w", encoding="utf-8") as file:
         file.write(json.dumps(content, indent=2) + "\n")
@@ -69,20 +69,12 @@ def _versions(packages: Iterable[str]) -> dict[str, str]:
     return {**versions, **{name: importlib.metadata.version(name) for name in packages}}
 
 
-def _files(folder: str) -> dict[str, dict]:
+def files_in(folder: str) -> dict[str, dict]:
     """Path below the folder -> size in bytes and SHA-256 of every file."""
     found = {}
     for parent, _, names in sorted(os.walk(folder)):
         for name in sorted(names):
             path = os.path.join(parent, name)
             key = os.path.relpath(path, folder).replace(os.sep, "/")
-            found[key] = {"bytes": os.path.getsize(path), "sha256": sha256(path)}
+            found[key] = {"bytes": os.path.getsize(path), "sha256": storage.digest_of_file(path)}
     return found
-
-
-def sha256(path: str) -> str:
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while block := file.read(2**20):
-            digest.update(block)
-    return digest.hexdigest()
