@@ -1,8 +1,9 @@
 """Draws translations of the built-in faces side by side, for the README.
 
-    python -m assets.draw_demo dataset/demo results/demo/step_0004000
+    python -m assets.draw_demo dataset/demo results/demo/step_NNNNNNN
 
-writes assets/demo.png from what `make demo` left.
+writes assets/demo.png from what `make demo` left: its faces, and the results of its test phase. How
+many steps it trains depends on the computer.
 """
 
 import pathlib

@@ -17,8 +17,8 @@ from ugatit_tf.training.objective import TERMS
 HEADER, FOOTER = struct.Struct("<QI"), struct.Struct("<I")
 
 HEALTHY = """
-Every number is the mean since the summary before. What to look for, with numbers from the 4000
-steps of `make demo` on the built-in faces (64 px, lsgan):
+Every number is the mean since the summary before. What to look for, with numbers from a run of
+4000 steps on the built-in faces (64 px, lsgan, the weights of `--preset texture`):
 
 - `D_A_loss`, `D_B_loss`: 2.2 and 2.0 in the first 100 steps, then 1.2 to 2.0. Near 0 for long:
   that discriminator has won. At 2 for long: it tells nothing apart.
