@@ -100,7 +100,7 @@ def _of_run(name, folder) -> Start:
         options={option: getattr(config, option) for option in ARCHITECTURE},
         directions=("a2b", "b2a"),
         has_discriminators=True,
-        facts={"step": max(checkpoints.saved(folder))},
+        step=max(checkpoints.saved(folder)),
         load=lambda model: loading.restore(model, path),
         check_room=lambda config: checkpoints.check_room(path, num_weights(config)),
     )
@@ -129,7 +129,7 @@ def _of_generators(name, files) -> Start:
         options={option: getattr(config, option) for option in known},
         directions=tuple(directions),
         has_discriminators=False,
-        facts={"sha256": {os.path.basename(file): storage.digest_of_file(file) for file in files}},
+        files=files,
         load=load,
     )
 
@@ -152,16 +152,14 @@ def _of_official(name, path) -> Start:
         source.check_room(half * len(lone) if lone else num_weights(config))
 
     told = {**source.options, **source.architecture}
-    facts = {} if source.step is None else {"step": source.step}
-    if os.path.isfile(source.path):
-        facts["sha256"] = {os.path.basename(source.path): storage.digest_of_file(source.path)}
     return Start(
         name=name,
         source=source.path,
         options={option: told[option] for option in ARCHITECTURE if option in told},
         directions=lone or ("a2b", "b2a"),
         has_discriminators=not lone,
-        facts=facts,
+        step=source.step,
+        files=[source.path] if os.path.isfile(source.path) else [],
         load=load,
         check_room=check_room,
     )

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Callable
 
 from ugatit_tf.config import Config
+from ugatit_tf.data import storage
 from ugatit_tf.directions import DIRECTIONS
 
 if TYPE_CHECKING:
@@ -23,10 +26,11 @@ class Start:
             generators alone, those of the generators.
         directions: of the generators that there are.
         has_discriminators: whether both discriminators are there.
-        facts: which weights these are, for config.json: their step or their SHA-256.
-        check_room: function (Config). Raises a `Failure` where the files are too short for it.
         load: function (UGATIT). Loads what there is, and leaves the rest as it is. Raises a
             `Failure` where something cannot be read.
+        check_room: function (Config). Raises a `Failure` where the files are too short for it.
+        step: how far the weights were trained; None where that is not known.
+        files: paths of the files that hold them and of which config.json has the SHA-256.
     """
 
     name: str
@@ -34,9 +38,10 @@ class Start:
     options: dict[str, Any]
     directions: tuple[str, ...]
     has_discriminators: bool
-    facts: dict[str, Any]
     load: Callable[[UGATIT], None]
     check_room: Callable[[Config], None] = lambda config: None
+    step: int | None = None
+    files: Sequence[str] = ()
 
     @property
     def fixed(self) -> dict[str, Any]:
@@ -47,12 +52,14 @@ class Start:
 
     @property
     def record(self) -> dict[str, Any]:
-        """What config.json records."""
+        """What config.json records. For their SHA-256 all `files` are read."""
+        digests = {os.path.basename(file): storage.digest_of_file(file) for file in self.files}
         return {
             "from": self.name,
             "generators": list(self.directions),
             "discriminators": self.has_discriminators,
-            **self.facts,
+            **({} if self.step is None else {"step": self.step}),
+            **({"sha256": digests} if digests else {}),
         }
 
     def __str__(self) -> str:
