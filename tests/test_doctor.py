@@ -268,12 +268,6 @@ def test_where_the_best_is_kept_room_for_two_more_checkpoints_is_checked(config,
         assert is_reported(report.notes if enough else report.warnings, "2 more", "are free")
 
 
-def test_free_bytes_are_those_of_the_disk_that_the_folder_will_be_on(tmp_path):
-    there, not_yet = doctor.free_bytes(tmp_path), doctor.free_bytes(tmp_path / "not" / "yet")
-    assert there > 0
-    assert abs(not_yet - there) < 0.05 * there
-
-
 @pytest.mark.parametrize(
     ("options", "measured"),
     [

@@ -150,3 +150,9 @@ def test_a_file_appears_in_its_place_whole_or_not_at_all(tmp_path, far, name):
         storage.remove(path)
         storage.remove(path)
         assert storage.num_bytes(path) is None
+
+
+def test_free_bytes_are_those_of_the_disk_that_the_folder_will_be_on(tmp_path):
+    there, not_yet = storage.free_bytes(tmp_path), storage.free_bytes(tmp_path / "not" / "yet")
+    assert there > 0
+    assert abs(not_yet - there) < 0.05 * there

@@ -10,7 +10,6 @@ import dataclasses
 import itertools
 import os
 import pathlib
-import shutil
 import statistics
 from collections.abc import Iterator
 
@@ -21,6 +20,7 @@ from ugatit_tf.config import Config
 from ugatit_tf.data import presence
 from ugatit_tf.data.folders import TEST, TRAIN, Split, examine
 from ugatit_tf.data.presence import printable
+from ugatit_tf.data.storage import free_bytes
 from ugatit_tf.errors import listed
 from ugatit_tf.networks.weight_count import num_generator_weights, num_weights
 from ugatit_tf.sizes import smallest_image
@@ -97,13 +97,6 @@ def checkpoint_bytes(config: Config) -> int:
     With `--ema` the moving average of the generators is part of it.
     """
     return SAVED_PER_WEIGHT * num_weights(config) + _average_bytes(config)
-
-
-def free_bytes(path: str | os.PathLike) -> int:
-    """Returns the free space of the disk where `path` is or will be."""
-    path = pathlib.Path(os.path.abspath(path))
-    existing = (folder for folder in (path, *path.parents) if folder.exists())
-    return shutil.disk_usage(next(existing, path)).free
 
 
 def memory_bytes(config: Config) -> int:

@@ -16,7 +16,6 @@ import json
 import logging
 import os
 import re
-import shutil
 import time
 import urllib.error
 import urllib.request
@@ -84,16 +83,6 @@ def download(
     raise Unreachable("\n".join([f"{os.path.basename(path)} could not be downloaded:", *problems]))
 
 
-def check_space(folder: str, num_bytes: int) -> None:
-    """Raises a `Failure` where a disk has not this much space."""
-    free = shutil.disk_usage(folder).free
-    if free < num_bytes:
-        raise Failure(
-            f"The disk of {folder} has {free / 1e6:.0f} MB left, and {num_bytes / 1e6:.0f} MB are "
-            f"needed. Free some, or use another --dataset_dir."
-        )
-
-
 @contextlib.contextmanager
 def _alone(part: str) -> Iterator[None]:
     """Refuses to write a part that another process is writing."""
@@ -140,7 +129,8 @@ def _receive(url, part, num_bytes):
         _check_facts(response, now["length"], num_bytes)
         length = now["length"]
         if length is not None:
-            check_space(os.path.dirname(part) or ".", 2 * length - start)  # packed and unpacked
+            packed_and_unpacked = 2 * length - start
+            storage.check_space(os.path.dirname(part) or ".", packed_and_unpacked)
         if not start:
             _forget(part)
             with atomic.replacing(f"{part}.json") as file:

@@ -48,7 +48,7 @@ def fetch(
     os.makedirs(parent, exist_ok=True)
     atomic.remove_abandoned(parent)
     path = archive or _downloaded(recipe, os.path.join(parent, DOWNLOADS))
-    download.check_space(parent, os.path.getsize(path))
+    storage.check_space(parent, os.path.getsize(path))
     try:
         counts = _unpacked(recipe, path, folder)
     except Failure:

@@ -11,7 +11,7 @@ from typing import Callable, Optional
 import numpy as np
 
 from ugatit_tf import atomic, threads
-from ugatit_tf.data import download, folders, storage
+from ugatit_tf.data import folders, storage
 from ugatit_tf.data.presence import printable
 from ugatit_tf.errors import Failure, counted, listed
 from ugatit_tf.images import image_file
@@ -70,7 +70,7 @@ def prepare(
     splits = [folders.examine(source) for source in sources]
     atomic.remove_abandoned(os.path.dirname(target))
     with atomic.folder(target) as unfinished:
-        download.check_space(unfinished, sum(i.num_bytes for s in splits for i in s.images))
+        storage.check_space(unfinished, sum(i.num_bytes for s in splits for i in s.images))
         return tuple(
             _make(split, unfinished, letter, cut, test=test, smallest=smallest, seed=seed)
             for split, letter, cut in zip(splits, "AB", cuts)

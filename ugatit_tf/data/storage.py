@@ -14,6 +14,7 @@ import hashlib
 import os
 import pathlib
 import re
+import shutil
 import stat
 import uuid
 from collections.abc import Iterator
@@ -90,6 +91,23 @@ def nearest(path: str) -> str:
     while not os.path.lexists(path):
         path = os.path.dirname(path)
     return path
+
+
+def free_bytes(path: str | os.PathLike) -> int:
+    """Returns the free space of the disk of this computer where `path` is or will be."""
+    path = pathlib.Path(os.path.abspath(path))
+    existing = (folder for folder in (path, *path.parents) if folder.exists())
+    return shutil.disk_usage(next(existing, path)).free
+
+
+def check_space(folder: str, needed: int) -> None:
+    """Raises a `Failure` where the disk of a folder has not so many bytes left."""
+    free = free_bytes(folder)
+    if free < needed:
+        raise Failure(
+            f"The disk of {folder} has {free / 1e6:.0f} MB left, and {needed / 1e6:.0f} MB are "
+            f"needed. Free some, or use another --dataset_dir."
+        )
 
 
 def matching(pattern: str) -> tuple[str, list[str]]:
