@@ -9,6 +9,8 @@ data are, whose they are, and what the model does badly. Afterwards renew the na
 `python -m ugatit_tf.command_line > docs/options.md`.
 """
 
+from __future__ import annotations
+
 import argparse
 import dataclasses
 import json
@@ -107,7 +109,7 @@ def _recipe(config, run, saved, checkpoint):
         "command": command(config),
         "options": {k: v for k, v in config.recorded().items() if k not in OF_THE_COMPUTER},
         "steps": step,
-        "hours": round(hours(history.read(run), step), 2),
+        "hours": hours(history.read(run), step),
         "hardware": about.get("devices", {}).get("hardware") or machine.hardware(),
         **ours,
     }
@@ -124,18 +126,14 @@ def command(config: Config) -> str:
     return shlex.join(words)
 
 
-def hours(lines: list, last_step: int) -> float:
-    """The hours that the steps took, without samples and checkpoints.
+def hours(lines: list, last_step: int) -> float | None:
+    """The hours of training until `last_step`, with all that was written; None if not recorded.
 
     Args:
-        lines: of the history: each has the mean time of the steps since the one before.
+        lines: of the history, which has them since runs have a limit of `--minutes`.
     """
-    seconds, done = 0.0, 0
-    for line in lines:
-        if "seconds_per_step" in line and line["step"] <= last_step:
-            seconds += line["seconds_per_step"] * (line["step"] - done)
-            done = line["step"]
-    return seconds / 3600
+    found = [line["hours"] for line in lines if "hours" in line and line["step"] <= last_step]
+    return round(found[-1], 2) if found else None
 
 
 def _numbers(config, run, folder, original):
@@ -194,7 +192,7 @@ def _card(facts, prose, files):
         "license of the weights": facts["license"],
         "training images": images,
         "steps": facts["steps"],
-        "hours": facts["hours"],
+        "hours": "not recorded" if facts["hours"] is None else facts["hours"],
         "trained on": facts["hardware"],
         "seed": facts["options"]["seed"],
         **{

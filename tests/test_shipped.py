@@ -127,9 +127,9 @@ def made_here(tmp_path_factory):
     config = runs.config_in(root, run="small", lr=0.0004, eval_freq=2)
     model = runs.make_run(config)
     losses = {f"{d}/{part}": 0.5 for d in ("a2b", "b2a") for part in ("cycle", "identity")}
-    history.append(config.run_folder, 2, {**losses, "seconds_per_step": 7.0})
+    history.append(config.run_folder, 2, {**losses, "hours": 1.25})
     history.append(config.run_folder, 2, {"eval/kid": 0.25})
-    history.append(config.run_folder, 3, {**losses, "a2b/cycle": 0.125, "seconds_per_step": 4.0})
+    history.append(config.run_folder, 3, {**losses, "a2b/cycle": 0.125, "hours": 2.504})
     folder = ship_model.ship(
         config.run_folder, "small", prose="Of noise.", license="MIT", folder=str(root / "models")
     )
@@ -140,11 +140,16 @@ def made_here(tmp_path_factory):
 def test_its_facts_are_those_of_the_run(made_here):
     _, facts, _ = made_here
     assert facts["steps"] == runs.STEP
-    assert facts["hours"] == round((2 * 7 + 4) / 3600, 2)
+    assert facts["hours"] == 2.5
     assert facts["numbers"]["losses"]["a2b/cycle"] == 0.125
     assert facts["numbers"]["evaluation"] == {"step": 2, "eval/kid": 0.25}
     assert facts["options"]["lr"] == 0.0004
     assert "_dir" not in json.dumps(facts)
+
+
+def test_its_hours_are_those_of_its_step_and_none_where_none_were_recorded():
+    lines = [{"step": 1, "loss": 3.0}, {"step": 2, "hours": 0.5}, {"step": 4, "hours": 0.75}]
+    assert [ship_model.hours(lines, step) for step in (1, 2, 3, 4)] == [None, 0.5, 0.5, 0.75]
 
 
 def test_its_command_names_what_is_no_default(made_here):
