@@ -27,6 +27,7 @@ from tensorflow.python.eager import context
 from benchmarks import measure
 from benchmarks.train_step import COMPETITORS, images_of
 from ugatit_tf.config import Config
+from ugatit_tf.layers import target
 
 KINDS = {  # kind -> names of operations, of TensorFlow and of HLO; all others are element-wise
     "convolution": ("Conv2D", "Conv2DBackpropInput", "Conv2DBackpropFilter", "convolution"),
@@ -66,9 +67,9 @@ def kernels_of(name, given):
     """kind -> number of kernels of one iteration of a competitor."""
     config, trainer = Config(**given), COMPETITORS[name](given)
     batches = images_of(config)
-    launched = (
-        compiled(trainer, batches) if config.xla else executed(lambda: trainer.step(*batches))
-    )
+    with target.traced_for("GPU"):
+        step = lambda: trainer.step(*batches)
+        launched = compiled(trainer, batches) if config.xla else executed(step)
     counts = collections.Counter(map(kind_of, launched))
     del counts[None]
     return counts

@@ -38,9 +38,7 @@ two = Replicas(strategy_of("mirrored"))
 assert two.count == 2
 """
 TEN_STEPS = "np.savez(sys.argv[1], **test_replicas.ten_steps(two, 1, sys.argv[2]))"
-# TensorFlow's optimizer rewrites each graph in its own way, with another order of sums.
 SEVERAL = """
-tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 test_several.assert_equal_to_single_steps(replicas=two, gan_type="dragan", ema=0.9)
 """
 

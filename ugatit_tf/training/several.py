@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
-from ugatit_tf.networks import xla
 from ugatit_tf.training.optimizer import learning_rate
 
 if TYPE_CHECKING:
@@ -31,7 +30,7 @@ class SeveralSteps:
         gone = self.trainer.time_gone
         rates = tf.constant([learning_rate(step, config, gone) for step in steps], tf.float32)
         both = [step % config.n_critic == 0 for step in steps]
-        with xla.refusal_explained(config.xla, "the training step"):
+        with self.trainer.computing():
             rows = self._run(batches, tf.constant(count), rates, tf.constant(both)).numpy()
         return [dict(zip(self._tags[kind], row)) for kind, row in zip(both, rows)]
 

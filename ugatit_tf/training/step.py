@@ -6,6 +6,7 @@ U-GAT-IT section 2.2, as the official code of a flavor; docs/fidelity.md lists w
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 from typing import Callable
 
 import tensorflow as tf
@@ -15,6 +16,7 @@ from ugatit_tf.flavors import FLAVORS
 from ugatit_tf.networks import xla
 from ugatit_tf.networks.model import UGATIT
 from ugatit_tf.seeds import seed_of
+from ugatit_tf.training import rewriting
 from ugatit_tf.training.average import MovingAverage
 from ugatit_tf.training.learner import Learner
 from ugatit_tf.training.objective import Objective
@@ -83,7 +85,7 @@ class Trainer:
         index = int(self.steps_done.numpy())
         rate = tf.constant(learning_rate(index, self.config, self.time_gone), tf.float32)
         both = index % self.config.n_critic == 0
-        with xla.refusal_explained(self.config.xla, "the training step"):
+        with self.computing():
             return self.run((real_a, real_b), rate, both, alpha, eps)
 
     def steps(self, batches: tf.data.Iterator, count: int) -> list[dict]:
@@ -152,6 +154,12 @@ class Trainer:
         return self.average.applied()
 
     # What the schedules and several steps call
+
+    @contextlib.contextmanager
+    def computing(self) -> Iterator[None]:
+        """In which the graphs of a step run: with the rewriting and the errors that are ours."""
+        with rewriting.only_for_gpu(), xla.refusal_explained(self.config.xla, "the training step"):
+            yield
 
     def run(
         self,
