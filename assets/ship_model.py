@@ -130,7 +130,7 @@ def hours(lines: list, last_step: int) -> float | None:
     """The hours of training until `last_step`, with all that was written; None if not recorded.
 
     Args:
-        lines: of the history, which has them since runs have a limit of `--minutes`.
+        lines: of the history; early versions of the program recorded no hours.
     """
     found = [line["hours"] for line in lines if "hours" in line and line["step"] <= last_step]
     return round(found[-1], 2) if found else None

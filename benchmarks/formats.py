@@ -10,7 +10,6 @@ environment with them.
 
 import argparse
 import os
-import platform
 import sys
 import tempfile
 from pathlib import Path
@@ -19,11 +18,13 @@ import numpy as np
 import tensorflow as tf
 
 from benchmarks import measure
+from ugatit_tf import machine
 from ugatit_tf.config import Config
 from ugatit_tf.interchange.difference import worst
 from ugatit_tf.interchange.formats import FORMATS
 from ugatit_tf.interchange.formats.format import Exported
 from ugatit_tf.networks.model import build_model
+from ugatit_tf.phases import export
 
 FILES = ("saved_model", "npz", "keras", "onnx", "litert")
 
@@ -33,7 +34,7 @@ def main(argv) -> int:
     for name in FILES:
         FORMATS[name].require_packages()
     tf.config.threading.set_intra_op_parallelism_threads(options.threads)
-    print(f"{processor()}, {options.threads} threads; TensorFlow {tf.__version__}")
+    print(f"{machine.processor()}, {options.threads} threads; TensorFlow {tf.__version__}")
     rows = {}
     for size in options.sizes:
         config = Config(light=True, img_size=size, ch=options.ch, n_dis=2)
@@ -43,7 +44,7 @@ def main(argv) -> int:
                 config, None, {"a2b": generator}, "step_0000001", half=True, size=size
             )
             for name in FILES:
-                for model in _written(FORMATS[name], exported, folder):
+                for model in export.write(FORMATS[name], exported, folder):
                     rows.setdefault(model.file, [name, _bytes(folder, model.file)])
                     rows[model.file].append(worst(model.compared.values()))
             seconds = measure.in_turn(
@@ -57,14 +58,6 @@ def main(argv) -> int:
     return 0
 
 
-def processor() -> str:
-    """The name of the processor, as far as the system tells."""
-    about = Path("/proc/cpuinfo")
-    lines = about.read_text(encoding="utf-8").splitlines() if about.exists() else []
-    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor()
-
-
 def _parser():
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.formats", description="What the formats of an export cost."
@@ -74,12 +67,6 @@ def _parser():
     parser.add_argument("--rounds", type=measure.positive, default=5)
     parser.add_argument("--threads", type=measure.positive, default=2)
     return parser
-
-
-def _written(row, exported, folder):
-    models = list(row.write(exported, folder))
-    row.verify(exported, folder, models)
-    return models
 
 
 def _bytes(folder, file):

@@ -64,6 +64,11 @@ def images(*shape, seed=0):
     return np.random.default_rng(seed).uniform(-1, 1, shape).astype(np.float32)
 
 
+def levels(*shape, seed=0):
+    """Uniform whole numbers from 0 to 255 in uint8."""
+    return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
+
+
 def fill(weights, seed=0):
     """Gives every weight a value at which its part shows, and returns path -> array.
 

@@ -133,6 +133,16 @@ def with_networks(translator, change):
     )
 
 
+def blind(network):
+    """A change for `with_networks`: an image whose numbers are not finite."""
+
+    def run(x):
+        out = network(x)
+        return out._replace(image=np.nan * out.image)
+
+    return run
+
+
 def results_of(translator, arrays, **options):
     """The `Result` of each array, as the networks give it."""
     return list(translator.stream(arrays, Input, lambda _, result: result, **options))

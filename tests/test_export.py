@@ -14,6 +14,7 @@ import pytest
 import tensorflow as tf
 
 from tests import drawn_files, made, runs
+from tests.made import levels
 from tests.tolerances import TOLERANCE
 from ugatit_tf.data import pipeline
 from ugatit_tf.errors import Failure
@@ -24,10 +25,6 @@ from ugatit_tf.networks.model import build_model
 from ugatit_tf.translation import fit
 
 ROOT = pathlib.Path(__file__).parent.parent
-
-
-def levels(*shape, seed=0):
-    return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
 
 
 def exported_in(folder, **options):
@@ -304,7 +301,7 @@ def test_encoded_images_of_any_size_become_what_the_test_phase_makes(either, tmp
         for number, shape in enumerate([(10, 31), (21, 6), (3, 3)]):
             paths.append(str(tmp_path / f"grey_{number}.png"))
             image_file.write(paths[-1], levels(*shape, seed=number))
-    encoded = [open_bytes(path) for path in paths]
+    encoded = [pathlib.Path(path).read_bytes() for path in paths]
     out = either.loaded.signatures["encoded"](encoded=tf.constant(encoded))["encoded"]
     assert out.shape == [3]
     for path, data in zip(paths, out.numpy()):
@@ -321,16 +318,11 @@ def test_encoded_images_are_seen_as_the_test_phase_sees_them(light, tmp_path, mo
     path = str(tmp_path / "image.png")
     with open(path, "wb") as file:
         file.write(tf.io.encode_png(pixels.reshape(8, 8, -1)).numpy())
-    out = light.loaded.signatures["encoded"](encoded=tf.constant([open_bytes(path)]))
+    out = light.loaded.signatures["encoded"](encoded=tf.constant([pathlib.Path(path).read_bytes()]))
     (tmp_path / "result.png").write_bytes(out["encoded"][0].numpy())
     source = pipeline.load(path, size=8, channels=3, antialias=False)
     expected = image_array.to_uint8(light.generator(source[None]).image[0].numpy())
     assert np.abs(image_file.read(tmp_path / "result.png").astype(int) - expected).max() <= 2
-
-
-def open_bytes(path):
-    with open(path, "rb") as file:
-        return file.read()
 
 
 def test_a_difference_over_a_level_fails_and_leaves_nothing(tmp_path, monkeypatch):

@@ -10,6 +10,7 @@ import importlib.util
 import json
 import math
 import os
+import pathlib
 import shutil
 import subprocess
 import sys
@@ -19,7 +20,7 @@ import numpy as np
 import pytest
 
 import ugatit_tf
-from tests import runs
+from tests import made, runs
 from ugatit_tf.errors import Failure
 from ugatit_tf.interchange import difference, generator_file
 from ugatit_tf.interchange.difference import Difference
@@ -65,15 +66,6 @@ def exported(root, format, export=None, **config):
     with open(os.path.join(folder, "export.json"), encoding="utf-8") as file:
         about = json.load(file)
     return types.SimpleNamespace(config=config, networks=networks, folder=folder, about=about)
-
-
-def images(*shape, seed=0):
-    return np.random.default_rng(seed).uniform(-1, 1, shape).astype(np.float32)
-
-
-def content(path):
-    with open(path, "rb") as file:
-        return file.read()
 
 
 def assert_levels(values, expected, most):
@@ -161,7 +153,7 @@ def test_a_missing_package_is_one_line(name, monkeypatch):
 def test_every_package_has_one_exact_version_for_each_python():
     for row in FORMATS.values():
         lines = (
-            content(os.path.join(ROOT, f"requirements-{row.extra}.txt")).decode().splitlines()
+            pathlib.Path(ROOT, f"requirements-{row.extra}.txt").read_text("utf-8").splitlines()
             if row.packages
             else []
         )
@@ -300,7 +292,7 @@ def test_the_page_says_what_the_files_are(of_keras):
 
 def test_a_generator_file_of_an_export_is_read_as_ever(of_keras):
     model = ugatit_tf.load(os.path.join(of_keras.folder, "a2b.npz"))
-    x = images(SIZE, SIZE, 3)
+    x = made.images(SIZE, SIZE, 3)
     expected = of_keras.networks.a2b(x[None]).image.numpy()
     assert_levels(model.translate(x)[None], expected, 0.01)
 
@@ -308,7 +300,7 @@ def test_a_generator_file_of_an_export_is_read_as_ever(of_keras):
 def test_a_folder_of_generator_files_is_a_model_of_both_directions(of_keras, tmp_path):
     model = ugatit_tf.load(of_keras.folder)
     assert model.directions == ("a2b", "b2a")
-    x = images(SIZE, SIZE, 3)
+    x = made.images(SIZE, SIZE, 3)
     expected = of_keras.networks.b2a(x[None]).image.numpy()
     assert_levels(model.translate(x, direction="b2a")[None], expected, 0.01)
 
@@ -372,7 +364,7 @@ def test_an_onnx_file_computes_what_the_model_computes(onnx_export, shape, file,
     config = onnx_export.config
     if not config.any_size:
         shape = shape[0], SIZE, SIZE
-    x = images(*shape, config.img_ch)
+    x = made.images(*shape, config.img_ch)
     runner = session(onnx_export, file)
     names = [output.name for output in runner.get_outputs()]
     found = dict(zip(names, runner.run(names, {"images": x})))
@@ -438,7 +430,7 @@ def test_litert_files_compute_what_the_model_computes(litert_export):
             assert compared["largest"] <= most
             assert compared["mean"] <= 8
     side = 24 if takes_other_sizes else 48 if config.light else SIZE
-    x = images(1, side, side, 3)
+    x = made.images(1, side, side, 3)
     runner = interpreter(litert_export, "a2b.tflite").get_signature_runner("translate")
     expected = graph.exact(litert_export.networks.a2b)(x)
     assert_levels(runner(images=x)["translated"], expected["translated"].numpy(), 0.01)

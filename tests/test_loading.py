@@ -19,6 +19,7 @@ from PIL import Image
 
 import ugatit_tf
 from tests import made, runs
+from tests.made import levels
 from tests.tolerances import TOLERANCE
 from ugatit_tf.errors import Failure
 from ugatit_tf.images import image_array, image_file
@@ -51,21 +52,9 @@ def model(trained):
     return ugatit_tf.load(trained.config.run_folder)
 
 
-def levels(*shape, seed=0):
-    return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
-
-
 def assert_levels(image, expected, most=1):
     assert (image.dtype, image.shape) == (np.uint8, expected.shape)
     assert np.abs(image.astype(int) - expected).max() <= most
-
-
-def blind(network):
-    def run(x):
-        out = network(x)
-        return out._replace(image=np.nan * out.image)
-
-    return run
 
 
 def expected_of(generator, pixels):
@@ -313,7 +302,7 @@ def test_colours_are_images_for_a_grey_model(full):
 
 def test_a_generator_of_nan_is_named(trained):
     model = ugatit_tf.load(os.path.join(trained.exported, "b2a.npz"))
-    broken = runs.with_networks(model, blind)
+    broken = runs.with_networks(model, runs.blind)
     with pytest.raises(Failure, match="b2a.npz: the generator b2a gives numbers that are not fini"):
         broken.translate(levels(8, 8, 3))
 

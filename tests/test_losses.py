@@ -9,7 +9,7 @@ from tests.tolerances import TOLERANCE
 from ugatit_tf import losses
 
 REAL, FAKE = made.numbers(2, 3, 3, 1, seed=1), made.numbers(2, 3, 3, 1, seed=2) * 2
-ZEROS, ONES = np.zeros([2, 2], np.float32), np.ones([2, 2], np.float32)
+ONES = np.ones([2, 2], np.float32)
 LOG_2 = np.log(2.0)
 
 

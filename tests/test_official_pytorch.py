@@ -1,6 +1,7 @@
 """The checkpoint of the official PyTorch program: names, layouts, and what does not fit."""
 
 import os
+import pathlib
 import pickle
 import re
 import sys
@@ -338,15 +339,12 @@ UNUSABLE = {
     "hostile": (lambda tmp_path: pickle.dumps(Hostile()), ""),
     "damaged": (lambda tmp_path: whole(tmp_path).replace(b"DownBlock.1.weight", b"D" * 18, 1), ""),
     "of another network": (
-        lambda tmp_path: open_bytes(write(tmp_path / "o.pt", {"fc.weight": np.zeros([2, 2])})),
+        lambda tmp_path: pathlib.Path(
+            write(tmp_path / "o.pt", {"fc.weight": np.zeros([2, 2])})
+        ).read_bytes(),
         "is not a checkpoint of the official PyTorch program",
     ),
 }
-
-
-def open_bytes(path):
-    with open(path, "rb") as file:
-        return file.read()
 
 
 @pytest.mark.parametrize("case", UNUSABLE)

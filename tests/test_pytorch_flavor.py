@@ -9,7 +9,7 @@ import tensorflow as tf
 
 import main
 from tests import made, official, runs
-from tests.test_step import converge
+from tests.test_step import converge, everything
 from tests.tolerances import TOLERANCE, drift
 from ugatit_tf.images import image_file
 from ugatit_tf.interchange import official_pytorch, torch_file, torch_writer
@@ -227,14 +227,6 @@ def trainer_of(**options):
     trainer = Trainer(model, config)
     trainer.start_average()
     return trainer
-
-
-def everything(trainer):
-    return {
-        f"{group}/{name}": variable.numpy()
-        for group, named in trainer.state().items()
-        for name, variable in named.items()
-    }
 
 
 def test_going_on_from_a_checkpoint_equals_running_through(untraced, tmp_path):

@@ -121,16 +121,8 @@ def test_no_two_translations_have_one_name(names):
     assert all(name.endswith(".png") for name in given)
 
 
-def blind(network):
-    def run(x):
-        out = network(x)
-        return out._replace(image=np.nan * out.image)
-
-    return run
-
-
 def test_a_generator_of_nan_stops_the_test_with_its_name(tested, monkeypatch, tmp_path):
-    broken = runs.with_networks(loading.from_run(tested.config), blind)
+    broken = runs.with_networks(loading.from_run(tested.config), runs.blind)
     monkeypatch.setattr(loading, "from_run", lambda *_, **__: broken)
     message = "step_0000003: the generator a2b gives numbers that are not finite"
     with pytest.raises(Failure, match=message):

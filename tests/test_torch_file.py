@@ -232,7 +232,6 @@ FOREIGN = {
     "on two lines": (text("os") + text("a\nb") + b"\x93", r"os.a\nb"),
     "of an endless name": (text("os") + text("a" * 10_000) + b"\x93", "aaa..., which"),
 }
-OF_LISTS = b"](" + b"h\1" * 2 + b"e"  # what is under number 1, twice
 DAMAGED = {
     "an extension": (b"\x82\1", "EXT1"),
     "an object": (name("torch.FloatStorage") + b")\x81", "NEWOBJ"),

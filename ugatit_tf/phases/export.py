@@ -108,7 +108,7 @@ def run(config: Config, options: ExportOptions) -> None:
     name = os.path.basename(exported.source) if exported.networks else "imported"
     folder = paths.free_path(os.path.join(parent, name))
     with atomic.folder(folder) as unfinished:
-        written = {row.name: (row, _written(row, exported, unfinished)) for row in options.rows}
+        written = {row.name: (row, write(row, exported, unfinished)) for row in options.rows}
         about.write(exported, written, unfinished)
     for file, difference in _differences(written).items():
         print(f"{os.path.join(folder, file)}: largest difference from the original {difference}")
@@ -120,7 +120,7 @@ def run(config: Config, options: ExportOptions) -> None:
         )
 
 
-def _written(row: Format, exported: Exported, folder: str) -> list:
+def write(row: Format, exported: Exported, folder: str) -> list:
     """Writes one format and compares it; returns its `Model`s."""
     models = list(row.write(exported, folder))
     row.verify(exported, folder, models)

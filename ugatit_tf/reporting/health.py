@@ -17,11 +17,7 @@ from ugatit_tf.training.sheets import Pictures
 
 TERMS = ("adversarial", "cycle", "identity", "cam")
 WATCHED = (
-    *(
-        f"{name}/{term}"
-        for name in DIRECTIONS
-        for term in ("adversarial", "cycle", "identity", "cam")
-    ),
+    *(f"{name}/{term}" for name in DIRECTIONS for term in TERMS),
     "D_A_loss",
     "D_B_loss",
 )
