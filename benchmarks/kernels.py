@@ -67,7 +67,7 @@ def kernels_of(name, given):
     """kind -> number of kernels of one iteration of a competitor."""
     config, trainer = Config(**given), COMPETITORS[name](given)
     batches = images_of(config)
-    with target.traced_for("GPU"):
+    with target.traced_for(device="GPU"):
         step = lambda: trainer.step(*batches)
         launched = compiled(trainer, batches) if config.xla else executed(step)
     counts = collections.Counter(map(kind_of, launched))
