@@ -14,6 +14,7 @@ import pytest
 import tensorflow as tf
 
 from tests import made, runs
+from tests.test_step import BATCH, trainer_of, weights_of
 from tests.tolerances import drift, of_loss
 from ugatit_tf.config import NOT_RECORDED, Config
 from ugatit_tf.data import folders
@@ -43,6 +44,8 @@ SEVERAL = """
 tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 test_several.assert_equal_to_single_steps(replicas=two, gan_type="dragan", ema=0.9)
 """
+COMPILED = "test_replicas.assert_compiled_steps_are_alike(two)"
+FEW_TERMS = {f"{term}_weight": 0 for term in ("cycle", "identity", "cam")}  # sooner traced
 
 
 def on_two_devices(code, *argv):
@@ -128,6 +131,27 @@ def test_several_steps_in_a_call_are_single_steps_on_two_devices_too():
     on_two_devices(SEVERAL)
 
 
+def assert_compiled_steps_are_alike(replicas):
+    """Of the default networks and updates, and of those that XLA compiled."""
+    left = []
+    for xla in (False, True):
+        trainer = trainer_of(replicas, gan_type="dragan", xla=xla, **FEW_TERMS)
+        start = weights_of(trainer)
+        scalars = [trainer.step(*BATCH) for _ in range(2)]
+        left.append((scalars, weights_of(trainer)))
+    (expected, weights), (found, compiled) = left
+    for step in range(2):
+        for tag, value in expected[step].items():
+            tolerance = of_loss(tag, drift(trainer.config.lr, step + 1))
+            np.testing.assert_allclose(found[step][tag], value, err_msg=tag, **tolerance)
+    assert_equal_weights(compiled, weights, start)
+
+
+@pytest.mark.slow
+def test_networks_and_updates_compiled_with_xla_train_alike_on_two_devices():
+    on_two_devices(COMPILED)
+
+
 def of_group(arrays, group) -> dict:
     return {k[len(group) + 1 :]: v for k, v in arrays.items() if k.startswith(f"{group}/")}
 
@@ -196,9 +220,7 @@ def test_two_workers_equal_one_device_and_survive_the_loss_of_one(tmp_path, untr
     start = weights_in(checkpoints.saved(one)[runs.STEP])
     assert_equal_weights(*(weights_in(checkpoints.newest(run)) for run in (two, one)), start)
 
-    # Of fewer terms, whose graph is sooner traced.
-    few = {f"{term}_weight": 0 for term in ("cycle", "identity", "cam")}
-    workers = Workers(arguments(config, **{**options, "iteration": 100_000, **few}))
+    workers = Workers(arguments(config, **{**options, "iteration": 100_000, **FEW_TERMS}))
     until = time.monotonic() + 120
     while max(checkpoints.saved(two)) == runs.STEP + 10 and time.monotonic() < until:
         time.sleep(0.2)
