@@ -90,7 +90,6 @@ def refusal(argv, code, capsys):
         (["--epoch", "0"], ["epoch", "at least 1"]),
         (["--lr", "nan"], ["lr", "nan"]),
         (["--dataset", "a/b"], ["--dataset", "a/b", "--dataset_dir"]),
-        (["--xla", "True", "--gan_type", "dragan"], ["dragan", "penalty", "--xla False"]),
         (["--dataset", ""], ["--dataset"]),
     ],
     ids=" ".join,

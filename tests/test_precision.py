@@ -357,6 +357,28 @@ def test_a_step_compiled_with_xla_trains_alike():
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("gan_type", ["wgan-gp", "wgan-lp", "dragan"])
+def test_a_penalty_compiled_with_xla_is_that_of_the_same_noise_and_trains_alike(gan_type):
+    """In an update of the discriminators alone, which compiles sooner than a whole step."""
+
+    def trained(**options):
+        trainer = trainer_of(gan_type=gan_type, n_critic=2, **options)
+        trainer.steps_done.assign(1)
+        return trainer.step(*BATCH), trainer.discriminator_optimizer.state()
+
+    tf.config.run_functions_eagerly(True)
+    expected, gradients = trained()
+    tf.config.run_functions_eagerly(False)
+    found, compiled = trained(xla=True)
+    assert set(found) == set(expected) > {"discriminator_a/penalty", "discriminator_b/penalty"}
+    for tag, value in expected.items():
+        np.testing.assert_allclose(found[tag], value, err_msg=tag, **of_loss(tag))
+    means = [name for name in gradients if name.startswith("m/")]  # half of the gradients
+    apart = distance([compiled[name] for name in means], [gradients[name] for name in means])
+    assert apart < TOLERANCE["gradient"]["rtol"]
+
+
+@pytest.mark.slow
 @made.needs_half
 def test_a_half_step_compiled_with_xla_is_as_near_to_float32_as_one_that_is_not():
     """XLA rounds to half numbers at fewer places; neither may be further off than they are."""

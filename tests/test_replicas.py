@@ -14,6 +14,7 @@ import pytest
 import tensorflow as tf
 
 from tests import made, runs
+from tests.test_step import BATCH, trainer_of, weights_of
 from tests.tolerances import drift, of_loss
 from ugatit_tf.config import NOT_RECORDED, Config
 from ugatit_tf.data import folders
@@ -41,6 +42,7 @@ TEN_STEPS = "np.savez(sys.argv[1], **test_replicas.ten_steps(two, 1, sys.argv[2]
 SEVERAL = """
 test_several.assert_equal_to_single_steps(replicas=two, gan_type="dragan", ema=0.9)
 """
+COMPILED = "test_replicas.assert_compiled_steps_are_alike(two)"
 
 
 def on_two_devices(code, *argv):
@@ -124,6 +126,28 @@ def test_two_devices_equal_one_with_both_batches(flavor, tmp_path):
 @pytest.mark.slow
 def test_several_steps_in_a_call_are_single_steps_on_two_devices_too():
     on_two_devices(SEVERAL)
+
+
+def assert_compiled_steps_are_alike(replicas):
+    """Two updates of the discriminators alone, which compile sooner than whole steps."""
+    left = []
+    for xla in (False, True):
+        trainer = trainer_of(replicas, gan_type="dragan", n_critic=3, xla=xla)
+        trainer.steps_done.assign(1)
+        start = weights_of(trainer)
+        scalars = [trainer.step(*BATCH) for _ in range(2)]
+        left.append((scalars, weights_of(trainer)))
+    (expected, weights), (found, compiled) = left
+    for step in range(2):
+        for tag, value in expected[step].items():
+            tolerance = of_loss(tag, drift(trainer.config.lr, step + 1))
+            np.testing.assert_allclose(found[step][tag], value, err_msg=tag, **tolerance)
+    assert_equal_weights(compiled, weights, start)
+
+
+@pytest.mark.slow
+def test_networks_and_updates_compiled_with_xla_train_alike_on_two_devices():
+    on_two_devices(COMPILED)
 
 
 def of_group(arrays, group) -> dict:

@@ -11,7 +11,7 @@ from tests.tolerances import LAYER, OF_A_STEP, TOLERANCE, drift, of_loss, update
 from ugatit_tf.losses import ADVERSARIAL
 from ugatit_tf.networks.model import build_model
 from ugatit_tf.training.replicas import Replicas
-from ugatit_tf.training.step import Trainer
+from ugatit_tf.training.step import Trainer, uniform
 
 REAL_A, REAL_B = made.images(2, 8, 8, 1, seed=1), made.images(2, 8, 8, 1, seed=2)
 REALS = np.float64(REAL_A), np.float64(REAL_B)
@@ -318,6 +318,15 @@ def test_penalties_draw_from_the_seed_and_the_step():
     assert len(np.unique([first, *others])) == 4 * 5
     trainer.steps_done.assign_sub(1)
     np.testing.assert_array_equal(drawn(), first)
+
+
+@pytest.mark.parametrize("shape", [[1], [2, 1, 1, 1], [2, 5, 7, 3]])
+def test_noise_is_bit_for_bit_that_of_tensorflow_also_where_xla_compiles_it(shape):
+    for seed in ([1, 2], [-123456789, 2**31 - 1]):
+        expected = tf.random.stateless_uniform(shape, seed, alg="philox")
+        for compiled in (False, True):
+            drawn = tf.function(lambda seed: uniform(shape, seed), jit_compile=compiled)
+            np.testing.assert_array_equal(drawn(tf.constant(seed)), expected)
 
 
 def test_given_noise_is_used_instead_of_drawn_noise():

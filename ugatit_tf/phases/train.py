@@ -9,8 +9,6 @@ from ugatit_tf import cluster, gpu, machine, tf_paths
 from ugatit_tf.config import Config
 from ugatit_tf.data.presence import TRAIN as TRAIN_SPLITS
 from ugatit_tf.lazy import tf
-from ugatit_tf.losses import ADVERSARIAL
-from ugatit_tf.options import ConfigError
 from ugatit_tf.phases import init_from, report
 from ugatit_tf.phases.phase import (
     NoOptions,
@@ -29,11 +27,6 @@ if TYPE_CHECKING:
 
 
 def check(config: Config, options: NoOptions) -> None:
-    if config.xla and ADVERSARIAL[config.gan_type].penalty:
-        raise ConfigError(
-            f"--xla True cannot train with --gan_type {config.gan_type}: compiled, its gradient "
-            f"penalty is another number. Use --xla False."
-        )
     checkpoints.refuse_lone_generators(config.run_folder)
     if cluster.from_environment(config.strategy).is_chief:
         check_dataset(config, TRAIN_SPLITS)

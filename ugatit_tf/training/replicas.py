@@ -49,8 +49,8 @@ class Replicas:
         Args:
             body: function of tensors to a structure of tensors that are equal on all replicas.
             batches: int. So many of its first arguments are batches.
-            xla: bool. Compile it, on one device. XLA cannot compile what several devices say to
-                each other; there the networks and the updates are compiled.
+            xla: bool. Compile it, on one device. XLA refuses a program with variables of several;
+                there the networks and the updates are compiled.
 
         Returns:
             The same function, of this process' batches.

@@ -218,5 +218,13 @@ class Trainer:
         moved = tf.cast(tf.stack([self.steps_done, self._micro_batch]), tf.int32)
         seed = tf.constant(seed_of(self.config.seed, name)) + moved
         whole = tf.concat([[shape[0] * self.replicas.count], shape[1:]], 0)
-        # Philox, whose numbers are the same where XLA compiles this
-        return self.replicas.own(tf.random.stateless_uniform(whole, seed, alg="philox"))
+        return self.replicas.own(uniform(whole, seed))
+
+
+def uniform(shape: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    """`tf.random.stateless_uniform` in [0, 1), with the same numbers where XLA compiles it.
+
+    TensorFlow's kernel makes a number of the lowest 23 of 32 random bits, XLA of the highest.
+    """
+    bits = tf.random.stateless_uniform(shape, seed, None, None, tf.int32, alg="philox")
+    return tf.cast(bits & (2**23 - 1), tf.float32) * 2.0**-23
