@@ -68,18 +68,17 @@ def kernels_of(name, given):
     config, trainer = Config(**given), COMPETITORS[name](given)
     batches = images_of(config)
     with target.traced_for(device="GPU"):
-        step = lambda: trainer.step(*batches)
-        launched = compiled(trainer, batches) if config.xla else executed(step)
+        launched = (compiled if config.xla else executed)(trainer, batches)
     counts = collections.Counter(map(kind_of, launched))
     del counts[None]
     return counts
 
 
-def executed(run) -> list:
-    """The nodes of the graphs that TensorFlow executes for the first call of `run`."""
+def executed(trainer, batches) -> list:
+    """The nodes of the graphs that TensorFlow executes for the first step."""
     context.enable_run_metadata()
     try:
-        run()
+        trainer.step(*batches)
         functions = context.export_run_metadata().function_graphs
     finally:
         context.disable_run_metadata()
