@@ -19,6 +19,7 @@ from benchmarks.plain_networks import plain_model
 from ugatit_tf import losses
 from ugatit_tf.interchange import official_tf
 from ugatit_tf.networks.model import build_model
+from ugatit_tf.training import rewriting
 from ugatit_tf.training.optimizer import learning_rate
 
 WEIGHT_DECAY = 1e-4
@@ -49,7 +50,8 @@ class PlainTrainer:
         rate = tf.constant(learning_rate(self.steps_done, self.config), tf.float32)
         both = self.steps_done % self.config.n_critic == 0
         self.steps_done += 1
-        return self._step(real_a, real_b, rate, alpha, eps, both)
+        with rewriting.only_for_gpu():  # as ours
+            return self._step(real_a, real_b, rate, alpha, eps, both)
 
     def losses_and_gradients(self, real_a, real_b, alpha=None, eps=None):
         """(dict tag -> loss, dict path -> gradient) at the present weights; changes nothing."""
