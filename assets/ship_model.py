@@ -50,6 +50,7 @@ def ship(
     which: str = "latest",
     folder: str = "",
     examples: str = "",
+    metrics: str = "",
 ) -> str:
     """Writes the model of the run folder `run` under `name`; returns the path of its folder.
 
@@ -59,9 +60,11 @@ def ship(
         folder: of the models, if it is not that of the package.
         examples: a folder with images for people to translate, free to share. Those of the
             built-in dataset are drawn.
+        metrics: the file with KID and FID that the evaluate phase wrote of the same checkpoint.
 
     Raises:
-        Failure: there is a model of that name, or the run cannot be used.
+        Failure: there is a model of that name, the run cannot be used, or the metrics are those
+            of another checkpoint.
     """
     target = os.path.join(folder or shipped.FOLDER, name)
     if os.path.exists(target):
@@ -71,6 +74,7 @@ def ship(
     config = Config(**{**recorded, "checkpoint_dir": parent, "run": run_name})
     original = loading.from_run(dataclasses.replace(config, precision="float32"), which)
     _, generators, checkpoint = loading.load_generators(config, which)
+    measured = _metrics(metrics, checkpoint)
     with atomic.folder(target) as unfinished:
         for direction, generator in generators.items():
             path = os.path.join(unfinished, direction + generator_file.SUFFIX)
@@ -81,7 +85,7 @@ def ship(
             "license": license,
             "directions": list(generators),
             **_recipe(config, run, checkpoints.saved(os.path.dirname(checkpoint)), checkpoint),
-            "numbers": _numbers(config, run, unfinished, original),
+            "numbers": {**_numbers(config, run, unfinished, original), **measured},
         }
         card = _card(facts, prose, files_in(unfinished))
         pathlib.Path(unfinished, CARD).write_text(card, encoding="utf-8")
@@ -134,6 +138,17 @@ def hours(lines: list, last_step: int) -> float | None:
     """
     found = [line["hours"] for line in lines if "hours" in line and line["step"] <= last_step]
     return round(found[-1], 2) if found else None
+
+
+def _metrics(path, checkpoint):
+    """{"metrics": those of a file} or nothing."""
+    if not path:
+        return {}
+    found = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
+    step, measured = os.path.basename(checkpoint), os.path.basename(found["about"]["pictures"])
+    if step != measured:
+        raise Failure(f"{path} is of {measured}, the model of {step}. Evaluate {step}.")
+    return {"metrics": found}
 
 
 def _numbers(config, run, folder, original):
@@ -204,6 +219,7 @@ def _card(facts, prose, files):
         **{f"`{name}`, last mean": f"{value:.4f}" for name, value in numbers["losses"].items()},
         **{f"`{k}`, last": f"{v:.4f}" for k, v in numbers.get("evaluation", {}).items()},
         **{f"{k}, of {EXAMPLES} test faces": v for k, v in numbers.get("faces", {}).items()},
+        **_metrics_rows(numbers.get("metrics", {})),
         "float16 weights move a pixel by at most": f"{numbers['float16']['largest']:g} of 255",
     }
     lines = [
@@ -217,6 +233,20 @@ def _card(facts, prose, files):
     return "\n".join(lines) + "\n"
 
 
+def _metrics_rows(metrics):
+    """Name -> text, for each direction that was measured."""
+    rows = {"features of KID and FID": metrics["about"]["features"]} if metrics else {}
+    for direction in (name for name in DIRECTIONS if name in metrics):
+        row = metrics[direction]
+        kid, counts = row["kid_target"], row["pictures"]
+        images = f"{counts['fake']} test images against {counts['target']}"
+        rows[f"{direction}, KID x 100"] = (
+            f"{100 * kid['mean']:.4g} +- {100 * kid['spread']:.2g}; {images}"
+        )
+        rows[f"{direction}, FID"] = f"{row['fid']:.4g}; {images}"
+    return rows
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Makes a model that comes with the package.")
     parser.add_argument("run", help="the run folder")
@@ -224,6 +254,7 @@ if __name__ == "__main__":
     parser.add_argument("--prose", required=True, help="a Markdown file for the card")
     parser.add_argument("--license", required=True, help="of the weights, one line")
     parser.add_argument("--examples", default="", help="a folder of images that may be shared")
+    parser.add_argument("--metrics", default="", help="a metrics.json of the same checkpoint")
     parser.add_argument("--which", default="latest", choices=("latest", "best"))
     words = vars(parser.parse_args())
     words["prose"] = pathlib.Path(words["prose"]).read_text(encoding="utf-8")

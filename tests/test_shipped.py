@@ -120,6 +120,16 @@ def test_the_examples_are_faces_that_no_model_was_trained_on():
 # How a model is made
 
 
+def measured(pictures):
+    """What the evaluate phase writes, as far as it is read here."""
+    of_a2b = {
+        "pictures": {"fake": 3, "target": 5, "source": 3},
+        "kid_target": {"mean": 0.0625, "spread": 0.0125},
+        "fid": 123.44,
+    }
+    return {"about": {"pictures": pictures, "features": "of a net"}, "a2b": of_a2b}
+
+
 @pytest.fixture(scope="module")
 def made_here(tmp_path_factory):
     """(folder of a model that was made of a run, its model.json, the run's networks)."""
@@ -130,8 +140,11 @@ def made_here(tmp_path_factory):
     history.append(config.run_folder, 2, {**losses, "hours": 1.25})
     history.append(config.run_folder, 2, {"eval/kid": 0.25})
     history.append(config.run_folder, 3, {**losses, "a2b/cycle": 0.125, "hours": 2.504})
+    metrics = root / "metrics.json"
+    metrics.write_text(json.dumps(measured(f"checkpoint/small/step_{runs.STEP:07d}")))
+    options = {"folder": str(root / "models"), "metrics": str(metrics)}
     folder = ship_model.ship(
-        config.run_folder, "small", prose="Of noise.", license="MIT", folder=str(root / "models")
+        config.run_folder, "small", prose="Of noise.", license="MIT", **options
     )
     with open(os.path.join(folder, "model.json")) as file:
         return folder, json.load(file), model
@@ -179,8 +192,33 @@ def test_its_card_has_the_prose_and_the_numbers(made_here):
     with open(os.path.join(folder, "card.md"), encoding="utf-8") as file:
         card = file.read()
     assert card.startswith("# small\n\nOf noise.\n")
-    for line in ("| steps | 3 |", "| `a2b/cycle`, last mean | 0.1250 |", facts["command"]):
+    for line in (
+        "| steps | 3 |",
+        "| `a2b/cycle`, last mean | 0.1250 |",
+        "| features of KID and FID | of a net |",
+        "| a2b, KID x 100 | 6.25 +- 1.2; 3 test images against 5 |",
+        "| a2b, FID | 123.4; 3 test images against 5 |",
+        facts["command"],
+    ):
         assert line in card
+
+
+def test_metrics_of_another_checkpoint_are_refused(tmp_path):
+    config = runs.config_in(tmp_path, run="small")
+    runs.make_run(config)
+    metrics = tmp_path / "metrics.json"
+    metrics.write_text(json.dumps(measured("checkpoint/small/step_0000002")))
+    target = tmp_path / "models"
+    with pytest.raises(Failure, match="is of step_0000002, the model of step_0000003. Evaluate"):
+        ship_model.ship(
+            config.run_folder,
+            "small",
+            prose="",
+            license="MIT",
+            folder=str(target),
+            metrics=str(metrics),
+        )
+    assert not target.exists()
 
 
 def test_a_model_that_exists_is_not_overwritten(made_here):
