@@ -351,9 +351,14 @@ def test_bfloat16_learns_the_built_in_faces_as_float32_does(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_step_compiled_with_xla_trains_alike():
-    """As a whole: networks, losses, gradients, both updates and the spectral states."""
-    assert_trains_like_the_default({"flavor": "pytorch"}, xla=True)
+@pytest.mark.parametrize(
+    "base",
+    [{"flavor": "pytorch"}, {"gan_type": "dragan", "recompute": True, "ema": 0.9}],
+    ids=["pytorch", "dragan"],
+)
+def test_a_step_compiled_with_xla_trains_alike(base):
+    """As a whole: networks, losses, gradients, noise, both updates, states and the average."""
+    assert_trains_like_the_default(base, xla=True)
 
 
 @pytest.mark.slow
@@ -380,9 +385,10 @@ def test_a_penalty_compiled_with_xla_is_that_of_the_same_noise_and_trains_alike(
 
 @pytest.mark.slow
 @made.needs_half
-def test_a_half_step_compiled_with_xla_is_as_near_to_float32_as_one_that_is_not():
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_a_half_step_compiled_with_xla_is_as_near_to_float32_as_one_that_is_not(precision):
     """XLA rounds to half numbers at fewer places; neither may be further off than they are."""
-    half = {"precision": "bfloat16"}  # float16 takes as long to compile, and does alike
+    half = {"precision": precision}
     steps = [{}, half, {**half, "xla": True}]
     told = [trainer_of(**options).step(*BATCH) for options in steps]
     apart = {
@@ -391,7 +397,7 @@ def test_a_half_step_compiled_with_xla_is_as_near_to_float32_as_one_that_is_not(
     }
     for tag, (plain, compiled) in apart.items():
         size = abs(float(told[0][tag]))
-        assert compiled <= 2 * plain + 4 * EPSILON["bfloat16"] * size, tag
+        assert compiled <= 2 * plain + 4 * EPSILON[precision] * size, tag
 
 
 def test_a_step_that_xla_cannot_compile_is_said_with_the_way_out(untraced, monkeypatch):
