@@ -27,6 +27,7 @@ from ugatit_tf.config_file import read_about, read_options
 from ugatit_tf.data import demo, presence
 from ugatit_tf.directions import DIRECTIONS
 from ugatit_tf.errors import Failure
+from ugatit_tf.evaluation import evaluate
 from ugatit_tf.images import image_file
 from ugatit_tf.interchange import difference, generator_file
 from ugatit_tf.interchange.formats.about import files_in
@@ -238,11 +239,9 @@ def _metrics_rows(metrics):
     rows = {"features of KID and FID": metrics["about"]["features"]} if metrics else {}
     for direction in (name for name in DIRECTIONS if name in metrics):
         row = metrics[direction]
-        kid, counts = row["kid_target"], row["pictures"]
+        counts = row["pictures"]
         images = f"{counts['fake']} test images against {counts['target']}"
-        rows[f"{direction}, KID x 100"] = (
-            f"{100 * kid['mean']:.4g} +- {100 * kid['spread']:.2g}; {images}"
-        )
+        rows[f"{direction}, KID x 100"] = f"{evaluate.kid_text(row['kid_target'])}; {images}"
         rows[f"{direction}, FID"] = f"{row['fid']:.4g}; {images}"
     return rows
 

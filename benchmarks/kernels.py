@@ -28,6 +28,7 @@ from benchmarks import measure
 from benchmarks.train_step import COMPETITORS, images_of
 from ugatit_tf.config import Config
 from ugatit_tf.layers import target
+from ugatit_tf.training import rewriting
 
 KINDS = {  # kind -> names of operations, of TensorFlow and of HLO; all others are element-wise
     "convolution": ("Conv2D", "Conv2DBackpropInput", "Conv2DBackpropFilter", "convolution"),
@@ -115,7 +116,7 @@ def main(argv) -> int:
     config = Config(**given)
     if config.accumulate > 1:
         parser.error("--accumulate: an update is then many runs of one graph.")
-    measure.keep_graphs_as_written()
+    rewriting.leave_out_remapping()
     compiled = "compiled with XLA" if config.xla else "without XLA"
     print(f"{measure.described(config)}, ours in {config.precision}; {compiled}", flush=True)
     competitors = ["ours"] if config.xla else COMPETITORS

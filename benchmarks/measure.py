@@ -76,14 +76,6 @@ def described(config) -> str:
     )
 
 
-def keep_graphs_as_written():
-    """Turns TensorFlow's remapping of graphs off, for all competitors alike.
-
-    On current TensorFlow a step takes the same time with it; 2.15 crashes on the plain one.
-    """
-    tf.config.optimizer.set_experimental_options({"remapping": False})
-
-
 def seconds_of(run) -> float:
     began = time.perf_counter()
     run()

@@ -18,6 +18,7 @@ from benchmarks import measure
 from benchmarks.train_step import images_of, ours
 from ugatit_tf.config import Config
 from ugatit_tf.data import demo, folders
+from ugatit_tf.training import rewriting
 from ugatit_tf.training.metrics import Metrics
 from ugatit_tf.training.writer import Writer
 
@@ -26,7 +27,7 @@ def main(argv) -> int:
     parser = measure.parser("benchmarks.summaries", "What writing summaries costs.")
     parser.add_argument("--rounds", type=measure.positive, default=5)
     options, named = measure.read(parser, argv)
-    measure.keep_graphs_as_written()
+    rewriting.leave_out_remapping()
     with tempfile.TemporaryDirectory() as folder:
         paths = {f"{name}_dir": os.path.join(folder, name) for name in ("log", "sample")}
         paths["checkpoint_dir"] = os.path.join(folder, "checkpoint")

@@ -18,6 +18,7 @@ from benchmarks.plain import PlainTrainer
 from ugatit_tf import machine
 from ugatit_tf.config import Config
 from ugatit_tf.networks.model import build_model
+from ugatit_tf.training import rewriting
 from ugatit_tf.training.step import Trainer
 
 OURS_ALONE = ("precision", "recompute", "accumulate", "ema")  # options that plain does not have
@@ -59,7 +60,7 @@ def images_of(config):
 
 def main(argv) -> int:
     options, given = measure.read(_parser(), argv)
-    measure.keep_graphs_as_written()
+    rewriting.leave_out_remapping()
     if options.only:
         first, *others = measure.in_turn({"step": step_of(options.only, given)}, 4)["step"]
         seconds = statistics.median(others)

@@ -202,8 +202,7 @@ def table(metrics: dict) -> str:
     directions = [name for name in DIRECTIONS if name in metrics]
     for direction in directions:
         row = metrics[direction]
-        pairs = (row[name] for name in ("kid_target", "kid_source"))
-        texts = (f"{100 * p['mean']:.4g} +- {100 * p['spread']:.2g}" for p in pairs)
+        texts = (kid_text(row[name]) for name in ("kid_target", "kid_source"))
         counts = " / ".join(str(count) for count in row["pictures"].values())
         lines.append(
             f"{direction:5} {' '.join(f'{text:>16}' for text in texts)} "
@@ -217,6 +216,11 @@ def table(metrics: dict) -> str:
             f"compare only with FID of as many images."
         )
     return "\n".join(lines)
+
+
+def kid_text(kid: dict) -> str:
+    """A KID of the metrics, times 100 as in the paper, with its spread."""
+    return f"{100 * kid['mean']:.4g} +- {100 * kid['spread']:.2g}"
 
 
 def _real_features(config, extractor, real_paths) -> dict:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from ugatit_tf import cluster, gpu, machine, tf_paths
 from ugatit_tf.config import Config
 from ugatit_tf.data.presence import TRAIN as TRAIN_SPLITS
-from ugatit_tf.lazy import tf
 from ugatit_tf.phases import init_from, report
 from ugatit_tf.phases.phase import (
     NoOptions,
@@ -88,13 +87,11 @@ def train(config: Config, replicas: "Replicas", *, quiet: bool = False) -> bool:
     """
     from ugatit_tf import doctor
     from ugatit_tf.evaluation import evaluate
-    from ugatit_tf.training import loop
+    from ugatit_tf.training import loop, rewriting
 
     with tf_paths.plain_path(config.run_folder):
         pass  # a name below which no checkpoint could be read is refused now
-    # This rewriting of graphs gives up on ours with a line that looks like an error; without it
-    # a step takes the same time.
-    tf.config.optimizer.set_experimental_options({"remapping": False})
+    rewriting.leave_out_remapping()
     start = init_from.of_new_run(config)
     report = doctor.check(config)
     refuse_errors(report)

@@ -26,3 +26,12 @@ def only_for_gpu() -> Iterator[None]:
         yield
     finally:
         options.set_experimental_options({"disable_meta_optimizer": before})
+
+
+def leave_out_remapping() -> None:
+    """Turns that rewriting off in this process which gives up on the networks' graphs.
+
+    It says so in a line that looks like an error, and TensorFlow 2.15 crashes on the plain step of
+    the benchmarks. Without it a step takes the same time.
+    """
+    tf.config.optimizer.set_experimental_options({"remapping": False})
