@@ -79,6 +79,8 @@ def executed(trainer, batches) -> list:
     """The nodes of the graphs that TensorFlow executes for the first step."""
     context.enable_run_metadata()
     try:
+        # TensorFlow has collected all graphs since the first time, whether disabled or not.
+        context.export_run_metadata()
         trainer.step(*batches)
         functions = context.export_run_metadata().function_graphs
     finally:

@@ -283,6 +283,16 @@ def test_kernels_are_counted_by_kind(xla, monkeypatch, capsys):
         assert sum(counts.values()) <= 5
 
 
+def test_what_ran_between_two_counts_is_in_neither():
+    layer, batch = OneLayer({}), [tf.zeros([1, 8, 8, 1])] * 2
+    kinds = []
+    for _ in range(2):
+        kinds.append([node.op for node in kernels.executed(layer, batch)])
+        layer = OneLayer({})
+        layer.kernel.assign(-tf.random.normal(layer.kernel.shape))
+    assert kinds[0] == kinds[1] and "RandomStandardNormal" not in kinds[0]
+
+
 def test_kernels_of_accumulated_updates_are_not_counted(capsys):
     with pytest.raises(SystemExit) as stopped:
         kernels.main([*TINY, "--accumulate", "2"])
