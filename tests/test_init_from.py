@@ -237,6 +237,8 @@ def test_from_python_a_contradiction_is_refused_too(tmp_path):
         ("only", "only has SavedModels alone"),
         ("empty", "No checkpoint in empty. Train first"),
         ("mixed", "mixed cannot be used: its generator files are not of one model"),
+        ("lost", "--init_from lost: it has no config.json, which says .* weights are.$"),
+        ("above", "--init_from above: .* Did you mean above/step_0000007[?]$"),
     ],
 )
 def test_what_holds_no_weights_is_refused(path, told):
@@ -247,6 +249,9 @@ def test_what_holds_no_weights_is_refused(path, told):
     os.makedirs("mixed", exist_ok=True)
     for name in ("a2b", "b2a"):
         shutil.copy("both/a2b.npz", f"mixed/{name}.npz")
+    shutil.copytree("checkpoint/old/step_0000003", "lost/step_0000003", dirs_exist_ok=True)
+    shutil.copytree("both", "above/step_0000003", dirs_exist_ok=True)
+    shutil.copytree("both", "above/step_0000007", dirs_exist_ok=True)
     with pytest.raises(Failure, match=told):
         init_from.find(path)
 

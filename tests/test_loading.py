@@ -432,6 +432,11 @@ def test_where_there_is_no_model_it_is_said_what_would_be_one(tmp_path):
     for path, message in ((tmp_path, "has none of these"), (tmp_path / "x", "does not exist")):
         with pytest.raises(Failure, match=f"{message}. Expected a run folder.*a2b.npz"):
             loading.load(path)
+    below = tmp_path / "step_0000003" / "b2a" / "saved_model.pb"
+    below.parent.mkdir(parents=True)
+    below.touch()
+    with pytest.raises(Failure, match=f"Did you mean {below.parent.parent}[?]$"):
+        loading.load(tmp_path)
     (tmp_path / "saved_model.pb").write_bytes(b"no model")
     with pytest.raises(Failure, match="cannot be used .*export again"):
         loading.load(tmp_path)

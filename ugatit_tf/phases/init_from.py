@@ -30,8 +30,13 @@ def find(name: str) -> Start:
     """
     tensorflow_start.load_tensorflow()
     path = shipped.path_of(name)
-    if checkpoints.saved(path):
+    if os.path.isfile(os.path.join(path, CONFIG_FILE)):
         return _of_run(name, path)
+    if checkpoints.saved(path):
+        raise Failure(
+            f"--init_from {name}: it has no {CONFIG_FILE}, which says of what networks weights are."
+            f"{model_files.hint(path)}"
+        )
     files = model_files.generator_files(path)
     if os.path.isdir(path) and files:
         return _of_generators(name, files)
@@ -43,8 +48,6 @@ def find(name: str) -> Start:
             f"{name} has SavedModels alone, from which no weights are taken. Expected generator "
             f"files beside them: export with --format npz, or name the run."
         )
-    if os.path.isfile(os.path.join(path, CONFIG_FILE)):
-        checkpoints.newest(path)  # says that there is none
     _require(name, os.path.isdir(path) or glob.glob(f"{glob.escape(path)}*"))
     return _of_official(name, path)
 

@@ -35,7 +35,7 @@ def kind_of(path: str | os.PathLike) -> str:
     raise Failure(
         f"No model in {path}: it {problem}. Expected a run folder with {CONFIG_FILE}, an exported "
         f"folder, a generator file (a2b.npz), or the name of a model that comes with this program: "
-        f"{', '.join(shipped.names())}."
+        f"{', '.join(shipped.names())}.{hint(path)}"
     )
 
 
@@ -54,3 +54,14 @@ def generator_files(path: str | os.PathLike) -> list[str]:
     path = shipped.path_of(path)
     files = [path] if os.path.isfile(path) else [f"{os.path.join(path, n)}.npz" for n in DIRECTIONS]
     return [file for file in files if os.path.isfile(file)]
+
+
+def hint(path: str | os.PathLike) -> str:
+    """Asks whether the last model in a folder of `path` is meant, or "" where there is none.
+
+    An export is in a folder of its step, below that of its name.
+    """
+    names = sorted(os.listdir(path)) if os.path.isdir(path) else []
+    folders = [os.path.join(path, name) for name in names]
+    exported = [folder for folder in folders if exports_in(folder) or generator_files(folder)]
+    return f" Did you mean {exported[-1]}?" if exported else ""
