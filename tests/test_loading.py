@@ -24,6 +24,7 @@ from tests.tolerances import TOLERANCE
 from ugatit_tf.errors import Failure
 from ugatit_tf.images import image_array, image_file
 from ugatit_tf.interchange import generator_file
+from ugatit_tf.networks import model as network_model
 from ugatit_tf.options import ConfigError
 from ugatit_tf.translation import devices, loading
 from ugatit_tf.translation.fit import resize
@@ -586,6 +587,13 @@ def test_threads_share_the_devices_whatever_the_model_is_from(trained, place, mo
 def test_networks_in_memory_stay_on_their_device(trained, monkeypatch):
     monkeypatch.setattr(devices, "names", lambda *_: ["CPU:0"] * 2)
     assert loading.from_networks(trained.networks, trained.config).generators.copies.count == 1
+
+
+def test_weights_that_a_checkpoint_holds_are_not_drawn_before(trained, monkeypatch):
+    monkeypatch.setattr(network_model, "_draw_weights", None)
+    found = loading.load(trained.config.run_folder).generators.networks["a2b"]
+    x = made.numbers(1, 8, 8, 3)
+    np.testing.assert_array_equal(found(x).image, trained.networks.a2b(x).image)
 
 
 def test_strategy_one_is_one_device(trained, monkeypatch):

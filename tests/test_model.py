@@ -92,6 +92,14 @@ def test_a_weight_depends_on_its_path_and_not_on_the_order_of_building(model):
     assert compared > 100
 
 
+def test_weights_that_are_not_drawn_are_constants(model):
+    found = made.arrays(build_model(made.tiny_config(), draw=False).weights())
+    assert {path: array.shape for path, array in found.items()} == {
+        path: weight.shape for path, weight in model.weights().items()
+    }
+    assert all(len(np.unique(array)) == 1 for array in found.values())
+
+
 def test_no_two_kernels_are_alike(model):
     kernels = [
         a.ravel() for path, a in made.arrays(model.weights()).items() if path.endswith("/kernel")

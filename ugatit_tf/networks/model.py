@@ -52,8 +52,12 @@ class UGATIT:
         }
 
 
-def build_model(config: Config) -> UGATIT:
-    """Builds the networks that `config` describes, with all weights drawn from `config.seed`.
+def build_model(config: Config, *, draw: bool = True) -> UGATIT:
+    """Builds the networks that `config` describes.
+
+    Args:
+        draw: bool. Whether weights are drawn, from `config.seed`. Without it they are constants,
+            for a caller who loads all of them: drawing those of a large model takes seconds.
 
     Returns:
         UGATIT. The generators take any height and width that are multiples of 4 where
@@ -77,7 +81,8 @@ def build_model(config: Config) -> UGATIT:
     with not_drawn():
         for network in (model.discriminator_a, model.discriminator_b):
             network(tf.zeros([1, size, size, config.img_ch]))
-    _draw_weights(model, config.seed)
+    if draw:
+        _draw_weights(model, config.seed)
     return model
 
 

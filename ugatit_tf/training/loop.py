@@ -60,7 +60,8 @@ def train(
         stack.enter_context(guards.shortage_explained(folder))
         _check_alike(replicas, config, splits)
         with replicas.scope():
-            trainer = Trainer(build_model(config), config, replicas)
+            model = build_model(config, draw=not checkpoints.saved(folder))
+            trainer = Trainer(model, config, replicas)
         first_step = _restore(trainer, config, start)
         budget.used = used_seconds(folder, first_step)
         if ended := _why_ended(config, first_step, replicas.any(budget.gone == 1)):

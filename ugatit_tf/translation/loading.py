@@ -146,7 +146,7 @@ def load_networks(config: Config, which: str = "latest") -> tuple[UGATIT, str]:
     """
     path = checkpoints.chosen(config.run_folder, which)
     checkpoints.check_room(path, weight_count.num_weights(config))
-    networks = build_model(config)
+    networks = build_model(config, draw=False)
     restore(networks, path)
     return networks, path
 
