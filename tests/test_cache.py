@@ -395,20 +395,27 @@ def test_cached_images_are_no_images_of_the_dataset(tmp_path, paths):
 
 
 SLOWLY = """
-import sys, time
-from ugatit_tf import atomic
+import os, sys, time
 from ugatit_tf.data import cache, pipeline
 cache.CHUNK = 1
 read = cache.image_file.read
-cache.image_file.read = lambda path, **options: time.sleep({pause}) or read(path, **options)
+def slowly(path, **options):
+    time.sleep({pause})
+    while len(os.listdir({folder!r})) < {writers}:
+        time.sleep(0.01)
+    return read(path, **options)
+cache.image_file.read = slowly
 options = dict(size={size}, channels=3, antialias=False, as_square=pipeline.as_square)
 made = cache.source(sys.argv[1:], where="disk", **options)
 assert isinstance(made, cache.DiskCache)
 """
 
 
-def started(paths, *, pause, size=SIZE):
-    command = [sys.executable, "-c", SLOWLY.format(pause=pause, size=size), *paths]
+def started(paths, *, pause=0, writers=1, size=SIZE):
+    """A process that writes the cached images, and reads none before so many have begun to."""
+    folder = str(path_of(paths, size).parent)
+    code = SLOWLY.format(pause=pause, writers=writers, folder=folder, size=size)
+    command = [sys.executable, "-c", code, *paths]
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE)
 
 
@@ -437,7 +444,7 @@ def test_a_process_killed_while_it_writes_leaves_no_file_that_could_be_taken_for
 
 @pytest.mark.slow
 def test_two_processes_write_the_same_file_at_the_same_time(paths, reads):
-    with started(paths, pause=0.3) as first, started(paths, pause=0.3) as second:
+    with started(paths, writers=2) as first, started(paths, writers=2) as second:
         outputs = [process.communicate(timeout=120)[0] for process in (first, second)]
     assert (first.returncode, second.returncode) == (0, 0)
     assert [text.count(b"Decoding") for text in outputs] == [1, 1]  # both wrote the file
