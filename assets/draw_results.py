@@ -17,7 +17,7 @@ from ugatit_tf.evaluation import features, kid
 from ugatit_tf.evaluation.feature_file import FeatureFile, FileExtractor
 from ugatit_tf.images import image_file, panels
 
-COLUMNS = 4  # images of each kind
+COLUMNS = 6  # images of each kind
 SIDE = 128  # pixels of an image in the picture
 
 

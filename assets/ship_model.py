@@ -21,13 +21,13 @@ import shutil
 
 import numpy as np
 
+from assets import model_card
 from ugatit_tf import atomic, machine, shipped
 from ugatit_tf.config import CONFIG_FILE, Config
 from ugatit_tf.config_file import read_about, read_options
 from ugatit_tf.data import demo, presence
 from ugatit_tf.directions import DIRECTIONS
 from ugatit_tf.errors import Failure
-from ugatit_tf.evaluation import evaluate
 from ugatit_tf.images import image_file
 from ugatit_tf.interchange import difference, generator_file
 from ugatit_tf.interchange.formats.about import files_in
@@ -52,6 +52,7 @@ def ship(
     folder: str = "",
     examples: str = "",
     metrics: str = "",
+    before: str = "",
 ) -> str:
     """Writes the model of the run folder `run` under `name`; returns the path of its folder.
 
@@ -62,17 +63,17 @@ def ship(
         examples: a folder with images for people to translate, free to share. Those of the
             built-in dataset are drawn.
         metrics: the file with KID and FID that the evaluate phase wrote of the same checkpoint.
+        before: the run folder from which the run started (`--init_from`), whose recipe the model
+            then has too.
 
     Raises:
-        Failure: there is a model of that name, the run cannot be used, or the metrics are those
-            of another checkpoint.
+        Failure: there is a model of that name, the run cannot be used or did not start from
+            `before`, or the metrics are those of another checkpoint.
     """
     target = os.path.join(folder or shipped.FOLDER, name)
     if os.path.exists(target):
         raise Failure(f"{target} exists. Remove it, or choose another name.")
-    parent, run_name = os.path.split(os.path.abspath(run))
-    recorded = read_options(os.path.join(run, CONFIG_FILE))
-    config = Config(**{**recorded, "checkpoint_dir": parent, "run": run_name})
+    config = _config(run)
     original = loading.from_run(dataclasses.replace(config, precision="float32"), which)
     _, generators, checkpoint = loading.load_generators(config, which)
     measured = _metrics(metrics, checkpoint)
@@ -85,10 +86,11 @@ def ship(
             "name": name,
             "license": license,
             "directions": list(generators),
-            **_recipe(config, run, checkpoints.saved(os.path.dirname(checkpoint)), checkpoint),
+            **_recipe(run, _step(checkpoint)),
+            **_recipe_before(run, before),
             "numbers": {**_numbers(config, run, unfinished, original), **measured},
         }
-        card = _card(facts, prose, files_in(unfinished))
+        card = model_card.text(facts, prose, files_in(unfinished))
         pathlib.Path(unfinished, CARD).write_text(card, encoding="utf-8")
         facts["files"] = files_in(unfinished)
         content = json.dumps(facts, indent=2) + "\n"
@@ -104,14 +106,25 @@ def _write_examples(source, config, folder):
             image_file.write(os.path.join(folder, f"face_{number}.png"), face)
 
 
-def _recipe(config, run, saved, checkpoint):
-    """How the model was trained, as its run tells it."""
-    step = next(step for step, path in saved.items() if path == checkpoint)
-    _, about = read_about(run)
+def _config(run):
+    parent, name = os.path.split(os.path.abspath(run))
+    options = read_options(os.path.join(run, CONFIG_FILE))
+    return Config(**{**options, "checkpoint_dir": parent, "run": name})
+
+
+def _step(checkpoint):
+    return next(
+        k for k, v in checkpoints.saved(os.path.dirname(checkpoint)).items() if v == checkpoint
+    )
+
+
+def _recipe(run, step):
+    """How the networks of a step were trained, as their run tells it."""
+    config, (_, about) = _config(run), read_about(run)
     ours = {name: about[name] for name in ("versions", "dataset", "devices", "init_from", "changes")
             if about.get(name)}  # fmt: skip
     return {
-        "command": command(config),
+        "command": command(config, about.get("init_from", {}).get("from")),
         "options": {k: v for k, v in config.recorded().items() if k not in OF_THE_COMPUTER},
         "steps": step,
         "hours": hours(history.read(run), step),
@@ -120,7 +133,17 @@ def _recipe(config, run, saved, checkpoint):
     }
 
 
-def command(config: Config) -> str:
+def _recipe_before(run, before):
+    """{"before": the recipe of the run that it started from} or nothing."""
+    if not before:
+        return {}
+    start = read_about(run)[1].get("init_from", {})
+    if os.path.basename(start.get("from", "")) != os.path.basename(os.path.abspath(before)):
+        raise Failure(f"{run} started from {start.get('from', 'nothing')}, not from {before}.")
+    return {"before": _recipe(before, start["step"])}
+
+
+def command(config: Config, init_from: str | None = None) -> str:
     """The command that trains such a run, with every option that is not a default."""
     default = vars(Config(dataset=config.dataset))
     words = ["ugatit", "train", "--dataset", config.dataset]
@@ -128,6 +151,7 @@ def command(config: Config) -> str:
     for name, value in config.recorded().items():
         if value != default[name] and name not in OF_THE_COMPUTER:
             words += [f"--{name}", str(value)]
+    words += ["--init_from", init_from] if init_from else []
     return shlex.join(words)
 
 
@@ -201,51 +225,6 @@ def _difference(config, original, halves):
     return {"largest": float(worst.largest), "mean": round(float(worst.mean), 4)}
 
 
-def _card(facts, prose, files):
-    numbers = facts["numbers"]
-    images = ", ".join(f"{k} {v['pictures']}" for k, v in facts.get("dataset", {}).items())
-    rows = {
-        "license of the weights": facts["license"],
-        "training images": images,
-        "steps": facts["steps"],
-        "hours": "not recorded" if facts["hours"] is None else facts["hours"],
-        "trained on": facts["hardware"],
-        "seed": facts["options"]["seed"],
-        **{
-            f"`{c['option']}`, changed after step {c['step']}": f"from {c['from']} to {c['to']}"
-            for c in facts.get("changes", [])
-        },
-        "versions": ", ".join(f"{k} {v}" for k, v in facts.get("versions", {}).items()),
-        "moving average": facts["options"]["ema"] or "none",
-        **{f"`{name}`, last mean": f"{value:.4f}" for name, value in numbers["losses"].items()},
-        **{f"`{k}`, last": f"{v:.4f}" for k, v in numbers.get("evaluation", {}).items()},
-        **{f"{k}, of {EXAMPLES} test faces": v for k, v in numbers.get("faces", {}).items()},
-        **_metrics_rows(numbers.get("metrics", {})),
-        "float16 weights move a pixel by at most": f"{numbers['float16']['largest']:g} of 255",
-    }
-    lines = [
-        f"# {facts['name']}", "", prose.strip(), "", "## Facts", "",
-        "Written by `python -m assets.ship_model` from the run.", "", "| | |", "|---|---|",
-        *(f"| {name} | {value} |" for name, value in rows.items()), "",
-        "The command that trained it:", "", "```", facts["command"], "```", "", "## Files", "",
-        "| file | bytes | sha256 |", "|---|---|---|",
-        *(f"| {name} | {file['bytes']} | `{file['sha256']}` |" for name, file in files.items()),
-    ]  # fmt: skip
-    return "\n".join(lines) + "\n"
-
-
-def _metrics_rows(metrics):
-    """Name -> text, for each direction that was measured."""
-    rows = {"features of KID and FID": metrics["about"]["features"]} if metrics else {}
-    for direction in (name for name in DIRECTIONS if name in metrics):
-        row = metrics[direction]
-        counts = row["pictures"]
-        images = f"{counts['fake']} test images against {counts['target']}"
-        rows[f"{direction}, KID x 100"] = f"{evaluate.kid_text(row['kid_target'])}; {images}"
-        rows[f"{direction}, FID"] = f"{row['fid']:.4g}; {images}"
-    return rows
-
-
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Makes a model that comes with the package.")
     parser.add_argument("run", help="the run folder")
@@ -254,6 +233,7 @@ if __name__ == "__main__":
     parser.add_argument("--license", required=True, help="of the weights, one line")
     parser.add_argument("--examples", default="", help="a folder of images that may be shared")
     parser.add_argument("--metrics", default="", help="a metrics.json of the same checkpoint")
+    parser.add_argument("--before", default="", help="the run folder that the run started from")
     parser.add_argument("--which", default="latest", choices=("latest", "best"))
     words = vars(parser.parse_args())
     words["prose"] = pathlib.Path(words["prose"]).read_text(encoding="utf-8")

@@ -221,6 +221,32 @@ def test_metrics_of_another_checkpoint_are_refused(tmp_path):
     assert not target.exists()
 
 
+def test_it_tells_of_the_run_that_it_started_from(tmp_path):
+    first = runs.config_in(tmp_path, run="first", ema=0.5)
+    runs.make_run(first)
+    history.append(first.run_folder, 2, {"hours": 1.5})
+    history.append(first.run_folder, 4, {"hours": 3.0})  # after what the second one took
+    second = runs.config_in(tmp_path, run="second")
+    runs.make_run(second)
+    options = {"prose": "", "license": "MIT", "folder": str(tmp_path / "models")}
+    with pytest.raises(Failure, match="second started from nothing, not from .*first[.]"):
+        ship_model.ship(second.run_folder, "none", before=first.run_folder, **options)
+    path = pathlib.Path(second.run_folder, "config.json")
+    content = json.loads(path.read_text())
+    content.setdefault("about", {})["init_from"] = {"from": "checkpoint/first", "step": runs.STEP}
+    path.write_text(json.dumps(content))
+    folder = ship_model.ship(second.run_folder, "both", before=first.run_folder, **options)
+    with open(os.path.join(folder, "model.json")) as file:
+        facts = json.load(file)
+    assert facts["command"].endswith(" --init_from checkpoint/first")
+    assert (facts["before"]["steps"], facts["before"]["hours"]) == (runs.STEP, 1.5)
+    assert "--init_from" not in facts["before"]["command"]
+    with open(os.path.join(folder, "card.md"), encoding="utf-8") as file:
+        card = file.read()
+    _, before = card.split("## The run before")
+    assert facts["before"]["command"] in before and "| hours | 1.5 |" in before
+
+
 def test_a_model_that_exists_is_not_overwritten(made_here):
     folder, *_ = made_here
     with pytest.raises(Failure, match="small exists. Remove it, or choose another name"):
