@@ -115,7 +115,7 @@ def reading(path):
 def stand_in(monkeypatch):
     """Everything that is slow or needs images gives way to something that is not."""
     model = types.SimpleNamespace(rhos=dict)
-    monkeypatch.setattr(loop, "build_model", lambda config: model)
+    monkeypatch.setattr(loop, "build_model", lambda config, draw: model)
     monkeypatch.setattr(loop, "Trainer", Trainer)
     monkeypatch.setattr(loop.pipeline, "batches", lambda *_, first_step=0, **__: iter(
         [(np.zeros([1, 4, 4, 3]), np.zeros([1, 4, 4, 3]))] * (4 - first_step)
