@@ -124,7 +124,7 @@ def _recipe(run, step):
     ours = {name: about[name] for name in ("versions", "dataset", "devices", "init_from", "changes")
             if about.get(name)}  # fmt: skip
     return {
-        "command": command(config, about.get("init_from", {}).get("from")),
+        "command": command(config),
         "options": {k: v for k, v in config.recorded().items() if k not in OF_THE_COMPUTER},
         "steps": step,
         "hours": hours(history.read(run), step),
@@ -143,7 +143,7 @@ def _recipe_before(run, before):
     return {"before": _recipe(before, start["step"])}
 
 
-def command(config: Config, init_from: str | None = None) -> str:
+def command(config: Config) -> str:
     """The command that trains such a run, with every option that is not a default."""
     default = vars(Config(dataset=config.dataset))
     words = ["ugatit", "train", "--dataset", config.dataset]
@@ -151,7 +151,6 @@ def command(config: Config, init_from: str | None = None) -> str:
     for name, value in config.recorded().items():
         if value != default[name] and name not in OF_THE_COMPUTER:
             words += [f"--{name}", str(value)]
-    words += ["--init_from", init_from] if init_from else []
     return shlex.join(words)
 
 
@@ -173,6 +172,7 @@ def _metrics(path, checkpoint):
     step, measured = os.path.basename(checkpoint), os.path.basename(found["about"]["pictures"])
     if step != measured:
         raise Failure(f"{path} is of {measured}, the model of {step}. Evaluate {step}.")
+    found["about"]["pictures"] = step  # without the folders of this computer
     return {"metrics": found}
 
 
