@@ -105,8 +105,31 @@ def test_translate_without_an_input_takes_the_examples_of_the_model(tmp_path, mo
     assert main.main(["translate", "--model", "faces", "--output", "out"]) == 0
     assert sorted(os.listdir("out")) == ["face_1.png", "face_2.png", "face_3.png"]
     files = shipped.path_of("faces")
-    assert main.main(["translate", "--model", files, "--output", "new"]) == 2
-    assert "needs --input" in capsys.readouterr().err
+    for without in (files, "horse2zebra"):
+        assert main.main(["translate", "--model", without, "--output", "new"]) == 2
+        assert "needs --input. Of all models, only faces of" in capsys.readouterr().err
+
+
+def test_the_card_of_photographs_has_the_figures_of_its_own_checkpoint():
+    facts = shipped.facts("horse2zebra")
+    metrics = facts["numbers"]["metrics"]
+    assert metrics["about"]["pictures"] == f"step_{facts['steps']:07d}"
+    assert metrics["about"]["features"].startswith("efficientnet_lite0_features.onnx")
+    for direction in ("a2b", "b2a"):
+        assert 5 < 100 * metrics[direction]["kid_target"]["mean"] < 20  # 22.6 of nothing
+    assert facts["before"]["steps"] == facts["init_from"]["step"]
+
+
+def test_horse2zebra_takes_the_color_off_a_brown_body():
+    """A drawn horse, since no photograph is here: brown on a meadow."""
+    y, x = np.mgrid[:192, :192]
+    body = ((x - 96) / 60) ** 2 + ((y - 100) / 34) ** 2 < 1
+    legs = (y > 100) & (y < 175) & (np.abs(np.abs(x - 96) - 38) < 7)
+    brown, green = np.array([[139, 84, 43], [110, 150, 80]], np.uint8)
+    image = np.where((body | legs)[..., None], brown, green)
+    zebra = np.asarray(ugatit_tf.load("horse2zebra").translate(image), np.float64)
+    assert np.ptp(zebra[body], axis=1).mean() < np.ptp(brown) / 2
+    assert np.ptp(zebra[:20], axis=2).mean() > np.ptp(green) / 2
 
 
 def test_the_examples_are_faces_that_no_model_was_trained_on():

@@ -37,6 +37,11 @@ def examples(model: str) -> str:
     return folder if model in names() and os.path.isdir(folder) else ""
 
 
+def with_examples() -> list[str]:
+    """The names of the shipped models that come with images to translate."""
+    return [name for name in names() if examples(name)]
+
+
 def facts(name: str) -> dict:
     """The content of model.json of a shipped model: its recipe, numbers and checksums."""
     return read_json(os.path.join(FOLDER, name, FACTS))

@@ -2,6 +2,7 @@
 
 from typing import Union
 
+from ugatit_tf import shipped
 from ugatit_tf.config import Config
 from ugatit_tf.errors import Failure
 from ugatit_tf.images import video_file
@@ -15,8 +16,8 @@ def check(config: Union[Config, dict], options: TranslateOptions) -> None:
     check_model(config, options.model, options.which)
     if not options.input:
         raise ConfigError(
-            "--phase translate needs --input. Only a --model that comes with this program has "
-            "images of its own."
+            f"--phase translate needs --input. Of all models, only "
+            f"{', '.join(shipped.with_examples())} of this program comes with images."
         )
     if options.face:
         face.require()
