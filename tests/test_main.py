@@ -346,6 +346,12 @@ def has_printed(terminal, words):
     return read
 
 
+def begin_session():
+    """Makes standard input the terminal of the process, as if no `nohup` were above the tests."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("prefix", [(), ("nohup",)], ids=["closed", "nohup"])
 def test_a_closed_terminal_saves_and_nohup_goes_on(with_data, prefix):
@@ -355,7 +361,7 @@ def test_a_closed_terminal_saves_and_nohup_goes_on(with_data, prefix):
     command += ["--iteration", str(steps)]
     process = subprocess.Popen(
         command, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        preexec_fn=begin_session,
     )  # fmt: skip
     with runs.killed_at_the_end(process):
         os.close(theirs)
