@@ -113,9 +113,7 @@ def _config(run):
 
 
 def _step(checkpoint):
-    return next(
-        k for k, v in checkpoints.saved(os.path.dirname(checkpoint)).items() if v == checkpoint
-    )
+    return int(checkpoints.NAME.fullmatch(os.path.basename(checkpoint)).group(1))
 
 
 def _recipe(run, step):
