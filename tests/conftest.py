@@ -23,9 +23,10 @@ OptionNames.on_command_line = True  # tests expect messages as the command line 
 OF_ANY_STACK = (
     "ablation", "benchmarks", "cache", "crash_points", "devices", "evaluate", "image_files",
     "listing", "packing", "replicas", "testing", "video", "video_file",
-    "completion", "download", "feature_file", "fetch", "help_page", "invocation",
-    "official_folder", "package", "prepare", "run_page", "torch_file", "unpack", "web",
-    "web_page", "web_use",
+    "completion", "demo", "download", "drawings", "feature_file", "fetch", "gpu",
+    "gpu_diagnosis", "help_page", "import", "init_from", "invocation", "official_folder",
+    "package", "prepare", "run_page", "shipped", "torch_file", "unpack", "web", "web_page",
+    "web_use",
 )  # fmt: skip
 OLDER_STACK = importlib.util.find_spec("tensorflow_addons") is not None
 # Not a skip: a test that does not belong to a stack does not belong to its suite.

@@ -34,8 +34,8 @@ def find(name: str) -> Start:
         return _of_run(name, path)
     if checkpoints.saved(path):
         raise Failure(
-            f"--init_from {name}: it has no {CONFIG_FILE}, which says of what networks weights are."
-            f"{model_files.hint(path)}"
+            f"--init_from {name}: there is no {CONFIG_FILE} beside its checkpoints. It describes "
+            f"the networks: copy that of the run.{model_files.hint(path)}"
         )
     files = model_files.generator_files(path)
     if os.path.isdir(path) and files:
