@@ -239,7 +239,7 @@ def test_from_python_a_contradiction_is_refused_too(tmp_path):
         ("mixed", "mixed cannot be used: its generator files are not of one model"),
         (
             "lost",
-            "--init_from lost: there is no config.json beside its checkpoints. .* of the run.$",
+            "--init_from lost: there is no config.json beside its checkpoints.*of the run.$",
         ),
         ("above", "--init_from above: .* Did you mean above/step_0000007[?]$"),
     ],
