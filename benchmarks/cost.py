@@ -34,7 +34,7 @@ def rows() -> list:
 def main(argv) -> int:
     _, given = measure.read(measure.parser("benchmarks.cost", __doc__.splitlines()[0]), argv)
     given.pop("light")
-    titles = ("seconds", "GFLOP", "GFLOP/s", "peak GB", "foreseen")
+    titles = ("seconds", "GFLOP", "GFLOP/s", "peak GB", "estimated")
     print(f"{measure.described(Config(light=True)).split(';')[0]}; seconds by the median of three")
     print(f"{'':40} " + " ".join(f"{title:>8}" for title in titles))
     for row in rows():

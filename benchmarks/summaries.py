@@ -19,6 +19,7 @@ from benchmarks.train_step import images_of, ours
 from ugatit_tf.config import Config
 from ugatit_tf.data import demo, folders
 from ugatit_tf.training import rewriting
+from ugatit_tf.training.budget import Budget
 from ugatit_tf.training.metrics import Metrics
 from ugatit_tf.training.writer import Writer
 
@@ -58,7 +59,8 @@ def _measured(config, rounds):
     def step():
         return [float(value) for value in trainer.step(*batch).values()]
 
-    with Writer(config, trainer, Metrics(config.best_metric), splits, first_step=0) as writer:
+    options = {"metrics": Metrics(config.best_metric), "budget": Budget(), "splits": splits}
+    with Writer(config, trainer, **options, first_step=0) as writer:
 
         def sums():
             writer.metrics.timer.start()

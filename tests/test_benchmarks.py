@@ -1,6 +1,8 @@
 """The benchmarks: the plain step is the same program, operations are counted, all of them run."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,7 @@ from benchmarks import (
     kernels,
     measure,
     plain,
+    summaries,
     train_step,
     translate,
 )
@@ -348,6 +351,27 @@ def test_the_translation_benchmark_runs_and_shows_a_ratio(untraced, capsys):
     argv = [*TINY, "--images", "3", "--rounds", "1"]
     assert translate.main(argv) == 0
     assert "ratio phase / bare: " in capsys.readouterr().out
+
+
+def test_the_summaries_benchmark_runs_and_shows_ratios(untraced, capsys):
+    assert summaries.main([*TINY, "--rounds", "1"]) == 0
+    told = capsys.readouterr().out
+    for name in (
+        "the sums to their step",
+        "a summary to the 100 steps",
+        "a sample to the 1000 steps",
+    ):
+        assert f"ratio of {name}" in told
+
+
+@pytest.mark.slow
+def test_the_replicas_benchmark_runs_and_shows_a_ratio():
+    """In a process of its own, whose processor can still be made two devices."""
+    command = [sys.executable, "-m", "benchmarks.replicas", *TINY, "--rounds", "1"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "2 devices, a global batch of 2" in done.stdout
+    assert "ratio together / one: " in done.stdout
 
 
 def test_the_input_benchmark_runs_and_shows_ratios(capsys, monkeypatch):

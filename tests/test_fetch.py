@@ -20,7 +20,7 @@ PROGRAM = os.path.dirname(os.path.abspath(main.__file__))
 COMPLETE = "dataset/tiny is complete already: nothing was done.\n"
 ARCHIVE = zip_of(dataset(COUNTS, "tiny/"))
 TINY = Recipe(
-    "tiny", domains=("photos", "drawings"), licence="CC0.", pages=("http://page.invalid",),
+    "tiny", domains=("photos", "drawings"), license="CC0.", pages=("http://page.invalid",),
     num_bytes=len(ARCHIVE), sha256=sha256(ARCHIVE), counts=COUNTS,
 )  # fmt: skip
 
@@ -85,7 +85,7 @@ def test_a_dataset_is_downloaded_checked_and_unpacked(recipe, run):
     assert (code, err) == (0, "") and files_in() == SAME
     assert f"{sha256(ARCHIVE)}, as expected" in out
     assert "A: photos, 3 to train, 1 to test\nB: drawings, 2 to train, 2 to test\n" in out
-    assert "Respecting the licence is your responsibility. CC0." in out
+    assert "Respecting the license is your responsibility. CC0." in out
 
 
 def test_a_complete_dataset_is_left_alone_without_a_server(recipe, run, server):
@@ -281,7 +281,7 @@ def test_without_a_name_all_recipes_are_listed(run, server):
     code, out, err = run()
     assert (code, err) == (0, "") and server.requests == []
     for name, one in RECIPES.items():
-        assert f"{name}: {one.about}\n" in out and one.licence in out and one.home in out
+        assert f"{name}: {one.about}\n" in out and one.license in out and one.home in out
         assert f"\n  python main.py --phase fetch {name}\n" in out
     assert "trainA 1067, trainB 1334, testA 120, testB 140; download: 117 MB" in out
 
@@ -291,7 +291,7 @@ def test_the_recipes_are_plausible():
         "selfie2anime", "horse2zebra", "cat2dog", "photo2portrait", "photo2vangogh", "afhq"
     ]  # fmt: skip
     for one in RECIPES.values():
-        assert one.about and one.licence and one.home.startswith("https://") and one.pages
+        assert one.about and one.license and one.home.startswith("https://") and one.pages
         assert all(url.startswith(("http://", "https://")) for url in one.urls)
         assert len({recipes.Recipe("x", urls=(url,)).file for url in one.urls}) == 1
         assert set(one.folders) == set(one.counts) == set(SPLITS)

@@ -110,9 +110,9 @@ class Config(FeatureOptions):
     iteration: int = training(10_000, "steps of one epoch", common=True, **COUNT)
     minutes: float = training(
         0.0,
-        "minutes that training takes at most, over all its starts and with what it writes; the "
-        "learning rate then falls with the time, from the part decay_epoch / epoch of it on; 0: "
-        "no limit",
+        "time limit in minutes, over all starts of the run and with all that it writes; the "
+        "learning rate is constant for the part decay_epoch / epoch of that time, then falls to 0; "
+        "0: no limit",
         at_least=0,
         common=True,
     )

@@ -51,7 +51,7 @@ def prepare(
     smallest: int = 0,
     seed: int = 0,
 ) -> tuple[Domain, Domain]:
-    """Makes the dataset `target`, which does not exist, of two folders of images.
+    """Makes the dataset `target`, which does not exist, from two folders of images.
 
     Files are copied as they are. Those of which a part is cut are turned upright and become PNG.
 

@@ -30,7 +30,7 @@ class Recipe:
         about: what it shows, in one line.
         domains: what A and B are.
         home: the address of its authors' page.
-        licence: what is known of it, in one line.
+        license: what is known of it, in one line.
         urls: addresses of the same file, in the order in which they are tried.
         pages: where people find the archive with a browser.
         num_bytes, sha256: of the file; None where it is not known.
@@ -43,7 +43,7 @@ class Recipe:
     about: str = ""
     domains: tuple[str, str] = ("A", "B")
     home: str = ""
-    licence: str = ""
+    license: str = ""
     urls: tuple[str, ...] = ()
     pages: tuple[str, ...] = ()
     num_bytes: int | None = None

@@ -43,7 +43,7 @@ def save(
     """Writes `generator` to `path`, whole or not at all.
 
     Args:
-        half: write float16 weights, of half the length. What reads them computes in float32.
+        half: write float16 weights, half the size. What reads them computes in float32.
     """
     about = {
         "format": "ugatit_tf generator",

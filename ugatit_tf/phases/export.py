@@ -30,7 +30,7 @@ class ExportOptions(CheckpointOptions):
     )
     half: bool = option(
         False,
-        "write files with float16 weights, of half the length: beside the others with --format "
+        "write files with float16 weights, half the size: beside the others with --format "
         "onnx, in their place with --format npz and web",
     )
     size: int = option(

@@ -13,7 +13,7 @@ from ugatit_tf.errors import Failure
 from ugatit_tf.options import ConfigError, Options, option
 from ugatit_tf.phases.phase import Phase, check_folder
 
-OF_LICENCES = "Respecting the licence is your responsibility."
+OF_LICENSES = "Respecting the license is your responsibility."
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,7 +72,7 @@ def run(named: dict, options: FetchOptions) -> None:
     for letter, domain in zip("AB", recipe.domains):
         train, test = counts.get(f"train{letter}", 0), counts.get(f"test{letter}", 0)
         print(f"{letter}: {domain}, {train} to train, {test} to test")
-    print(f"{folder} is complete. {OF_LICENCES} {recipe.licence}".rstrip())
+    print(f"{folder} is complete. {OF_LICENSES} {recipe.license}".rstrip())
 
 
 def recipe_of(config: Config, options: FetchOptions) -> Recipe:
@@ -89,11 +89,11 @@ def described() -> Iterator[str]:
         size = f"{recipe.num_bytes / 1e6:.0f} MB" if recipe.num_bytes else "size not known"
         yield f"{name}: {recipe.about}"
         yield f"  images: {', '.join(known) or 'not counted yet'}; download: {size}"
-        yield f"  licence: {recipe.licence}"
+        yield f"  license: {recipe.license}"
         yield f"  page: {recipe.home}"
         yield f"  {recipes.command(name)}"
         yield ""
-    yield f"{OF_LICENCES} With a file that you have: --archive FILE"
+    yield f"{OF_LICENSES} With a file that you have: --archive FILE"
 
 
 FETCH = Phase(

@@ -1,4 +1,4 @@
-"""`--phase prepare`: a dataset of two folders of images of one's own."""
+"""`--phase prepare`: a dataset from two folders of your own images."""
 
 import dataclasses
 import os
@@ -86,7 +86,7 @@ def cut_face(pixels: np.ndarray) -> Optional[np.ndarray]:
 
 PREPARE = Phase(
     "prepare",
-    "make a dataset of two folders of your own images",
+    "make a dataset from two folders of your own images",
     check,
     run,
     PrepareOptions,
