@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from tests import made, runs
-from ugatit_tf import doctor
+from ugatit_tf import doctor, machine
 from ugatit_tf.config import Config
 from ugatit_tf.data import folders
 from ugatit_tf.images import image_file
@@ -309,6 +309,38 @@ def test_too_little_memory_is_reported_with_the_flags_that_help(monkeypatch, opt
     for enough in (doctor.memory_bytes(config), None):
         monkeypatch.setattr(doctor.machine, "available_bytes", lambda enough=enough: enough)
         assert is_reported(doctor.diagnose(splits, config).notes, "of memory", "estimate")
+
+
+@pytest.mark.parametrize(
+    ("fastest", "precision", "use"),
+    [
+        ("float32", "float32", None),
+        ("float32", "bfloat16", "float32"),
+        ("float32", "float16", "float32"),
+        ("bfloat16", "bfloat16", None),
+        ("bfloat16", "float16", "bfloat16"),
+        ("", "bfloat16", None),  # not known
+    ],
+)
+def test_a_precision_that_the_processor_emulates_is_reported(monkeypatch, fastest, precision, use):
+    monkeypatch.setattr(doctor.machine, "fastest_precision", lambda: fastest)
+    config, splits = made.tiny_config(precision=precision), splits_of(trainA=1, trainB=1)
+    found = [w for w in doctor.diagnose(splits, config).warnings if "slower with" in w]
+    assert len(found) == (use is not None)
+    assert not use or found[0].endswith(
+        f"--precision {precision} than with float32. Use --precision {use}."
+    )
+    monkeypatch.setattr(doctor.gpu, "used", lambda strategy: ["GPU"])
+    assert "slower with" not in " ".join(doctor.diagnose(splits, config).warnings)
+
+
+@pytest.mark.parametrize(
+    ("flags", "fastest"),
+    [("flags : avx2 fma", "float32"), ("flags : avx2 avx512_bf16", "bfloat16"), ("", "")],
+)
+def test_the_fastest_precision_is_read_from_what_the_processor_has(monkeypatch, flags, fastest):
+    monkeypatch.setattr(machine, "_cpu_info", lambda key: flags.partition(":")[2].strip())
+    assert machine.fastest_precision() == fastest
 
 
 def test_where_there_is_a_gpu_its_memory_counts(monkeypatch):

@@ -86,6 +86,7 @@ def diagnose(splits: dict[str, Split], config: Config) -> Report:
         report.warnings.extend(_flaws(name, split, config))
     for pair in (*itertools.product(TRAIN, TEST), TRAIN):
         report.warnings.extend(_shared_images(splits, *pair))
+    report.warnings.extend(_precision(config))
     for kind, sentence in (*_quantity(counts), _disk(config), _memory(config)):
         getattr(report, kind).append(sentence)
     return report
@@ -176,6 +177,16 @@ def _quantity(counts):
             f"{larger} has {more / less:.1f} times as many images as {smaller} ({more}, {less}). A "
             f"step takes one of each, so those of {smaller} are repeated more often and may be "
             f"memorized; add images to {smaller} if you can.",
+        )
+
+
+def _precision(config):
+    """Warns of a precision that a processor has to emulate."""
+    fast = ("float32", machine.fastest_precision() or "bfloat16")
+    if config.precision not in fast and not gpu.used(config.strategy):
+        yield (
+            f"This processor is slower with --precision {config.precision} than with float32. Use "
+            f"--precision {fast[1]}."
         )
 
 

@@ -22,13 +22,19 @@ except ImportError:  # Windows
 
 def environment() -> list[str]:
     """Lines on this computer: versions, processor, and its fastest precision."""
-    features = _cpu_info("flags").split()
-    fast = "bfloat16" if {"avx512_bf16", "amx_bf16"} & set(features) else "float32"
     return [
         f"Python {platform.python_version()}, TensorFlow {tf.__version__}, NumPy {np.__version__}",
-        f"CPU: {processor()}; its fastest precision for matrix products is {fast} "
-        f"(see --precision)",
+        f"CPU: {processor()}; its fastest precision for matrix products is "
+        f"{fastest_precision() or 'float32'} (see --precision)",
     ]
+
+
+def fastest_precision() -> str:
+    """In which the processor multiplies matrices fastest; "" where the system does not tell."""
+    features = set(_cpu_info("flags").split())
+    if not features:
+        return ""
+    return "bfloat16" if features & {"avx512_bf16", "amx_bf16"} else "float32"
 
 
 def hardware(strategy: str = "auto") -> str:
