@@ -175,6 +175,7 @@ def trained(monkeypatch):
     return names
 
 
+@pytest.mark.slow
 def test_an_ablation_stops_goes_on_and_ends_with_the_table(config, trained, capsys, monkeypatch):
     monkeypatch.setattr(ablation, "ROWS", ablation.ROWS[:2])
     runs.run_phase("ablate", config)

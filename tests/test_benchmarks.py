@@ -59,7 +59,9 @@ def assert_same_losses(found, expected, moved=0.0):
 
 
 # The formulas of the losses are ours in both; the penalties differ in what they are taken of.
-@pytest.mark.parametrize("gan_type", ["lsgan", "wgan-gp", "dragan"])
+@pytest.mark.parametrize(
+    "gan_type", ["lsgan", "wgan-gp", pytest.param("dragan", marks=pytest.mark.slow)]
+)
 def test_the_plain_step_computes_what_ours_does(gan_type, untraced):
     trainer = trainer_of(gan_type=gan_type, **WEIGHTED)
     twin = plain_like(trainer)

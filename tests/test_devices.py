@@ -211,6 +211,7 @@ def work_of_two(root):
     (root / "seen.json").write_text(json.dumps(output))
 
 
+@pytest.mark.slow
 def test_two_devices_write_what_one_writes_and_both_work(tmp_path, monkeypatch):
     config = runs.config_in(tmp_path)
     runs.write_dataset(config.dataset_folder, ("testA", "testB"), count=18)

@@ -189,6 +189,11 @@ def test_folders_that_cannot_be_compared_with_are_named_at_once(tmp_path, capsys
     ]
 
 
+@pytest.mark.parametrize(
+    "one_step",
+    ["light_lsgan", pytest.param("light_pytorch", marks=pytest.mark.slow)],
+    indirect=True,
+)
 def test_a_wrong_number_is_over_its_tolerance_and_fails_the_check(one_step, monkeypatch, capsys):
     monkeypatch.setitem(fidelity.TOLERANCES, "losses", 0.0)
     path = os.path.join(one_step, "expected.npz")

@@ -204,7 +204,7 @@ def test_recomputing_works_where_a_step_is_traced():
     [
         ({}, {}),
         ({"gan_type": "wgan-gp", "n_critic": 2, "ema": 0.9}, {"alpha": 0.5}),
-        ({"flavor": "pytorch"}, {}),
+        pytest.param({"flavor": "pytorch"}, {}, marks=pytest.mark.slow),
     ],
     ids=["lsgan", "wgan-gp", "pytorch"],
 )

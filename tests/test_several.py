@@ -70,6 +70,7 @@ def told(config):
     return runs.repeatable(history.read(config.run_folder))
 
 
+@pytest.mark.slow
 def test_what_is_due_in_the_middle_of_a_call_happens_at_its_step_in_a_resumed_run_too(
     untraced, tmp_path, monkeypatch, capsys
 ):
