@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from tests import made
-from tests.tolerances import TOLERANCE
+from tests.tolerances import NETWORK, TOLERANCE
 from ugatit_tf.layers.weights import roles_of
 from ugatit_tf.networks.model import build_model
 from ugatit_tf.training.replicas import Replicas
@@ -34,14 +34,15 @@ def networks_of(**options):
 
 
 def gradients(function, network):
-    """Of a number that depends on every output of `function`; and these outputs."""
+    """(outputs, gradients of a number that depends on all of them), flattened."""
     weights = made.named_weights(network)
     trained = [weights[path] for path, role in roles_of(network).items() if role.trained]
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(trained)
         outputs = [x for x in tf.nest.flatten(function(IMAGES)) if x is not None]
         value = sum(tf.reduce_sum(x * made.numbers(*x.shape, seed=3)) for x in outputs)
-    return outputs + tape.gradient(value, trained)
+    found = outputs, tape.gradient(value, trained)
+    return [np.concatenate([np.ravel(x) for x in values]) for values in found]
 
 
 @pytest.mark.parametrize("options", CASES.values(), ids=CASES)
@@ -51,8 +52,10 @@ def test_each_network_of_a_pair_has_its_own_outputs_and_gradients(options):
         network, plain = getattr(model, name), getattr(alike, name)
         training = {"training": True} if name.startswith("discriminator") else {}
         expected = gradients(functools.partial(plain, **training), plain)
-        for one, other in zip(gradients(getattr(networks, name), network), expected):
-            np.testing.assert_allclose(one, other, err_msg=name, **TOLERANCE["gradient"])
+        found = gradients(getattr(networks, name), network)
+        np.testing.assert_allclose(found[0], expected[0], err_msg=name, **TOLERANCE["network"])
+        # Of all gradients together: that of a bias before a normalization is nothing but rounding.
+        assert np.linalg.norm(found[1] - expected[1]) <= NETWORK * np.linalg.norm(expected[1]), name
 
 
 def test_the_second_of_a_pair_is_not_traced(monkeypatch):
