@@ -59,12 +59,12 @@ def _measured(config, rounds):
     def step():
         return [float(value) for value in trainer.step(*batch).values()]
 
-    options = {"metrics": Metrics(config.best_metric), "budget": Budget(), "splits": splits}
-    with Writer(config, trainer, **options, first_step=0) as writer:
+    metrics = Metrics(config.best_metric)
+    with Writer(config, trainer, metrics, Budget(), splits, first_step=0) as writer:
 
         def sums():
-            writer.metrics.timer.start()
-            writer.metrics.add(losses)
+            metrics.timer.start()
+            metrics.add(losses)
 
         def summary():
             writer.summaries(1)

@@ -1,6 +1,7 @@
 """Tests of `ugatit_tf.training.traced`: networks of a kind that share one graph."""
 
 import functools
+import types
 
 import numpy as np
 import pytest
@@ -67,8 +68,10 @@ def test_the_second_of_a_pair_is_not_traced(monkeypatch):
 
 
 def test_what_recomputes_and_what_replicas_share_is_traced_for_each_network():
-    _, networks = networks_of(recompute=True)
-    assert not [network for network in networks if isinstance(network, SharedGraph)]
+    model, recomputing = networks_of(recompute=True)
+    several = types.SimpleNamespace(strategy="mirrored")
+    for networks in (recomputing, traced_networks(model, made.tiny_config(), several)):
+        assert not [network for network in networks if isinstance(network, SharedGraph)]
 
 
 def test_spectral_states_move_in_the_network_that_was_called_alone():
