@@ -135,6 +135,14 @@ class Config(FeatureOptions):
         1, "updates of the discriminators for each update of the generators", **COUNT
     )
     augment_flag: bool = training(True, "augment training images: flip, enlarge, crop")
+    crop_size: int = training(
+        0,
+        "side in pixels of the squares that are cut from enlarged training images; 0: img_size; "
+        "smaller squares take less time and memory, and show details but not the whole (light "
+        "models)",
+        at_least=0,
+        at_most=32 * 256,
+    )
     gan_type: str = training("lsgan", "adversarial loss", choices=tuple(ADVERSARIAL))
     ema: float = training(
         0.0,
@@ -206,8 +214,11 @@ class Config(FeatureOptions):
                 f"--gan_type {self.gan_type} does not exist in the {self.flavor} program. Expected "
                 f"{' or '.join(flavor.gan_types)}, or another --flavor."
             )
-        if problem := problem_with(self.img_size, self.n_dis):
-            raise ConfigError(problem)
+        for name in ("img_size", "crop_size") if self.crop_size else ("img_size",):
+            if problem := problem_with(name, getattr(self, name), self.n_dis):
+                raise ConfigError(problem)
+        if self.crop_size:
+            self._check_crop()
         for name, value in (("dataset", self.dataset), ("run", self.run)):
             if os.path.basename(value) != value or value in (".", ".."):
                 raise ConfigError(
@@ -221,6 +232,27 @@ class Config(FeatureOptions):
                 f"--best_by {self.best_by} needs --eval_freq: without it nothing is measured while "
                 f"training."
             )
+
+    def _check_crop(self) -> None:
+        if self.crop_size > self.img_size:
+            raise ConfigError(
+                f"--crop_size {self.crop_size} is larger than --img_size {self.img_size}. Use "
+                f"--crop_size {self.img_size} or less."
+            )
+        if not self.any_size:
+            raise ConfigError(
+                f"--crop_size {self.crop_size} needs --light True: the full model knows images of "
+                f"--img_size pixels only."
+            )
+        if not self.augment_flag:
+            raise ConfigError(
+                f"--crop_size {self.crop_size} needs --augment_flag True, which crops."
+            )
+
+    @property
+    def training_size(self) -> int:
+        """Side in pixels of the squares that the networks are trained on."""
+        return self.crop_size or self.img_size
 
     @property
     def total_steps(self) -> int:

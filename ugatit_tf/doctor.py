@@ -107,7 +107,7 @@ def memory_bytes(config: Config) -> int:
     512 pixels, 6.9 GB at 256, 6.0 GB at 128; ch 16: 1.5 GB at 128); the full one (ch 32, 128
     pixels: 3.3 GB) then is within 6%. Gradient penalties, other depths and devices differ.
     """
-    pixels = MEMORY_PER_PIXEL * config.batch_size * config.img_size**2 * config.ch
+    pixels = MEMORY_PER_PIXEL * config.batch_size * config.training_size**2 * config.ch
     pixels *= RECOMPUTED if config.recompute else 1
     per_weight = MEMORY_PER_WEIGHT + (SUMMED_PER_WEIGHT if config.accumulate > 1 else 0)
     weights = per_weight * num_weights(config) + _average_bytes(config)

@@ -11,19 +11,23 @@ def smallest_image(n_dis: int) -> int:
     return 3 * 2 ** (n_dis - 1)
 
 
-def problem_with(img_size: int, n_dis: int) -> str:
-    """Why images of `img_size` pixels cannot be trained with, and what can; "" if they can."""
+def problem_with(option: str, size: int, n_dis: int) -> str:
+    """Why squares of `size` pixels cannot be trained on, and what can; "" if they can.
+
+    Args:
+        option: the option that says the size.
+    """
     smallest = -(-smallest_image(n_dis) // MULTIPLE) * MULTIPLE  # the next multiple
-    if img_size < smallest:
+    if size < smallest:
         return (
-            f"--img_size {img_size} is too small for --n_dis {n_dis}: the global "
-            f"discriminator needs at least {smallest}. Use --img_size {smallest} or more, "
+            f"--{option} {size} is too small for --n_dis {n_dis}: the global "
+            f"discriminator needs at least {smallest}. Use --{option} {smallest} or more, "
             f"or a smaller --n_dis."
         )
-    if img_size % MULTIPLE:
-        nearest = max(smallest, round(img_size / MULTIPLE) * MULTIPLE)
+    if size % MULTIPLE:
+        nearest = max(smallest, round(size / MULTIPLE) * MULTIPLE)
         return (
-            f"--img_size must be a multiple of {MULTIPLE}. Received: {img_size}. "
+            f"--{option} must be a multiple of {MULTIPLE}. Received: {size}. "
             f"The nearest that works: {nearest}"
         )
     return ""

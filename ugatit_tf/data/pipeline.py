@@ -92,7 +92,8 @@ def batches(
 
     Returns:
         tf.data.Dataset of (real_a, real_b), float32
-        [mine * samples_per_step, img_size, img_size, img_ch] in [-1, 1].
+        [mine * samples_per_step, side, side, img_ch] in [-1, 1]; the side is
+        `config.training_size`.
     """
     domains = [
         _domain(paths, config, name, first_step, share)
@@ -137,7 +138,7 @@ def resized(image: tf.Tensor, size: int) -> tf.Tensor:
 
 def _domain(paths, config, name, first_step, share):
     flavor, size = FLAVORS[config.flavor], config.img_size
-    enlarged = flavor.enlarged(size)
+    enlarged, crop = flavor.enlarged(size), config.training_size
     side = enlarged if flavor.antialias and config.augment_flag else size
     load_square = _square_loader(paths, config, side, flavor.antialias)
     first, second = seed_of(config.seed, "augmentation", name)
@@ -147,7 +148,7 @@ def _domain(paths, config, name, first_step, share):
         image = load_square(image_index(sample, len(paths), config.seed, name))
         if config.augment_flag:
             seed = tf.stack([first, second + tf.cast(sample, tf.int32)])
-            image = augment(image, seed, size=size, enlarged=enlarged)
+            image = augment(image, seed, size=crop, enlarged=enlarged)
         return image
 
     per_step = share.per_step(config)

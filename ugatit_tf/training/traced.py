@@ -22,7 +22,8 @@ def traced_networks(model: UGATIT, config: Config, replicas: Replicas) -> Networ
     stand still for all batches of an update, and `advance_spectral_states` moves them.
     """
     stores_v = FLAVORS[config.flavor].stores_v
-    images = tf.TensorSpec([None, config.img_size, config.img_size, config.img_ch])
+    size = config.training_size
+    images = tf.TensorSpec([None, size, size, config.img_ch])
     options = {"input_signature": [images], "jit_compile": config.xla or None, "autograph": False}
 
     def traced(network, **kwargs):
