@@ -63,6 +63,16 @@ def test_a_config_is_frozen():
         ({"img_size": 255}, "must be a multiple of 4. Received: 255. The nearest that works: 256"),
         ({"img_size": 97}, "The nearest that works: 96"),
         ({"img_size": 101}, "The nearest that works: 100"),
+        *(
+            ({"light": True, "img_size": 128, **given}, message)
+            for given, message in (
+                ({"crop_size": 132}, "--crop_size must be at most --img_size, 128. Received: 132"),
+                ({"crop_size": 92}, "--crop_size 92 is too small for --n_dis 6: .*_size 96 or"),
+                ({"crop_size": 101}, "--crop_size must be .* of 4. Received: 101. .*: 100"),
+                ({"crop_size": 96, "augment_flag": False}, "needs --augment_flag True"),
+                ({"crop_size": 96, "light": False}, "--crop_size needs --light True"),
+            )
+        ),
         ({"dataset": "a/b"}, "--dataset is the name of a folder, not a path. Received: 'a/b'"),
         ({"dataset": ".."}, "--dataset is the name of a folder, not a path"),
         ({"run": "../x"}, "--run is the name of a folder, not a path"),
@@ -82,6 +92,8 @@ def test_what_cannot_work_is_refused(given, message):
         {"img_size": 48, "n_dis": 5},
         {"img_size": 8, "n_dis": 2},
         {"img_size": 100},
+        {"img_size": 256, "crop_size": 96, "light": True},
+        {"img_size": 96, "crop_size": 96, "decoder_norm": "in"},
         {"decay_epoch": 0},
         {"cam_weight": 0},
         {"seed": 0, "run": "a.b-c"},

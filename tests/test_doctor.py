@@ -284,6 +284,11 @@ def test_memory_is_estimated_within_15_percent_of_what_was_measured(options, mea
     assert doctor.memory_bytes(config) == pytest.approx(measured * GIGA, rel=0.15)
 
 
+def test_memory_belongs_to_the_squares_that_are_cut_from_the_images():
+    cut = Config(light=True, img_size=512, crop_size=128)
+    assert doctor.memory_bytes(cut) == doctor.memory_bytes(Config(light=True, img_size=128))
+
+
 def test_the_sums_of_accumulated_gradients_count():
     plain, summed = (doctor.memory_bytes(Config(accumulate=n)) for n in (1, 2))
     assert summed - plain == pytest.approx(4 * weight_count.num_weights(Config()), abs=1)

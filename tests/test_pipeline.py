@@ -165,6 +165,33 @@ def test_augmentation_is_a_random_crop_of_the_enlarged_and_perhaps_flipped_image
     assert tops == lefts == set(range(5))
 
 
+@pytest.mark.parametrize("flavor", FLAVORS)
+def test_small_squares_are_cut_from_the_image_as_large_as_without(tmp_path, flavor):
+    paths = runs.write_images(str(tmp_path), ["a.png"], height=32, width=32, seed=5)
+    options = {"flavor": flavor, "img_size": 32, "light": True}
+    whole = pipeline.load(paths[0], size=32, channels=3, antialias=FLAVORS[flavor].antialias)
+    side = FLAVORS[flavor].enlarged(32)
+    if FLAVORS[flavor].antialias:
+        enlarged = pipeline.load(paths[0], size=side, channels=3, antialias=True).numpy()
+    else:
+        enlarged = witness_resize(whole.numpy().astype(np.float64), side)
+    corners = range(side - 8 + 1)
+    squares = [
+        np.ascontiguousarray(image[top : top + 8, left : left + 8])
+        for image in (enlarged, enlarged[:, ::-1])
+        for top, left in itertools.product(corners, corners)
+    ]
+    squares = np.reshape(squares, [len(squares), -1])
+    found = set()
+    for pair in pipeline.batches(paths, paths, config(crop_size=8, **options)).take(20):
+        for image in pair:
+            assert image.shape == [1, 8, 8, 3]
+            distances = np.abs(squares - np.ravel(image)).max(1)
+            assert distances.min() < 1e-5  # gray levels are 1/127 apart
+            found.add(int(distances.argmin()))
+    assert len(found) > 30  # of 40
+
+
 def test_augmentation_is_a_pure_function_of_its_seed(run):
     image = made.images(8, 8, 3)
     seed, sides = np.array([3, 5], np.int32), {"size": 8, "enlarged": 9}

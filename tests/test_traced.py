@@ -24,6 +24,7 @@ CASES = {
     "no attention": {"generator_cam": False, "discriminator_cam": False},
     "no spectral normalization": {"sn": False},
     "recompute": {"recompute": True},
+    "small squares of images": {"img_size": 16, "crop_size": 8},
 }
 
 

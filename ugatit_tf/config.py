@@ -137,11 +137,9 @@ class Config(FeatureOptions):
     augment_flag: bool = training(True, "augment training images: flip, enlarge, crop")
     crop_size: int = training(
         0,
-        "side in pixels of the squares that are cut from enlarged training images; 0: img_size; "
-        "smaller squares take less time and memory, and show details but not the whole (light "
-        "models)",
+        "side of the squares that light models are trained on, cut from images enlarged from "
+        "img_size; smaller ones take less time and memory; 0: img_size",
         at_least=0,
-        at_most=32 * 256,
     )
     gan_type: str = training("lsgan", "adversarial loss", choices=tuple(ADVERSARIAL))
     ema: float = training(
@@ -214,11 +212,8 @@ class Config(FeatureOptions):
                 f"--gan_type {self.gan_type} does not exist in the {self.flavor} program. Expected "
                 f"{' or '.join(flavor.gan_types)}, or another --flavor."
             )
-        for name in ("img_size", "crop_size") if self.crop_size else ("img_size",):
-            if problem := problem_with(name, getattr(self, name), self.n_dis):
-                raise ConfigError(problem)
-        if self.crop_size:
-            self._check_crop()
+        if problem := problem_with("img_size", self.img_size, self.n_dis) or self._crop_problem():
+            raise ConfigError(problem)
         for name, value in (("dataset", self.dataset), ("run", self.run)):
             if os.path.basename(value) != value or value in (".", ".."):
                 raise ConfigError(
@@ -233,21 +228,15 @@ class Config(FeatureOptions):
                 f"training."
             )
 
-    def _check_crop(self) -> None:
-        if self.crop_size > self.img_size:
-            raise ConfigError(
-                f"--crop_size {self.crop_size} is larger than --img_size {self.img_size}. Use "
-                f"--crop_size {self.img_size} or less."
-            )
-        if not self.any_size:
-            raise ConfigError(
-                f"--crop_size {self.crop_size} needs --light True: the full model knows images of "
-                f"--img_size pixels only."
-            )
-        if not self.augment_flag:
-            raise ConfigError(
-                f"--crop_size {self.crop_size} needs --augment_flag True, which crops."
-            )
+    def _crop_problem(self) -> str:
+        crop, size = self.crop_size, self.img_size
+        if crop > size:
+            return f"--crop_size must be at most --img_size, {size}. Received: {crop}"
+        if crop and not self.any_size:
+            return "--crop_size needs --light True: the full model takes whole images only."
+        if crop and not self.augment_flag:
+            return "--crop_size needs --augment_flag True, which crops."
+        return problem_with("crop_size", crop, self.n_dis) if crop else ""
 
     @property
     def training_size(self) -> int:

@@ -11,23 +11,23 @@ def smallest_image(n_dis: int) -> int:
     return 3 * 2 ** (n_dis - 1)
 
 
-def problem_with(option: str, size: int, n_dis: int) -> str:
-    """Why squares of `size` pixels cannot be trained on, and what can; "" if they can.
+def problem_with(name: str, side: int, n_dis: int) -> str:
+    """Why squares of `side` pixels cannot be trained on, and what can; "" if they can.
 
     Args:
-        option: the option that says the size.
+        name: of the option with the side.
     """
     smallest = -(-smallest_image(n_dis) // MULTIPLE) * MULTIPLE  # the next multiple
-    if size < smallest:
+    if side < smallest:
         return (
-            f"--{option} {size} is too small for --n_dis {n_dis}: the global "
-            f"discriminator needs at least {smallest}. Use --{option} {smallest} or more, "
+            f"--{name} {side} is too small for --n_dis {n_dis}: the global "
+            f"discriminator needs at least {smallest}. Use --{name} {smallest} or more, "
             f"or a smaller --n_dis."
         )
-    if size % MULTIPLE:
-        nearest = max(smallest, round(size / MULTIPLE) * MULTIPLE)
+    if side % MULTIPLE:
+        nearest = max(smallest, round(side / MULTIPLE) * MULTIPLE)
         return (
-            f"--{option} must be a multiple of {MULTIPLE}. Received: {size}. "
+            f"--{name} must be a multiple of {MULTIPLE}. Received: {side}. "
             f"The nearest that works: {nearest}"
         )
     return ""
