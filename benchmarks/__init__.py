@@ -1,5 +1,5 @@
 """Benchmarks: each runs this program beside a plain way to do the same, in one process."""
 
-import os
+from ugatit_tf import tensorflow_start
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow is imported anywhere
+tensorflow_start.set_up()  # before TensorFlow is imported anywhere

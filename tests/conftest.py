@@ -4,17 +4,18 @@ import gc
 import importlib.util
 import os
 
-os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # before TensorFlow is imported anywhere
+import pytest
+
+from ugatit_tf import tensorflow_start
+from ugatit_tf.errors import OptionNames
+
+tensorflow_start.set_up()  # before TensorFlow is imported anywhere
 os.environ.setdefault("NVIDIA_TF32_OVERRIDE", "0")  # tolerances are those of whole float32
 os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")  # tiny tensors: threads only cost
 # XLA compiles in a fraction of the time; what it makes of a graph before machine code is the same.
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 if "PYTEST_XDIST_WORKER" in os.environ:  # as many processes as cores
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
-
-import pytest
-
-from ugatit_tf.errors import OptionNames
 
 OptionNames.on_command_line = True  # tests expect messages as the command line shows them
 
