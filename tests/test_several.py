@@ -105,6 +105,19 @@ def test_a_loss_that_is_not_finite_is_told_with_its_own_step(untraced, tmp_path,
         trained(tmp_path, steps_per_call=3)
 
 
+def test_the_steps_of_a_call_are_counted_at_once_for_a_true_rate(untraced, tmp_path, monkeypatch):
+    real, counts = loop.Progress.update, []
+
+    def update(bar, count=1, **values):
+        counts.append(count)
+        real(bar, count, **values)
+
+    monkeypatch.setattr(loop.Progress, "update", update)
+    monkeypatch.setattr(loop, "stop_requests", lambda: contextlib.nullcontext(ASKED))
+    trained(tmp_path, steps_per_call=3)
+    assert counts == [3]
+
+
 def test_calls_end_where_something_is_due():
     config = made.tiny_config(steps_per_call=4, **{**PERIODS, "epoch": 2, "eval_freq": 13})
     steps = [0]

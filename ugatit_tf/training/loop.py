@@ -112,7 +112,9 @@ def _run_steps(
                 step += 1
                 guards.check_finite(step, losses, images_of, config.run_folder)
                 guards.check_best_by(config.best_metric, losses)
-                bar.update(D=losses["Discriminator_loss"], G=losses.get("Generator_loss"))
+            # Once a call, whose steps all end with it: the rate would be that of this loop.
+            last = done[-1]
+            bar.update(len(done), D=last["Discriminator_loss"], G=last.get("Generator_loss"))
             stopping = replicas.any(stop.requested)
             metrics.add(*done)
             budget.steps_end(len(done))
