@@ -31,7 +31,7 @@ def text(facts: dict, prose: str, files: dict) -> str:
         "Written by `python -m assets.ship_model` from the run.", "", "| | |", "|---|---|",
         *(f"| {name} | {value} |" for name, value in rows.items()), "",
         "The command that trained it:", "", "```", facts["command"], "```", "",
-        *_before_lines(facts.get("before")), "## Files", "",
+        *_before_lines(facts.get("before"), "## The run before", "It started"), "## Files", "",
         "| file | bytes | sha256 |", "|---|---|---|",
         *(f"| {name} | {file['bytes']} | `{file['sha256']}` |" for name, file in files.items()),
     ]  # fmt: skip
@@ -51,14 +51,15 @@ def _recipe_rows(recipe):
     }
 
 
-def _before_lines(recipe):
-    """The section about the run that it started from."""
+def _before_lines(recipe, title, started):
+    """A section about the run that it started from, then one about the run before that."""
     if not recipe:
         return []
     rows = (f"| {name} | {value} |" for name, value in _recipe_rows(recipe).items())
     return [
-        "## The run before", "", "It started from the last checkpoint of this run:", "",
+        title, "", f"{started} from the last checkpoint of this run:", "",
         "```", recipe["command"], "```", "", "| | |", "|---|---|", *rows, "",
+        *_before_lines(recipe.get("before"), "### And before that", "Which started"),
     ]  # fmt: skip
 
 

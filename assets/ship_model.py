@@ -31,6 +31,7 @@ from ugatit_tf.errors import Failure
 from ugatit_tf.images import image_file
 from ugatit_tf.interchange import difference, generator_file
 from ugatit_tf.interchange.formats.about import files_in
+from ugatit_tf.jsonfile import read_json
 from ugatit_tf.training import checkpoints, history
 from ugatit_tf.translation import loading
 
@@ -39,6 +40,8 @@ EXAMPLES = 30  # images of each domain that are measured
 OF_THE_COMPUTER = tuple(f.name for f in dataclasses.fields(Config) if f.name.endswith("_dir")) + (
     "inception_weights",
 )
+RECIPE = ("command", "options", "steps", "hours", "hardware", "versions", "dataset", "devices",
+          "init_from", "changes", "before")  # of model.json  # fmt: skip
 PARTS = ("cycle", "identity")  # of the losses that are noted
 
 
@@ -63,8 +66,8 @@ def ship(
         examples: a folder with images for people to translate, free to share. Those of the
             built-in dataset are drawn.
         metrics: the file with KID and FID that the evaluate phase wrote of the same checkpoint.
-        before: the run folder from which the run started (`--init_from`), whose recipe the model
-            then has too.
+        before: the folder from which the run started (`--init_from`), a run's or that of a model
+            that came with the package, whose recipe the model then has too.
 
     Raises:
         Failure: there is a model of that name, the run cannot be used or did not start from
@@ -136,8 +139,17 @@ def _recipe_before(run, before):
     if not before:
         return {}
     start = read_about(run)[1].get("init_from", {})
-    if os.path.basename(start.get("from", "")) != os.path.basename(os.path.abspath(before)):
+    path = os.path.join(before, shipped.FACTS)
+    facts = read_json(path) if os.path.isfile(path) else {}
+    if facts:
+        digests = {name: file["sha256"] for name, file in facts["files"].items()}
+        fits = start.get("sha256") == {name: digests[name] for name in start.get("sha256", digests)}
+    else:
+        fits = os.path.basename(start.get("from", "")) == os.path.basename(os.path.abspath(before))
+    if not fits:
         raise Failure(f"{run} started from {start.get('from', 'nothing')}, not from {before}.")
+    if facts:
+        return {"before": {name: facts[name] for name in RECIPE if name in facts}}
     return {"before": _recipe(before, start["step"])}
 
 
@@ -231,7 +243,7 @@ if __name__ == "__main__":
     parser.add_argument("--license", required=True, help="of the weights, one line")
     parser.add_argument("--examples", default="", help="a folder of images that may be shared")
     parser.add_argument("--metrics", default="", help="a metrics.json of the same checkpoint")
-    parser.add_argument("--before", default="", help="the run folder that the run started from")
+    parser.add_argument("--before", default="", help="the folder that the run started from")
     parser.add_argument("--which", default="latest", choices=("latest", "best"))
     words = vars(parser.parse_args())
     words["prose"] = pathlib.Path(words["prose"]).read_text(encoding="utf-8")

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import pathlib
+import shutil
 
 import numpy as np
 import pytest
@@ -269,6 +270,33 @@ def test_it_tells_of_the_run_that_it_started_from(tmp_path):
         card = file.read()
     _, before = card.split("## The run before")
     assert facts["before"]["command"] in before and "| hours | 1.5 |" in before
+
+
+def test_it_tells_of_the_model_that_it_started_from_and_of_what_was_before_it(made_here, tmp_path):
+    older, *_ = made_here
+    older = shutil.copytree(older, tmp_path / "older")
+    facts = json.loads((older / "model.json").read_text())
+    facts["before"] = {**facts, "steps": 77}
+    (older / "model.json").write_text(json.dumps(facts))
+    run = runs.config_in(tmp_path, run="next", init_from="small")
+    runs.make_run(run)
+    path = pathlib.Path(run.run_folder, "config.json")
+    content = json.loads(path.read_text())
+    digests = {name: facts["files"][name]["sha256"] for name in ("a2b.npz", "b2a.npz")}
+    options = {"prose": "", "license": "MIT", "before": str(older)}
+    for number, digest in enumerate(["0" * 64, digests["a2b.npz"]]):
+        record = {"from": "small", "sha256": {**digests, "a2b.npz": digest}}
+        path.write_text(json.dumps({**content, "about": {"init_from": record}}))
+        target = {"folder": str(tmp_path / f"models{number}")}
+        if not number:
+            with pytest.raises(Failure, match="next started from small, not from"):
+                ship_model.ship(run.run_folder, "new", **options, **target)
+    folder = pathlib.Path(ship_model.ship(run.run_folder, "new", **options, **target))
+    before = json.loads((folder / "model.json").read_text())["before"]
+    assert (before["command"], before["steps"]) == (facts["command"], facts["steps"])
+    assert before["before"]["steps"] == 77
+    _, card = (folder / "card.md").read_text(encoding="utf-8").split("## The run before")
+    assert card.index(f"| steps | {facts['steps']} |") < card.index("| steps | 77 |")
 
 
 def test_a_model_that_exists_is_not_overwritten(made_here):
