@@ -98,7 +98,7 @@ def test_other_errors_are_left_as_they_are(error):
 
 
 @pytest.mark.parametrize(
-    "gan_type", [name for name, loss in ADVERSARIAL.items() if loss.is_bounded]
+    "gan_type", [name for name, loss in ADVERSARIAL.items() if loss.of_constant]
 )
 def test_a_discriminator_that_has_won_for_long_is_reported_once(gan_type, caplog):
     monitor = guards.Monitor(gan_type)
@@ -124,6 +124,49 @@ def test_a_critic_without_a_bound_never_wins(caplog):
     for step in range(4 * guards.WON_FOR):
         monitor.check_losses(step, {"D_A_loss": -9.0, "D_B_loss": -9.0})
     assert not caplog.records
+
+
+def of_terms(of_a, of_b, **others):
+    """A summary whose terms of a discriminator all are one number."""
+    names = {"discriminator_a": of_a, "discriminator_b": of_b}
+    terms = {f"{name}/{term}": x for name, x in names.items() for term in guards.TERMS}
+    return {"D_A_loss": 4 * of_a, "D_B_loss": 4 * of_b, **terms, **others}
+
+
+@pytest.mark.parametrize("gan_type", ADVERSARIAL)
+def test_a_discriminator_that_is_a_constant_for_long_is_reported_once(gan_type, caplog):
+    constant = ADVERSARIAL[gan_type].of_constant
+    other = {"discriminator_a/penalty": 9.0}
+    values = of_terms(constant or 0.0, 0.9 * (constant or 0.0), **other)
+    monitor = guards.Monitor(gan_type)
+    for step in range(guards.IDLE_FOR - 1):
+        monitor.check_losses(step, values)
+    assert not caplog.records
+    for step in range(5):
+        monitor.check_losses(step, values)
+    expected = ["all terms of discriminator_a have been"] if constant else []
+    messages = [record.message.split(": ")[1] for record in caplog.records]
+    assert [message.split(" within")[0] for message in messages] == expected
+
+
+@pytest.mark.parametrize("tag", [f"discriminator_a/{term}" for term in guards.TERMS])
+def test_one_term_that_learns_is_enough(tag, caplog):
+    monitor = guards.Monitor("lsgan")
+    for step in range(4 * guards.IDLE_FOR):
+        learns = step % guards.IDLE_FOR == guards.IDLE_FOR // 2  # now and then is enough, too
+        monitor.check_losses(step, of_terms(0.5, 0.4, **({tag: 0.49} if learns else {})))
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("gan_type", ADVERSARIAL)
+def test_no_constant_logit_has_a_smaller_loss_than_what_is_said(gan_type):
+    loss = ADVERSARIAL[gan_type]
+    logits = np.linspace(-4, 4, 801, dtype=np.float32)
+    values = [float(loss.discriminator(tf.constant([x]), tf.constant([x]))) for x in logits]
+    if loss.of_constant is None:
+        assert not np.any(values)  # and a critic that is none may have any
+    else:
+        assert min(values) == pytest.approx(loss.of_constant, rel=1e-6)
 
 
 def test_one_translation_for_all_images_is_reported(caplog):

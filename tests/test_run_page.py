@@ -97,6 +97,22 @@ def test_the_page_says_how_far_and_how_fast_a_run_is(config, tmp_path):
     assert facts["Revision"] == "abc1234"
 
 
+def test_the_limit_of_time_says_how_far_a_run_is_that_it_ends(config, tmp_path):
+    config = dataclasses.replace(config, minutes=120.0)
+    history.append(config.run_folder, 1010, {**losses(1010), "hours": 0.5})
+    facts = facts_of(made(config, tmp_path))  # 990 steps of half a second are left
+    assert facts["Progress"] == "step 1,010 of 2,000 (50.5%)"
+    assert facts["Estimated rest"] == "8.25 minutes at this speed"
+    history.append(config.run_folder, 1020, {**losses(1020), "hours": 1.9})
+    facts = facts_of(made(config, tmp_path))
+    assert facts["Progress"] == "step 1,020, 114 of 120 minutes (95.0%)"
+    assert facts["Estimated rest"] == "6 minutes, by --minutes"
+    history.append(config.run_folder, 1030, {**losses(1030), "hours": 2.0})
+    facts = facts_of(made(config, tmp_path))
+    assert facts["Progress"] == "step 1,030, 120 of 120 minutes (100.0%)"
+    assert facts["Estimated rest"] == "0 s, by --minutes"
+
+
 def test_options_that_differ_come_first_and_changes_are_listed(config, tmp_path):
     source = made(config, tmp_path).source
     first, changes, every = source.split("<summary>")[1:4]

@@ -6,6 +6,7 @@ over all elements, except `l2`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -66,20 +67,20 @@ class AdversarialLoss(NamedTuple):
     discriminator: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]  # of the logits of real and fake
     generator: Callable[[tf.Tensor], tf.Tensor]  # of the logits of fake
     penalty: Callable[[tf.Tensor], tf.Tensor] | None = None  # of the norms of gradients
-    is_bounded: bool = True  # at least 0: near 0 the discriminator always tells real from fake
+    # The least loss of a discriminator that gives all images one logit; None where losses are not
+    # bounded. Where they are, it always tells real from fake near 0.
+    of_constant: float | None = None
 
 
 ADVERSARIAL = {
-    "gan": AdversarialLoss(gan_discriminator_loss, gan_generator_loss),
-    "lsgan": AdversarialLoss(lsgan_discriminator_loss, lsgan_generator_loss),
-    "wgan-gp": AdversarialLoss(
-        critic_discriminator_loss, critic_generator_loss, two_sided, is_bounded=False
+    "gan": AdversarialLoss(gan_discriminator_loss, gan_generator_loss, None, 2 * math.log(2)),
+    "lsgan": AdversarialLoss(lsgan_discriminator_loss, lsgan_generator_loss, None, 0.5),
+    "wgan-gp": AdversarialLoss(critic_discriminator_loss, critic_generator_loss, two_sided),
+    "wgan-lp": AdversarialLoss(critic_discriminator_loss, critic_generator_loss, one_sided),
+    "dragan": AdversarialLoss(
+        gan_discriminator_loss, gan_generator_loss, two_sided, 2 * math.log(2)
     ),
-    "wgan-lp": AdversarialLoss(
-        critic_discriminator_loss, critic_generator_loss, one_sided, is_bounded=False
-    ),
-    "dragan": AdversarialLoss(gan_discriminator_loss, gan_generator_loss, two_sided),
-    "hinge": AdversarialLoss(hinge_discriminator_loss, critic_generator_loss),
+    "hinge": AdversarialLoss(hinge_discriminator_loss, critic_generator_loss, None, 2.0),
 }
 
 

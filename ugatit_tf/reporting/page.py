@@ -115,13 +115,20 @@ def _progress(run):
         yet = "; the number of all steps is known from the first checkpoint on"
         found = {"Progress": f"step {steps:,}{yet}"}
     else:
-        total = run.config.total_steps
+        total, limit = run.config.total_steps, run.config.minutes
+        used = run.used_seconds() / 60
         found = {"Progress": f"step {steps:,} of {total:,} ({min(1, steps / total):.1%})"}
+        if limit and used / limit > steps / total:  # what ends first says how far it is
+            part = min(1, used / limit)
+            found = {"Progress": f"step {steps:,}, {used:.3g} of {limit:g} minutes ({part:.1%})"}
     if speed is not None:
         found["Speed"] = f"{speed:.3g} s per step in the last {runs.RECENT} summaries"
         found["Time of the steps so far"] = _hours(run.seconds())
-        if run.is_recorded and steps < total:
-            found["Estimated rest"] = f"{_hours((total - steps) * speed)} at this speed"
+        rest = (total - steps) * speed if run.is_recorded else 0
+        if rest > 0 and limit and 60 * (limit - used) < rest:
+            found["Estimated rest"] = f"{_hours(60 * max(0, limit - used))}, by --minutes"
+        elif rest > 0:
+            found["Estimated rest"] = f"{_hours(rest)} at this speed"
     written = os.path.join(run.config.run_folder, history.FILE)
     if os.path.exists(written):
         date = time.strftime("%Y-%m-%d %H:%M %Z", time.localtime(os.path.getmtime(written)))

@@ -11,7 +11,7 @@ from ugatit_tf.config import CONFIG_FILE, Config
 from ugatit_tf.config_file import read_about
 from ugatit_tf.errors import Failure
 from ugatit_tf.options import LARGEST_COUNT
-from ugatit_tf.training import checkpoints, history, sheets
+from ugatit_tf.training import budget, checkpoints, history, sheets
 
 MOST_STEPS = LARGEST_COUNT**2  # that the options allow
 RECENT = 10  # summaries whose speed is that of the steps to come
@@ -61,6 +61,13 @@ class Run:
         points = [p for p in self.points("seconds_per_step") if math.isfinite(p[1])]
         before = [0, *(step for step, _ in points)]
         return sum((step - last) * seconds for last, (step, seconds) in zip(before, points))
+
+    def used_seconds(self) -> float:
+        """The seconds that it has trained, with all that it wrote, as far as that is noted."""
+        folder = self.config.run_folder
+        last = max(checkpoints.saved(folder), default=0)
+        hours = [hours for _, hours in self.points("hours") if math.isfinite(hours)]
+        return max([budget.used_seconds(folder, last), *(3600 * hour for hour in hours)])
 
     def seconds_per_step(self) -> float | None:
         """The mean of the `RECENT` summaries, weighted alike; None without one."""

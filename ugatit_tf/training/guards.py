@@ -25,6 +25,8 @@ LOG = logging.getLogger(__name__)
 LOCK = ".lock"
 WON = 0.02  # a discriminator's loss below this tells real from fake without doubt ...
 WON_FOR = 20  # ... and this many summaries in a row are no accident
+IDLE, IDLE_FOR = 0.01, 50  # so close to the loss of a constant, for so many summaries
+TERMS = ("local", "local_cam", "global", "global_cam")  # of a discriminator
 COLLAPSED = 1 / 127.5  # mean difference of translations that look alike: one level of 255
 EVALUATED = "eval/"  # how tags of evaluations begin
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -146,7 +148,7 @@ def check_best_by(best_by: str, scalars: Mapping[str, tf.Tensor]) -> None:
 
 
 class Monitor:
-    """Warns once of a discriminator that has won, and once of a generator that has collapsed.
+    """Warns once of each discriminator that has won or learns nothing, and of collapsed generators.
 
     Args:
         gan_type: a key of `losses.ADVERSARIAL`.
@@ -155,13 +157,16 @@ class Monitor:
 
     def __init__(self, gan_type: str, warn: Callable[[str], object] = LOG.warning) -> None:
         self.warn = warn
-        self.is_bounded = adversarial(gan_type).is_bounded
+        self.of_constant = adversarial(gan_type).of_constant
         self.low_for: dict[str, int] = {"D_A_loss": 0, "D_B_loss": 0}  # summaries in a row
+        self.idle_for: dict[str, int] = {"discriminator_a": 0, "discriminator_b": 0}
         self.warned: set[str] = set()
 
     def check_losses(self, step: int, losses: Mapping[str, float]) -> None:
         """Checks the losses of a summary."""
-        for tag in self.low_for if self.is_bounded else ():
+        if self.of_constant is None:
+            return
+        for tag in self.low_for:
             self.low_for[tag] = self.low_for[tag] + 1 if float(losses[tag]) < WON else 0
             if self.low_for[tag] >= WON_FOR:
                 self._warn(
@@ -170,6 +175,19 @@ class Monitor:
                     f"discriminator always tells real from fake, and its generator learns no "
                     f"more from it. Try more or more varied images, --augment_flag True, "
                     f"--sn True, or a smaller --lr.",
+                )
+        for name in self.idle_for:
+            tags = (f"{name}/{term}" for term in TERMS)
+            parts = [float(losses[tag]) / self.of_constant for tag in tags if tag in losses]
+            is_idle = parts and all(abs(part - 1) < IDLE for part in parts)
+            self.idle_for[name] = self.idle_for[name] + 1 if is_idle else 0
+            if self.idle_for[name] >= IDLE_FOR:
+                self._warn(
+                    name,
+                    f"Step {step}: all terms of {name} have been within {IDLE:.0%} of "
+                    f"{self.of_constant:.3g}, the value of a constant, for {IDLE_FOR} summaries: "
+                    f"it does not tell real from fake, and its generator learns nothing from it. "
+                    f"If this lasts, start again with --sn True, or with another --lr or --ch.",
                 )
 
     def check_translations(
