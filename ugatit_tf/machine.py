@@ -48,28 +48,12 @@ def hardware(strategy: str = "auto") -> str:
 
 def processor() -> str:
     """The cores that this process may use, and the processor's name: 2 cores (AMD EPYC 9B14)."""
-    name = _cpu_info("model name") or platform.processor()
-    return counted(cores(), "core") + (f" ({name})" if name else "")
-
-
-def cores() -> int:
-    """The number of cores that this process may use."""
     try:
-        return len(os.sched_getaffinity(0))
+        count = len(os.sched_getaffinity(0))
     except AttributeError:  # not on macOS and Windows
-        return os.cpu_count() or 1
-
-
-def give_operations_a_core_each() -> None:
-    """On two cores, computes two operations of a step at a time instead of dividing each.
-
-    The networks of A and of B have the same work, and small operations take longer to divide than
-    to compute. Other numbers of cores were not measured. TF_NUM_INTRAOP_THREADS wins, and so does
-    a TensorFlow that has computed already.
-    """
-    if cores() == 2 and "TF_NUM_INTRAOP_THREADS" not in os.environ:
-        with contextlib.suppress(RuntimeError):
-            tf.config.threading.set_intra_op_parallelism_threads(1)
+        count = os.cpu_count() or 1
+    name = _cpu_info("model name") or platform.processor()
+    return counted(count, "core") + (f" ({name})" if name else "")
 
 
 def _cpu_info(key: str) -> str:

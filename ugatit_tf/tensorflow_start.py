@@ -10,7 +10,6 @@ from ugatit_tf import streams
 DEFAULTS = {  # of the process, which the user's environment changes
     "TF_CPP_MIN_LOG_LEVEL": "3",  # exceptions say what matters
     "TF_FORCE_GPU_ALLOW_GROWTH": "true",  # else the first tensor takes all memory of all GPUs
-    "TF_ENABLE_ONEDNN_OPTS": "1",  # faster, and off where a processor has no AVX-512 VNNI
 }
 SETTINGS = {  # of the process, before TensorFlow is imported
     "KERAS_BACKEND": "tensorflow",  # whatever keras.json says

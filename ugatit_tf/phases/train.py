@@ -56,8 +56,6 @@ def devices_of(config: Config) -> Iterator["Replicas"]:
     from ugatit_tf.training.replicas import Replicas, strategy_of
 
     gpu.cards()  # asks for their free memory before TensorFlow has any of it
-    if not gpu.used(config.strategy):
-        machine.give_operations_a_core_each()
     replicas = Replicas(strategy_of(config.strategy))  # before anything is computed
     print(devices_line(config, replicas), flush=True)
     warn_of_unused_gpu()
