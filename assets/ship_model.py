@@ -140,17 +140,28 @@ def _recipe_before(run, before):
         return {}
     start = read_about(run)[1].get("init_from", {})
     path = os.path.join(before, shipped.FACTS)
-    facts = read_json(path) if os.path.isfile(path) else {}
-    if facts:
-        digests = {name: file["sha256"] for name, file in facts["files"].items()}
-        fits = start.get("sha256") == {name: digests[name] for name in start.get("sha256", digests)}
-    else:
-        fits = os.path.basename(start.get("from", "")) == os.path.basename(os.path.abspath(before))
-    if not fits:
+    recipe = (
+        _recipe_of_model(path, start) if os.path.isfile(path) else _recipe_of_run(before, start)
+    )
+    if not recipe:
         raise Failure(f"{run} started from {start.get('from', 'nothing')}, not from {before}.")
-    if facts:
-        return {"before": {name: facts[name] for name in RECIPE if name in facts}}
-    return {"before": _recipe(before, start["step"])}
+    return {"before": recipe}
+
+
+def _recipe_of_model(path, start):
+    """That of a model.json; {} where the generators of `start` are not the model's."""
+    facts, digests = read_json(path), start.get("sha256")
+    files = facts["files"]
+    if not digests or any(files.get(file, {}).get("sha256") != digests[file] for file in digests):
+        return {}
+    return {name: facts[name] for name in RECIPE if name in facts}
+
+
+def _recipe_of_run(folder, start):
+    """That of a run; {} where `start` is not the run of this name."""
+    if os.path.basename(start.get("from", "")) != os.path.basename(os.path.abspath(folder)):
+        return {}
+    return _recipe(folder, start["step"])
 
 
 def command(config: Config) -> str:

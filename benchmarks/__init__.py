@@ -2,4 +2,4 @@
 
 from ugatit_tf import tensorflow_start
 
-tensorflow_start.set_up()  # before TensorFlow is imported anywhere
+tensorflow_start.set_environment()  # before TensorFlow is imported anywhere

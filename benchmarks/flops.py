@@ -61,7 +61,7 @@ class Iteration(NamedTuple):
 def generator(config, *, ours) -> list:
     """As the official graph computes it or, with `ours`, as this program does."""
     ch, wide = config.ch, 4 * config.ch
-    size, small = config.img_size, config.img_size // 4
+    size, small = config.training_size, config.training_size // 4
     residual = _convolution(small, 3, wide, wide)
     flat = wide if config.light else small * small * wide
     return [
@@ -84,7 +84,7 @@ def discriminator(config, *, ours) -> tuple:
 
 
 def _patch_network(config, depth, ours):
-    products, channels, size = [], config.img_ch, config.img_size
+    products, channels, size = [], config.img_ch, config.training_size
     for i in range(depth + 1):
         wider, size = config.ch * 2**i, size // 2
         products.append(Product(f"convolutions/{i}", _convolution(size, 4, channels, wider)))

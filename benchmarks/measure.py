@@ -71,8 +71,8 @@ def described(config) -> str:
     machine = f"{gpus} GPU" if gpus else f"{os.cpu_count()} CPU cores"
     model = "light" if config.light else "full"
     return (
-        f"TensorFlow {tf.__version__}, {machine}; {config.img_size} px, ch {config.ch}, {model}, "
-        f"batch {config.batch_size}, {config.gan_type}"
+        f"TensorFlow {tf.__version__}, {machine}; {config.training_size} px, ch {config.ch}, "
+        f"{model}, batch {config.batch_size}, {config.gan_type}"
     )
 
 

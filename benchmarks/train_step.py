@@ -54,7 +54,7 @@ def step_of(name, given):
 
 def images_of(config):
     """Noise as the batches of one step."""
-    shape = [config.samples_per_step, config.img_size, config.img_size, config.img_ch]
+    shape = [config.samples_per_step, config.training_size, config.training_size, config.img_ch]
     return [tf.random.stateless_uniform(shape, [seed, 0], -1.0, 1.0) for seed in (1, 2)]
 
 

@@ -9,7 +9,7 @@ import pytest
 from ugatit_tf import tensorflow_start
 from ugatit_tf.errors import OptionNames
 
-tensorflow_start.set_up()  # before TensorFlow is imported anywhere
+tensorflow_start.set_environment()  # before TensorFlow is imported anywhere
 os.environ.setdefault("NVIDIA_TF32_OVERRIDE", "0")  # tolerances are those of whole float32
 os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")  # tiny tensors: threads only cost
 # XLA compiles in a fraction of the time; what it makes of a graph before machine code is the same.

@@ -208,6 +208,13 @@ def test_the_official_iteration_at_256_pixels_is_the_known_one():
     assert official > 1.2 * ours
 
 
+def test_an_iteration_on_squares_is_that_of_images_as_small():
+    squares, images = Config(light=True, crop_size=128), Config(light=True, img_size=128)
+    for ours in (False, True):
+        totals = [flops.iteration(config, ours=ours).total for config in (squares, images)]
+        assert totals[0] == totals[1]
+
+
 def test_competitors_run_in_turn_and_their_ratio_is_that_of_neighbours():
     order = []
     seconds = measure.in_turn({name: lambda name=name: order.append(name) for name in "AB"}, 2)
@@ -332,8 +339,16 @@ def test_the_gpu_table_has_all_ways_to_run_a_step(monkeypatch, capsys):
     assert len(lines) == len(asked)
 
 
-def test_a_competitor_alone_tells_its_peak_memory(untraced, capsys):
-    assert train_step.main([*TINY, "--only", "plain"]) == 0
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--only", "plain"],
+        ["--only", "ours", "--light", "True", "--img_size", "16", "--crop_size", "8"],
+    ],
+    ids=["plain", "ours on squares"],
+)
+def test_a_competitor_alone_tells_its_peak_memory(words, untraced, capsys):
+    assert train_step.main([*TINY, *words]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["peak"] > 1e7
     assert told["first"] > 0 and told["seconds"] > 0

@@ -10,7 +10,7 @@ from ugatit_tf import tensorflow_start
 @pytest.mark.parametrize("name", tensorflow_start.DEFAULTS)
 def test_the_environment_wins_over_defaults(name, monkeypatch):
     monkeypatch.delenv(name)
-    tensorflow_start.set_up()
+    tensorflow_start.set_environment()
     assert os.environ[name] == tensorflow_start.DEFAULTS[name]
     monkeypatch.setenv(name, "9")
     tensorflow_start.load_tensorflow()

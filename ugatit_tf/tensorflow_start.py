@@ -17,7 +17,7 @@ SETTINGS = {  # of the process, before TensorFlow is imported
 }
 
 
-def set_up() -> None:
+def set_environment() -> None:
     """Sets the environment in which TensorFlow is to be imported."""
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
@@ -26,7 +26,7 @@ def set_up() -> None:
 
 def load_tensorflow() -> None:
     """Imports TensorFlow without its messages; they are shown where it cannot be loaded."""
-    set_up()
+    set_environment()
     streams.flush(sys.stderr)
     terminal = os.dup(2)
     with tempfile.TemporaryFile() as messages, contextlib.ExitStack() as stack:

@@ -32,7 +32,8 @@ class Trainer:
     """Trains `model` as `config` says.
 
     `step` changes the weights; `losses_and_gradients` only looks. Both take batches
-    [batch, img_size, img_size, img_ch] in [-1, 1] of domain A and of domain B.
+    [batch, side, side, img_ch] in [-1, 1] of domain A and of domain B, where the side is
+    `config.training_size`.
 
     Args:
         replicas: `Replicas`, in whose scope `model` and this are made; None is one device. `step`
