@@ -12,7 +12,7 @@ from ugatit_tf.flavors import FLAVORS
 from ugatit_tf.losses import ADVERSARIAL
 from ugatit_tf.norms import DECODER_NORMS
 from ugatit_tf.options import LARGEST_COUNT, ConfigError, names_of, option, rule_of
-from ugatit_tf.sizes import problem_with
+from ugatit_tf.sizes import problem_with, problem_with_crop
 
 VERSION = "0.1.0"
 PRECISIONS = ("float32", "bfloat16", "float16")
@@ -120,6 +120,12 @@ class Config(FeatureOptions):
         1, "images of each domain in one step, on each device", common=True, **COUNT
     )
     lr: float = training(1e-4, "learning rate", above=0)
+    discriminator_lr: float = training(
+        0.0,
+        "learning rate of the discriminators, which falls as --lr does; small ones may need more "
+        "than the generators; 0: --lr",
+        at_least=0,
+    )
     decay_flag: bool = training(
         True, "let the learning rate fall linearly to 0 from --decay_epoch on"
     )
@@ -212,7 +218,8 @@ class Config(FeatureOptions):
                 f"--gan_type {self.gan_type} does not exist in the {self.flavor} program. Expected "
                 f"{' or '.join(flavor.gan_types)}, or another --flavor."
             )
-        if problem := problem_with("img_size", self.img_size, self.n_dis) or self._crop_problem():
+        problem = problem_with("img_size", self.img_size, self.n_dis)
+        if problem := problem or (self.crop_size and problem_with_crop(self)):
             raise ConfigError(problem)
         for name, value in (("dataset", self.dataset), ("run", self.run)):
             if os.path.basename(value) != value or value in (".", ".."):
@@ -227,16 +234,6 @@ class Config(FeatureOptions):
                 f"--best_by {self.best_by} needs --eval_freq: without it nothing is measured while "
                 f"training."
             )
-
-    def _crop_problem(self) -> str:
-        crop, size = self.crop_size, self.img_size
-        if crop > size:
-            return f"--crop_size must be at most --img_size, {size}. Received: {crop}"
-        if crop and not self.any_size:
-            return "--crop_size needs --light True: the full model takes whole images only."
-        if crop and not self.augment_flag:
-            return "--crop_size needs --augment_flag True, which crops."
-        return problem_with("crop_size", crop, self.n_dis) if crop else ""
 
     @property
     def training_size(self) -> int:
