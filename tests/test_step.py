@@ -304,6 +304,19 @@ def test_the_rate_follows_the_schedule(epoch, part, untraced):
         assert moved == pytest.approx(0.01 * part, rel=OF_A_STEP), path
 
 
+@pytest.mark.parametrize("accumulate", [1, 2])
+@pytest.mark.parametrize(("epoch", "part"), [(0, 1.0), (4, 0.75)])
+def test_the_discriminators_may_have_a_rate_of_their_own(epoch, part, accumulate, untraced):
+    rates = {"a2b/to_image/kernel": 0.01, "discriminator_b/local_network/last/kernel": 0.04}
+    trainer = trainer_of(lr=0.01, discriminator_lr=0.04, accumulate=accumulate)
+    before = weights_of(trainer)
+    trainer.steps_done.assign(11 * epoch)
+    trainer.step(*BATCH)
+    for path, rate in rates.items():
+        moved = np.abs(weights_of(trainer)[path] - before[path]).max()
+        assert moved == pytest.approx(rate * part, rel=OF_A_STEP), path
+
+
 def test_penalties_draw_from_the_seed_and_the_step():
     trainer = trainer_of(gan_type="dragan")
 

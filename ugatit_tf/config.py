@@ -218,8 +218,10 @@ class Config(FeatureOptions):
                 f"--gan_type {self.gan_type} does not exist in the {self.flavor} program. Expected "
                 f"{' or '.join(flavor.gan_types)}, or another --flavor."
             )
-        problem = problem_with("img_size", self.img_size, self.n_dis)
-        if problem := problem or (self.crop_size and problem_with_crop(self)):
+        sizes = self.img_size, self.n_dis
+        able = {"any_size": self.any_size, "crops": self.augment_flag}
+        problem = problem_with("img_size", *sizes)
+        if problem := problem or problem_with_crop(self.crop_size, *sizes, **able):
             raise ConfigError(problem)
         for name, value in (("dataset", self.dataset), ("run", self.run)):
             if os.path.basename(value) != value or value in (".", ".."):

@@ -1,12 +1,5 @@
 """Which image sizes the networks take. No TensorFlow: options are checked with it."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from ugatit_tf.config import Config
-
 MULTIPLE, SMALLEST = 4, 8  # of a generator's sides; its bottleneck, at 1/4, reflects 2 pixels
 
 
@@ -40,15 +33,20 @@ def problem_with(name: str, side: int, n_dis: int) -> str:
     return ""
 
 
-def problem_with_crop(config: Config) -> str:
-    """Why squares of `config.crop_size` pixels cannot be trained on; "" if they can."""
-    if config.crop_size > config.img_size:
-        return (
-            f"--crop_size must be at most --img_size, {config.img_size}. "
-            f"Received: {config.crop_size}"
-        )
-    if not config.any_size:
+def problem_with_crop(side: int, img_size: int, n_dis: int, *, any_size: bool, crops: bool) -> str:
+    """Why squares of `side` pixels cannot be cut and trained on; "" if they can.
+
+    Args:
+        side: 0 where none are cut.
+        any_size: bool. Whether the generators take any size.
+        crops: bool. Whether the augmentation, which crops, is on.
+    """
+    if not side:
+        return ""
+    if side > img_size:
+        return f"--crop_size must be at most --img_size, {img_size}. Received: {side}"
+    if not any_size:
         return "--crop_size needs --light True: the full model takes whole images only."
-    if not config.augment_flag:
+    if not crops:
         return "--crop_size needs --augment_flag True, which crops."
-    return problem_with("crop_size", config.crop_size, config.n_dis)
+    return problem_with("crop_size", side, n_dis)

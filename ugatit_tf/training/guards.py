@@ -174,7 +174,7 @@ class Monitor:
                     f"Step {step}: {tag} has been below {WON} for {WON_FOR} summaries: this "
                     f"discriminator always tells real from fake, and its generator learns no "
                     f"more from it. Try more or more varied images, --augment_flag True, "
-                    f"--sn True, or a smaller --lr.",
+                    f"--sn True, or a smaller --discriminator_lr.",
                 )
         for name in self.idle_for:
             tags = (f"{name}/{term}" for term in TERMS)
@@ -187,7 +187,8 @@ class Monitor:
                     f"Step {step}: all terms of {name} have been within {IDLE:.0%} of "
                     f"{self.of_constant:.3g}, the value of a constant, for {IDLE_FOR} summaries: "
                     f"it does not tell real from fake, and its generator learns nothing from it. "
-                    f"If this lasts, start again with --sn True, or with another --lr or --ch.",
+                    f"If this lasts, start again with --sn True, a larger --discriminator_lr (see "
+                    f"docs/training.md) or another --ch.",
                 )
 
     def check_translations(
