@@ -429,6 +429,17 @@ def test_a_strange_saved_model_that_gives_another_size_is_refused(tmp_path):
         ugatit_tf.load(tmp_path).translate(levels(8, 8, 3))
 
 
+def test_for_a_checkpoint_its_run_is_suggested(tmp_path):
+    checkpoint = tmp_path / "step_0000003"
+    checkpoint.mkdir()
+    (checkpoint / "time.json").touch()
+    with pytest.raises(Failure, match="faces, horse2zebra.$"):
+        loading.load(checkpoint)
+    (tmp_path / "config.json").touch()
+    with pytest.raises(Failure, match=f"Did you mean {tmp_path}[?]$"):
+        loading.load(checkpoint)
+
+
 def test_where_there_is_no_model_it_is_said_what_would_be_one(tmp_path):
     for path, message in ((tmp_path, "has none of these"), (tmp_path / "x", "does not exist")):
         with pytest.raises(Failure, match=f"{message}. Expected a run folder.*a2b.npz"):

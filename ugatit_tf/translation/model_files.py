@@ -57,11 +57,14 @@ def generator_files(path: str | os.PathLike) -> list[str]:
 
 
 def hint(path: str | os.PathLike) -> str:
-    """Asks whether the last model in a folder of `path` is meant, or "" where there is none.
+    """Asks whether the last model in a folder of `path`, or its run, is meant; "" where none is.
 
-    An export is in a folder of its step, below that of its name.
+    An export is in a folder of its step, below that of its name; so is a checkpoint of a run.
     """
     names = sorted(os.listdir(path)) if os.path.isdir(path) else []
-    folders = [os.path.join(path, name) for name in names]
-    exported = [folder for folder in folders if exports_in(folder) or generator_files(folder)]
-    return f" Did you mean {exported[-1]}?" if exported else ""
+    folders = filter(os.path.isdir, (os.path.join(path, name) for name in names))
+    meant = [folder for folder in folders if exports_in(folder) or generator_files(folder)]
+    run = os.path.dirname(os.path.abspath(path))
+    if not meant and names and os.path.isfile(os.path.join(run, CONFIG_FILE)):
+        meant = [run]
+    return f" Did you mean {meant[-1]}?" if meant else ""
