@@ -231,6 +231,7 @@ def test_which_checkpoint_is_for_those_who_use_one():
         ["--phase=test", "--preset=texture"],
         ["--phase=export", "--eval_freq=3"],
         ["--phase=evaluate", "--votes=x", "--run=x"],
+        ["--phase=evaluate", "--model=x", "--ch=8"],
         ["--phase=study", "--sources=a", "--methods=x=a,y=b", "--ch=8"],
         ["--phase=translate", "--input=a", "--output=b", "--model=c", "--dataset=x"],
         ["--phase=pack", "--xla=True"],
@@ -249,6 +250,7 @@ def test_an_option_that_has_no_effect_is_refused(words):
         ["--phase=translate", "--input=a", "--output=b", "--model=c", "--precision=bfloat16"],
         ["--phase=translate", "--input=a", "--output=b", "--xla=True", "--strategy=one"],
         ["--phase=evaluate", "--inception=random", "--run=x"],
+        ["--phase=evaluate", "--model=x", "--size=8", "--dataset=y", "--precision=float16"],
         ["--phase=import", "--official_checkpoint=x", "--lr=0.5", "--ema=0.9"],
         ["--phase=doctor", "--precision=float16", "--batch_size=4"],
     ],
@@ -273,6 +275,8 @@ def test_the_options_of_training_may_be_repeated_for_its_test(tmp_path):
     [
         (["--phase=evaluate", "--votes=x", "--fake_dir=y"], "Use one of them at a time"),
         (["--phase=evaluate", "--fake_dir=y", "--which=best"], "--which has no effect with"),
+        (["--phase=evaluate", "--fake_dir=y", "--model=x"], "--model has no effect with"),
+        (["--phase=evaluate", "--votes=y", "--size=native"], "--size has no effect with"),
         (["--best_by=eval/kid"], "--best_by eval/kid needs --eval_freq"),
     ],
 )

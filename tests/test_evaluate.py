@@ -19,6 +19,7 @@ from ugatit_tf.errors import Failure
 from ugatit_tf.evaluation import evaluate, fid, kid
 from ugatit_tf.evaluation.features import features_of
 from ugatit_tf.images import image_file
+from ugatit_tf.interchange import generator_file
 from ugatit_tf.training import checkpoints
 from ugatit_tf.translation import loading, testing
 
@@ -149,6 +150,35 @@ def test_the_command_prints_the_table_and_where_it_is_written(config, capsys):
     out = capsys.readouterr().out
     assert "KID x 100" in out and "metrics.json" in out
     assert loading.from_run(config).source in out
+
+
+def test_a_model_is_measured_by_what_translate_makes_of_the_test_images(config, capsys):
+    os.rename(config.run_folder, moved := config.run_folder + " elsewhere")
+    names = ("dataset_dir", "result_dir", "inception")
+    words = [*(f"--{name}={getattr(config, name)}" for name in names), "--dataset=tiny"]
+    words = ["--phase=evaluate", f"--model={moved}", "--size=native", *words]
+    assert main.main(words) == 0
+    path = os.path.join(config.result_dir, "tiny", "step_0000003_metrics.json")
+    assert f"Written: {path}" in capsys.readouterr().out
+    with open(path, encoding="utf-8") as file:
+        found = json.load(file)
+    model = loading.load(moved)
+    assert found["about"]["pictures"] == f"{model.source}, --size native"
+    sources = evaluate._image_paths(config, "testA")
+    images = (np.uint8(model.translate(image_file.read(p), size="native")) for p in sources)
+    fake, real = features_of(Small(None), images), features(evaluate._image_paths(config, "testB"))
+    assert found["a2b"]["fid"] == pytest.approx(fid.fid(real, fake), rel=1e-6)
+    at_training_size, _ = evaluate.evaluate(config, translator=model)
+    assert found["a2b"]["fid"] != pytest.approx(at_training_size["a2b"]["fid"], rel=1e-3)
+
+
+def test_of_a_model_of_one_direction_that_one_is_measured(config, tmp_path):
+    networks, _ = loading.load_networks(config)
+    generator_file.save(networks.b2a, config, "b2a", str(tmp_path / "b2a.npz"))
+    model = loading.load(tmp_path / "b2a.npz")
+    found, path = evaluate.evaluate(config, translator=model)
+    assert "b2a" in found and "a2b" not in found
+    assert os.path.basename(path) == "b2a_metrics.json"
 
 
 def trained(config, **options):

@@ -49,14 +49,21 @@ def extractor_of(protocol: Protocol | FeatureFile) -> Extractor | FileExtractor:
 
 
 def evaluate(
-    config: Config, *, fake_dir: str = "", which: str = "latest", seed: int = 0
+    config: Config,
+    *,
+    fake_dir: str = "",
+    translator: Translator | None = None,
+    size: int | str = 0,
+    seed: int = 0,
 ) -> tuple[dict, str]:
-    """Measures both directions of a run, or the images of another program.
+    """Measures all directions of a run or another model, or the images of another program.
 
     Args:
         fake_dir: folder with `a2b` and `b2a`, or one of them, of translated test images. Empty:
-            the test images are translated with a checkpoint of the run.
-        which: the "latest" checkpoint, or the "best".
+            the test images are translated here.
+        translator: what translates them. None: the latest checkpoint of the run.
+        size: with which they are translated and scaled back, as in `Translator.translate`. 0: as
+            squares of the training size, as the official test does.
         seed: int. Of the random subsets of KID.
 
     Returns:
@@ -66,36 +73,31 @@ def evaluate(
         Failure: images, weights or a checkpoint are missing.
     """
     real_paths = {folder: _image_paths(config, folder) for folder in folders.TEST}
-    fakes = fake_folders(fake_dir) if fake_dir else dict.fromkeys(DIRECTIONS)
-    protocol = protocol_of(config)
-    names = devices.names(config.strategy)
-    extractor = extractor_of(protocol)
-    protocol = extractor.protocol  # with the size that its file says
-    if not config.features:  # which run on the processor
-        extractor = devices.Copies(extractor, lambda: extractor_of(protocol), names)
+    extractor, protocol = _on_all_devices(config)
     real = _real_features(config, extractor, real_paths)
-    translator = None if fake_dir else loading.from_run(config, which)
+    translator = None if fake_dir else translator or loading.from_run(config)
+    pictures = fake_dir or translator.source
     metrics = {
         "about": {
             "program": f"ugatit_tf {VERSION}",
-            "pictures": fake_dir or translator.source,
+            "pictures": f"{pictures}, --size {size}" if size else pictures,
             "features": protocol.words(),
             "comparable": protocol.comparable(),
             "subsets": kid.SUBSETS,
             "seed": seed,
         }
     }
-    for name, folder in fakes.items():
-        direction = DIRECTIONS[name]
+    folders_of = fake_folders(fake_dir) if fake_dir else dict.fromkeys(translator.directions)
+    for name, folder in folders_of.items():
+        source, target = DIRECTIONS[name].source_folder, DIRECTIONS[name].target_folder
         if folder:
             cache = os.path.join(folder, CACHE)
             fake = cached_features(extractor, folders.images_in(folder), cache)
         else:
-            images = translations(translator, real_paths[direction.source_folder], name)
+            images = translations(translator, real_paths[source], name, size)
             fake = features_of(extractor, images)
-        target, source = real[direction.target_folder], real[direction.source_folder]
-        metrics[name] = metrics_of(fake, target, source, seed=seed)
-    return metrics, _write(metrics, _metrics_path(config, fake_dir, translator))
+        metrics[name] = metrics_of(fake, real[target], real[source], seed=seed)
+    return metrics, _write(metrics, _metrics_path(config, fake_dir, pictures))
 
 
 class ValidationKID:
@@ -169,17 +171,25 @@ def metrics_of(
 
 
 def translations(
-    translator: Translator, paths: Sequence, direction: str, *, quiet: bool = False
+    translator: Translator,
+    paths: Sequence,
+    direction: str,
+    size: int | str = 0,
+    *,
+    quiet: bool = False,
 ) -> Iterator[np.ndarray]:
-    """Yields the translations of images at the training size, uint8.
+    """Yields the translations of images, uint8.
 
     Args:
+        size: as in `evaluate`.
         quiet: bool. Whether no progress is shown.
     """
 
     def load(path):
         pixels = image_file.read(path, channels=translator.channels)
-        fit = translator.fit_of(pixels.shape, "stretch", restore=False)
+        fit = translator.fit_of(
+            pixels.shape, "auto" if size else "stretch", size, restore=bool(size)
+        )
         return Input(image_array.to_float(pixels), fit)
 
     images = translator.stream(
@@ -223,6 +233,16 @@ def kid_text(kid: dict) -> str:
     return f"{100 * kid['mean']:.4g} +- {100 * kid['spread']:.2g}"
 
 
+def _on_all_devices(config):
+    """The network of features, and its protocol with the size that a file of features says."""
+    extractor = extractor_of(protocol_of(config))
+    protocol = extractor.protocol
+    if not config.features:  # which run on the processor
+        names = devices.names(config.strategy)
+        extractor = devices.Copies(extractor, lambda: extractor_of(protocol), names)
+    return extractor, protocol
+
+
 def _real_features(config, extractor, real_paths) -> dict:
     """Name of a folder -> features of its images, cached beside the images.
 
@@ -247,11 +267,11 @@ def _image_paths(config, name):
     return folders.images_in(folder)
 
 
-def _metrics_path(config, fake_dir, translator):
+def _metrics_path(config, fake_dir, pictures):
     if fake_dir:
         return os.path.join(fake_dir, "metrics.json")
-    step = os.path.basename(translator.source)
-    return os.path.join(config.result_dir, config.run_name, f"{step}_metrics.json")
+    model = os.path.basename(os.path.abspath(pictures)).removesuffix(".npz")
+    return os.path.join(config.result_dir, config.run_name, f"{model}_metrics.json")
 
 
 def _write(metrics, path):

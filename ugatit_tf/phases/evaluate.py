@@ -1,26 +1,37 @@
-"""`--phase evaluate`: KID and FID of both directions, or what people preferred in a study."""
+"""`--phase evaluate`: KID and FID of a run, a model or images, or what people preferred."""
 
 import dataclasses
 from typing import Union
 
-from ugatit_tf.checkpoint_options import CheckpointOptions
+from ugatit_tf.checkpoint_options import CheckpointOptions, model_option
 from ugatit_tf.config import Config
 from ugatit_tf.evaluation.fakes import fake_folders
 from ugatit_tf.options import ConfigError, names_of, option
 from ugatit_tf.phases.phase import (
     OF_A_RUN,
+    OVERRIDES,
     Phase,
     check_measurable,
+    check_model,
+    check_translation,
     draw_built_in,
+    load_translator,
     warn_of_unused_gpu,
 )
-from ugatit_tf.training import checkpoints
+from ugatit_tf.translation.options import size_option
+
+MEASURED = names_of(Config, "location")  # of a model that is given by --model: the test images
 
 
 @dataclasses.dataclass(frozen=True)
 class EvaluateOptions(CheckpointOptions):
     """What is measured."""
 
+    model: str = model_option()
+    size: Union[int, str] = size_option(
+        "side in pixels with which the test images are translated, then scaled back, as in --phase "
+        "translate; native: their own; 0: as squares of the training size, as the official test"
+    )
     fake_dir: str = option(
         "",
         "folder with a2b and b2a, or one of them, of translated test images, from any program; "
@@ -34,8 +45,10 @@ class EvaluateOptions(CheckpointOptions):
 
     def check_pairs(self) -> None:
         for name in ("fake_dir", "votes"):
-            if getattr(self, name) and self.which != CheckpointOptions.which:
-                raise ConfigError(f"--which has no effect with --{name}. Leave it out.")
+            for useless in ("which", "model", "size"):
+                is_named = getattr(self, useless) != getattr(EvaluateOptions, useless)
+                if getattr(self, name) and is_named:
+                    raise ConfigError(f"--{useless} has no effect with --{name}. Leave it out.")
         if self.votes and self.fake_dir:
             raise ConfigError(
                 "--votes and --fake_dir name two things to measure. Use one of them at a time."
@@ -45,11 +58,11 @@ class EvaluateOptions(CheckpointOptions):
 def check(config: Union[Config, dict], options: EvaluateOptions) -> None:
     if options.votes:
         return
-    check_measurable(config)
+    check_measurable(_config(config))
     if options.fake_dir:
         fake_folders(options.fake_dir)
     else:
-        checkpoints.chosen(config.run_folder, options.which)
+        check_model(config, options.model, options.which)
 
 
 def run(config: Union[Config, dict], options: EvaluateOptions) -> None:
@@ -58,19 +71,38 @@ def run(config: Union[Config, dict], options: EvaluateOptions) -> None:
     if options.votes:
         print(votes.table(votes.read(options.votes)))
         return
-    warn_of_unused_gpu()
-    draw_built_in(config)
-    metrics, path = evaluate.evaluate(config, fake_dir=options.fake_dir, which=options.which)
+    draw_built_in(_config(config))
+    translator = None
+    if options.fake_dir:
+        warn_of_unused_gpu()
+    else:
+        translator = load_translator(config, options.model, options.which)
+        check_translation(translator, size=options.size)
+    metrics, path = evaluate.evaluate(
+        _config(config), fake_dir=options.fake_dir, translator=translator, size=options.size
+    )
     print(evaluate.table(metrics))
     print(f"Written: {path}")
 
 
+def _config(config):
+    """The dataset and the features; with --model there is no run, and the rest has no effect."""
+    return config if isinstance(config, Config) else Config(**config)
+
+
+def _uses(options):
+    if options.votes:
+        return ()
+    used = MEASURED + OVERRIDES if options.model else OF_A_RUN
+    return used + names_of(Config, "evaluation")
+
+
 EVALUATE = Phase(
     "evaluate",
-    "measure KID and FID of a run, or the answers of a study",
+    "measure KID and FID of a run or a model, or the answers of a study",
     check,
     run,
     EvaluateOptions,
-    has_run=lambda options: not options.votes,
-    uses=lambda options: () if options.votes else OF_A_RUN + names_of(Config, "evaluation"),
+    has_run=lambda options: not (options.votes or options.model),
+    uses=_uses,
 )

@@ -114,7 +114,18 @@ def load_translator(config: Union[Config, dict], model: str, which: str) -> "Tra
     from ugatit_tf.translation import loading
 
     warn_of_unused_gpu()
-    return loading.load(model, which, **config) if model else loading.from_run(config, which)
+    if not model:
+        return loading.from_run(config, which)
+    overrides = {name: value for name, value in config.items() if name in OVERRIDES}
+    return loading.load(model, which, **overrides)
+
+
+def check_translation(translator: "Translator", *args, **options) -> None:
+    """Refuses what the model cannot do; the arguments are those of `Translator.check`."""
+    try:
+        translator.check(*args, **options)
+    except ValueError as error:
+        raise Failure(str(error)) from None
 
 
 def check_measurable(config: Config) -> None:

@@ -7,7 +7,14 @@ from ugatit_tf.config import Config
 from ugatit_tf.errors import Failure
 from ugatit_tf.images import video_file
 from ugatit_tf.options import ConfigError
-from ugatit_tf.phases.phase import OF_A_RUN, OVERRIDES, Phase, check_model, load_translator
+from ugatit_tf.phases.phase import (
+    OF_A_RUN,
+    OVERRIDES,
+    Phase,
+    check_model,
+    check_translation,
+    load_translator,
+)
 from ugatit_tf.translation import face, paths, video_paths
 from ugatit_tf.translation.options import TranslateOptions
 
@@ -37,16 +44,14 @@ def run(config: Union[Config, dict], options: TranslateOptions) -> None:
     from ugatit_tf.translation import image_files, video
 
     translator = load_translator(config, options.model, options.which)
-    try:
-        translator.check(
-            options.direction or None,
-            options.fit,
-            options.size,
-            heatmap=options.heatmap != "none",
-            max_side=options.max_side,
-        )
-    except ValueError as error:
-        raise Failure(str(error)) from None
+    check_translation(
+        translator,
+        options.direction or None,
+        options.fit,
+        options.size,
+        heatmap=options.heatmap != "none",
+        max_side=options.max_side,
+    )
     if video_paths.is_video(options):
         print(video.translate_video(translator, options).line(translator, options))
         return

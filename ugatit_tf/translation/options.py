@@ -17,6 +17,12 @@ NATIVE = "native"  # the size of an image itself
 MOST_PIXELS = 178_956_970  # Pillow opens no image with more
 
 
+def size_option(help: str) -> Union[int, str]:
+    """The option `size` of the phases that translate at another size than that of training."""
+    rule = {"at_least": SMALLEST_SIDE, "zero": True, "multiple_of": 4, "words": (NATIVE,)}
+    return option(0, help, **rule)
+
+
 @dataclasses.dataclass(frozen=True)
 class TranslateOptions(Options):
     """Which images or which video to translate, how, and where the results go."""
@@ -55,15 +61,10 @@ class TranslateOptions(Options):
         "auto: keep if the model can, else stretch",
         choices=FITS,
     )
-    size: Union[int, str] = option(
-        0,
+    size: Union[int, str] = size_option(
         "side in pixels that the networks work with, of keep the shorter one; 0: the training "
         "size, to which keep only scales down what is more than 1.25 times as large; native: with "
-        "keep, the image's own, which suits textures",
-        at_least=SMALLEST_SIDE,
-        zero=True,
-        multiple_of=4,
-        words=(NATIVE,),
+        "keep, the image's own, which suits textures"
     )
     max_side: int = option(
         0,
