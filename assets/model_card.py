@@ -65,7 +65,11 @@ def _before_lines(recipe, title, started):
 
 def _metrics_rows(metrics):
     """Name -> text, for each direction that was measured."""
-    rows = {"features of KID and FID": metrics["about"]["features"]} if metrics else {}
+    if not metrics:
+        return {}
+    about = metrics["about"]
+    size = about.get("size", "that of training")
+    rows = {"features of KID and FID": about["features"], "size of the translations": size}
     for direction in (name for name in DIRECTIONS if name in metrics):
         row = metrics[direction]
         counts = row["pictures"]

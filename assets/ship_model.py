@@ -18,6 +18,7 @@ import os
 import pathlib
 import shlex
 import shutil
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -55,7 +56,7 @@ def ship(
     folder: str = "",
     examples: str = "",
     metrics: str = "",
-    before: str = "",
+    before: Sequence[str] = (),
 ) -> str:
     """Writes the model of the run folder `run` under `name`; returns the path of its folder.
 
@@ -66,12 +67,13 @@ def ship(
         examples: a folder with images for people to translate, free to share. Those of the
             built-in dataset are drawn.
         metrics: the file with KID and FID that the evaluate phase wrote of the same checkpoint.
-        before: the folder from which the run started (`--init_from`), a run's or that of a model
-            that came with the package, whose recipe the model then has too.
+        before: the folder from which the run started (`--init_from`), then that from which that
+            one started, and so on; each is a run's, the last may be that of a model that came with
+            the package. The model then has their recipes too.
 
     Raises:
-        Failure: there is a model of that name, the run cannot be used or did not start from
-            `before`, or the metrics are those of another checkpoint.
+        Failure: there is a model of that name, the run cannot be used, a run did not start from
+            what `before` says, or the metrics are those of another checkpoint.
     """
     target = os.path.join(folder or shipped.FOLDER, name)
     if os.path.exists(target):
@@ -112,7 +114,13 @@ def _write_examples(source, config, folder):
 def _config(run):
     parent, name = os.path.split(os.path.abspath(run))
     options = read_options(os.path.join(run, CONFIG_FILE))
+    options["init_from"] = _short(options["init_from"])
     return Config(**{**options, "checkpoint_dir": parent, "run": name})
+
+
+def _short(path):
+    """The last two parts of an absolute path, without the folders of this computer."""
+    return os.path.join(*pathlib.Path(path).parts[-2:]) if os.path.isabs(path) else path
 
 
 def _step(checkpoint):
@@ -124,6 +132,8 @@ def _recipe(run, step):
     config, (_, about) = _config(run), read_about(run)
     ours = {name: about[name] for name in ("versions", "dataset", "devices", "init_from", "changes")
             if about.get(name)}  # fmt: skip
+    if "init_from" in ours:
+        ours["init_from"] = {**ours["init_from"], "from": _short(ours["init_from"]["from"])}
     return {
         "command": command(config),
         "options": {k: v for k, v in config.recorded().items() if k not in OF_THE_COMPUTER},
@@ -134,18 +144,19 @@ def _recipe(run, step):
     }
 
 
-def _recipe_before(run, before):
-    """{"before": the recipe of the run that it started from} or nothing."""
-    if not before:
+def _recipe_before(run, folders):
+    """{"before": the recipe of the run that it started from, with what was before} or nothing."""
+    if not folders:
         return {}
+    folder, *others = folders
     start = read_about(run)[1].get("init_from", {})
-    path = os.path.join(before, shipped.FACTS)
+    path = os.path.join(folder, shipped.FACTS)
     recipe = (
-        _recipe_of_model(path, start) if os.path.isfile(path) else _recipe_of_run(before, start)
+        _recipe_of_model(path, start) if os.path.isfile(path) else _recipe_of_run(folder, start)
     )
     if not recipe:
-        raise Failure(f"{run} started from {start.get('from', 'nothing')}, not from {before}.")
-    return {"before": recipe}
+        raise Failure(f"{run} started from {start.get('from', 'nothing')}, not from {folder}.")
+    return {"before": {**recipe, **_recipe_before(folder, others)}}
 
 
 def _recipe_of_model(path, start):
@@ -254,7 +265,9 @@ if __name__ == "__main__":
     parser.add_argument("--license", required=True, help="of the weights, one line")
     parser.add_argument("--examples", default="", help="a folder of images that may be shared")
     parser.add_argument("--metrics", default="", help="a metrics.json of the same checkpoint")
-    parser.add_argument("--before", default="", help="the folder that the run started from")
+    parser.add_argument(
+        "--before", nargs="+", default=(), help="what it started from, newest first"
+    )
     parser.add_argument("--which", default="latest", choices=("latest", "best"))
     words = vars(parser.parse_args())
     words["prose"] = pathlib.Path(words["prose"]).read_text(encoding="utf-8")

@@ -159,11 +159,12 @@ def test_a_model_is_measured_by_what_translate_makes_of_the_test_images(config, 
     words = ["--phase=evaluate", f"--model={moved}", "--size=native", *words]
     assert main.main(words) == 0
     path = os.path.join(config.result_dir, "tiny", "step_0000003_metrics.json")
-    assert f"Written: {path}" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert f"Written: {path}" in out and "step_0000003, --size native" in out
     with open(path, encoding="utf-8") as file:
         found = json.load(file)
     model = loading.load(moved)
-    assert found["about"]["pictures"] == f"{model.source}, --size native"
+    assert found["about"]["size"] == "native"
     sources = evaluate._image_paths(config, "testA")
     images = (np.uint8(model.translate(image_file.read(p), size="native")) for p in sources)
     fake, real = features_of(Small(None), images), features(evaluate._image_paths(config, "testB"))

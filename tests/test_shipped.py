@@ -255,12 +255,12 @@ def test_it_tells_of_the_run_that_it_started_from(tmp_path):
     runs.make_run(second)
     options = {"prose": "", "license": "MIT", "folder": str(tmp_path / "models")}
     with pytest.raises(Failure, match="second started from nothing, not from .*first[.]"):
-        ship_model.ship(second.run_folder, "none", before=first.run_folder, **options)
+        ship_model.ship(second.run_folder, "none", before=[first.run_folder], **options)
     path = pathlib.Path(second.run_folder, "config.json")
     content = json.loads(path.read_text())
     content.setdefault("about", {})["init_from"] = {"from": "checkpoint/first", "step": runs.STEP}
     path.write_text(json.dumps(content))
-    folder = ship_model.ship(second.run_folder, "both", before=first.run_folder, **options)
+    folder = ship_model.ship(second.run_folder, "both", before=[first.run_folder], **options)
     with open(os.path.join(folder, "model.json")) as file:
         facts = json.load(file)
     assert facts["command"].count("--init_from checkpoint/first") == 1
@@ -270,6 +270,29 @@ def test_it_tells_of_the_run_that_it_started_from(tmp_path):
         card = file.read()
     _, before = card.split("## The run before")
     assert facts["before"]["command"] in before and "| hours | 1.5 |" in before
+
+
+def test_it_tells_of_each_run_in_a_row_without_the_folders_of_this_computer(tmp_path):
+    folders = []
+    for number in range(3):
+        config = runs.config_in(tmp_path, run=f"run{number}", init_from="".join(folders[-1:]))
+        runs.make_run(config)
+        if folders:
+            path = pathlib.Path(config.run_folder, "config.json")
+            start = {"init_from": {"from": folders[-1], "step": runs.STEP}}
+            path.write_text(json.dumps({**json.loads(path.read_text()), "about": start}))
+        folders.append(config.run_folder)
+    options = {"prose": "", "license": "MIT", "folder": str(tmp_path / "models")}
+    with pytest.raises(Failure, match="run1 started from .*run0, not from .*run2"):
+        ship_model.ship(folders[2], "new", before=[folders[1], folders[2]], **options)
+    folder = ship_model.ship(folders[2], "new", before=folders[1::-1], **options)
+    content = pathlib.Path(folder, "model.json").read_text()
+    assert str(tmp_path) not in content
+    facts = json.loads(content)
+    assert "--init_from checkpoint/run1" in facts["command"]
+    assert facts["init_from"]["from"] == "checkpoint/run1"
+    assert "--init_from checkpoint/run0" in facts["before"]["command"]
+    assert "--init_from" not in facts["before"]["before"]["command"]
 
 
 def test_it_tells_of_the_model_that_it_started_from_and_of_what_was_before_it(made_here, tmp_path):
@@ -283,7 +306,7 @@ def test_it_tells_of_the_model_that_it_started_from_and_of_what_was_before_it(ma
     path = pathlib.Path(run.run_folder, "config.json")
     content = json.loads(path.read_text())
     digests = {name: facts["files"][name]["sha256"] for name in ("a2b.npz", "b2a.npz")}
-    options = {"prose": "", "license": "MIT", "before": str(older)}
+    options = {"prose": "", "license": "MIT", "before": [str(older)]}
     for number, digest in enumerate(["0" * 64, digests["a2b.npz"]]):
         record = {"from": "small", "sha256": {**digests, "a2b.npz": digest}}
         path.write_text(json.dumps({**content, "about": {"init_from": record}}))

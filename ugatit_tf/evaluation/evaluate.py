@@ -80,7 +80,8 @@ def evaluate(
     metrics = {
         "about": {
             "program": f"ugatit_tf {VERSION}",
-            "pictures": f"{pictures}, --size {size}" if size else pictures,
+            "pictures": pictures,
+            **({"size": size} if size else {}),
             "features": protocol.words(),
             "comparable": protocol.comparable(),
             "subsets": kid.SUBSETS,
@@ -91,8 +92,7 @@ def evaluate(
     for name, folder in folders_of.items():
         source, target = DIRECTIONS[name].source_folder, DIRECTIONS[name].target_folder
         if folder:
-            cache = os.path.join(folder, CACHE)
-            fake = cached_features(extractor, folders.images_in(folder), cache)
+            fake = _cached(extractor, folder)
         else:
             images = translations(translator, real_paths[source], name, size)
             fake = features_of(extractor, images)
@@ -202,10 +202,12 @@ def translations(
 
 def table(metrics: dict) -> str:
     """The metrics for people, KID times 100 as in the paper."""
+    about = metrics["about"]
+    size = f", --size {about['size']}" if "size" in about else ""
     lines = [
-        f"Features: {metrics['about']['features']}",
-        metrics["about"]["comparable"],
-        f"Images: {metrics['about']['pictures']}",
+        f"Features: {about['features']}",
+        about["comparable"],
+        f"Images: {about['pictures']}{size}",
         "KID x 100: mean +- standard deviation over subsets; paper: its own estimate, see docs",
         f"{'':5} {'KID to target':>16} {'KID to source':>16} {'paper':>8} {'FID':>8}  images",
     ]
@@ -241,6 +243,10 @@ def _on_all_devices(config):
         names = devices.names(config.strategy)
         extractor = devices.Copies(extractor, lambda: extractor_of(protocol), names)
     return extractor, protocol
+
+
+def _cached(extractor, folder):
+    return cached_features(extractor, folders.images_in(folder), os.path.join(folder, CACHE))
 
 
 def _real_features(config, extractor, real_paths) -> dict:
