@@ -1,7 +1,7 @@
 """The card of a model that comes with the package: what people wrote, then the facts as tables."""
 
 from ugatit_tf.directions import DIRECTIONS
-from ugatit_tf.evaluation import evaluate
+from ugatit_tf.evaluation import table
 
 
 def text(facts: dict, prose: str, files: dict) -> str:
@@ -74,6 +74,6 @@ def _metrics_rows(metrics):
         row = metrics[direction]
         counts = row["pictures"]
         images = f"{counts['fake']} test images against {counts['target']}"
-        rows[f"{direction}, KID x 100"] = f"{evaluate.kid_text(row['kid_target'])}; {images}"
+        rows[f"{direction}, KID x 100"] = f"{table.kid_text(row['kid_target'])}; {images}"
         rows[f"{direction}, FID"] = f"{row['fid']:.4g}; {images}"
     return rows

@@ -16,7 +16,7 @@ import main
 from tests import runs
 from ugatit_tf.data import folders
 from ugatit_tf.errors import Failure
-from ugatit_tf.evaluation import evaluate, fid, kid
+from ugatit_tf.evaluation import evaluate, fid, kid, table
 from ugatit_tf.evaluation.features import features_of
 from ugatit_tf.images import image_file
 from ugatit_tf.interchange import generator_file
@@ -107,7 +107,7 @@ def test_images_of_another_program_are_measured_without_a_run(config, tmp_path):
 
 def test_the_table_says_what_it_is_a_table_of(config):
     found, _ = evaluate.evaluate(config)
-    text = evaluate.table(found)
+    text = table.text(found)
     a2b = next(line for line in text.splitlines() if line.startswith("a2b"))
     assert f"{100 * found['a2b']['kid_target']['mean']:.4g} +- " in a2b
     assert "9 / 9 / 9, subsets of 4" in a2b

@@ -17,7 +17,7 @@ import main
 from tests import runs
 from ugatit_tf import feature_options
 from ugatit_tf.errors import Failure
-from ugatit_tf.evaluation import ablation, evaluate, feature_file
+from ugatit_tf.evaluation import ablation, evaluate, feature_file, table
 from ugatit_tf.evaluation.feature_file import FeatureFile, FileExtractor
 from ugatit_tf.evaluation.features import cached_features
 from ugatit_tf.images import image_file
@@ -211,7 +211,7 @@ def test_the_figures_say_what_they_are_of_and_what_they_compare_with(measured):
     with open(path, encoding="utf-8") as file:
         assert json.load(file) == metrics
     assert metrics["a2b"]["pictures"] == {"fake": 7, "target": 9, "source": 9}
-    about, lines = metrics["about"], evaluate.table(metrics).splitlines()
+    about, lines = metrics["about"], table.text(metrics).splitlines()
     digest = hashlib.sha256(b"a network").hexdigest()[:12]
     assert about["features"] == (
         f"net.onnx, SHA-256 {digest}; 6 x 6 pixels, bilinear as TensorFlow 1; (x - 127,9,1) / 8, "

@@ -66,7 +66,7 @@ def check(config: Union[Config, dict], options: EvaluateOptions) -> None:
 
 
 def run(config: Union[Config, dict], options: EvaluateOptions) -> None:
-    from ugatit_tf.evaluation import evaluate, votes
+    from ugatit_tf.evaluation import evaluate, table, votes
 
     if options.votes:
         print(votes.table(votes.read(options.votes)))
@@ -81,7 +81,7 @@ def run(config: Union[Config, dict], options: EvaluateOptions) -> None:
     metrics, path = evaluate.evaluate(
         _config(config), fake_dir=options.fake_dir, translator=translator, size=options.size
     )
-    print(evaluate.table(metrics))
+    print(table.text(metrics))
     print(f"Written: {path}")
 
 
