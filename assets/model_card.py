@@ -20,6 +20,7 @@ def text(facts: dict, prose: str, files: dict) -> str:
         **_recipe_rows(facts),
         "versions": ", ".join(f"{k} {v}" for k, v in facts.get("versions", {}).items()),
         "moving average": facts["options"]["ema"] or "none",
+        "mean of the weights after steps": ", ".join(map(str, facts.get("mean_of_steps", []))),
         **{f"`{name}`, last mean": f"{value:.4f}" for name, value in numbers["losses"].items()},
         **{f"`{k}`, last": f"{v:.4f}" for k, v in numbers.get("evaluation", {}).items()},
         **{f"{k}, of test faces": v for k, v in numbers.get("faces", {}).items()},
@@ -29,7 +30,7 @@ def text(facts: dict, prose: str, files: dict) -> str:
     lines = [
         f"# {facts['name']}", "", prose.strip(), "", "## Facts", "",
         "Written by `python -m assets.ship_model` from the run.", "", "| | |", "|---|---|",
-        *(f"| {name} | {value} |" for name, value in rows.items()), "",
+        *(f"| {name} | {value} |" for name, value in rows.items() if value != ""), "",
         "The command that trained it:", "", "```", facts["command"], "```", "",
         *_before_lines(facts.get("before"), "## The run before", "It started"), "## Files", "",
         "| file | bytes | sha256 |", "|---|---|---|",

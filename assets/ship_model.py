@@ -92,6 +92,7 @@ def ship(
             "license": license,
             "directions": list(generators),
             **_recipe(run, _step(checkpoint)),
+            **({"mean_of_steps": list(checkpoints.saved(run))} if which == "mean" else {}),
             **_recipe_before(run, before),
             "numbers": {**_numbers(config, run, unfinished, original), **measured},
         }
@@ -124,7 +125,7 @@ def _short(path):
 
 
 def _step(checkpoint):
-    return int(checkpoints.NAME.fullmatch(os.path.basename(checkpoint)).group(1))
+    return int(checkpoints.NAME.match(os.path.basename(checkpoint)).group(1))
 
 
 def _recipe(run, step):
@@ -268,7 +269,7 @@ if __name__ == "__main__":
     parser.add_argument(
         "--before", nargs="+", default=(), help="what it started from, newest first"
     )
-    parser.add_argument("--which", default="latest", choices=("latest", "best"))
+    parser.add_argument("--which", default="latest", choices=("latest", "best", "mean"))
     words = vars(parser.parse_args())
     words["prose"] = pathlib.Path(words["prose"]).read_text(encoding="utf-8")
     print(ship(words.pop("run"), words.pop("name"), **words))

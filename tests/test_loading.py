@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import threading
 import types
 import zipfile
@@ -26,6 +27,8 @@ from ugatit_tf.images import image_array, image_file
 from ugatit_tf.interchange import generator_file
 from ugatit_tf.networks import model as network_model
 from ugatit_tf.options import ConfigError
+from ugatit_tf.training import checkpoints
+from ugatit_tf.training.step import Trainer
 from ugatit_tf.translation import devices, loading
 from ugatit_tf.translation.fit import resize
 
@@ -427,6 +430,26 @@ def test_a_strange_saved_model_that_gives_another_size_is_refused(tmp_path):
     tf.saved_model.save(strange, str(tmp_path / "a2b"), signatures={"exact": halves})
     with pytest.raises(Failure, match="cannot be used .its images .* become"):
         ugatit_tf.load(tmp_path).translate(levels(8, 8, 3))
+
+
+def test_the_mean_is_that_of_the_generators_of_all_checkpoints(tmp_path):
+    config = runs.config_in(tmp_path, ema=0.5)
+    networks = runs.make_run(config)
+    trainer = Trainer(networks, config)
+    draw, kept = np.random.default_rng(0), []
+    for step in (5, 7):
+        for weight in networks.weights().values():
+            weight.assign(draw.uniform(0.1, 0.9, weight.shape))
+        trainer.start_average()
+        checkpoints.save(config.run_folder, step, trainer.state())
+        kept.append(made.arrays(networks.weights()))
+    shutil.rmtree(os.path.join(config.run_folder, "step_0000003"))
+    found, source = loading.load_networks(config, "mean")
+    assert os.path.basename(source) == "step_0000007_mean"
+    for name, weight in found.weights().items():
+        first, last = (arrays[name] for arrays in kept)
+        expected = last if name.startswith("discriminator") else (first + np.float64(last)) / 2
+        np.testing.assert_allclose(weight, expected, err_msg=name, **TOLERANCE["exact"])
 
 
 def test_for_a_checkpoint_its_run_is_suggested(tmp_path):

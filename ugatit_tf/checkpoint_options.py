@@ -8,8 +8,11 @@ from ugatit_tf.options import Options, option
 
 def which_option() -> str:
     """The option `which` of all phases that use a checkpoint."""
-    text = "the latest checkpoint, or the best (see --best_by)"
-    return option("latest", text, choices=("latest", "best"))
+    text = (
+        "the latest checkpoint, the best (see --best_by), or the mean of the generators' weights "
+        "in all that the run has kept"
+    )
+    return option("latest", text, choices=("latest", "best", "mean"))
 
 
 def model_option() -> str:

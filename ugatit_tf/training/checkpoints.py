@@ -91,12 +91,12 @@ def refuse_lone_generators(run_folder: str) -> None:
 
 
 def chosen(run_folder: str, which: str) -> str:
-    """The path of the newest checkpoint for "latest", of the best one for "best".
+    """The path of the best checkpoint for "best", else of the newest, whose step a "mean" has.
 
     Raises:
         Failure: there is none.
     """
-    if which == "latest":
+    if which != BEST:
         return newest(run_folder)
     path, _ = best(run_folder)
     if not path:

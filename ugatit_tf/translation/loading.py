@@ -44,7 +44,7 @@ def load(
         path: a run folder (`checkpoint/NAME`), an exported folder (`export/NAME/step_...`, or a
             SavedModel in it), a generator file (`a2b.npz`), or the name of a model that comes with
             this package (`ugatit_tf.shipped.names()`).
-        which: the "latest" checkpoint of a run folder, or the "best".
+        which: the "latest" checkpoint of a run folder, the "best", or the "mean" of all in it.
         precision: "float32", "bfloat16" or "float16". None: as a run was trained; float32 for a
             generator file. Not for an exported folder, which computes as it was exported.
         xla: bool. Whether to compile the networks with XLA; else as `precision`.
@@ -136,10 +136,11 @@ def load_networks(config: Config, which: str = "latest") -> tuple[UGATIT, str]:
     Where the run keeps a moving average of its generators (`--ema`), they have that.
 
     Args:
-        which: "latest" or "best".
+        which: "latest", "best", or "mean": the generators have the mean of their weights in all
+            checkpoints of the run. Izmailov et al., UAI 2018, arXiv:1803.05407.
 
     Returns:
-        (networks, path of the checkpoint).
+        (networks, path of the checkpoint; that of a mean ends with "_mean").
 
     Raises:
         Failure: there is no checkpoint, or it cannot be used.
@@ -147,6 +148,9 @@ def load_networks(config: Config, which: str = "latest") -> tuple[UGATIT, str]:
     path = checkpoints.chosen(config.run_folder, which)
     checkpoints.check_room(path, weight_count.num_weights(config))
     networks = build_model(config, draw=False)
+    if which == "mean":
+        _restore_mean(networks, list(checkpoints.saved(config.run_folder).values()))
+        return networks, f"{path}_mean"
     restore(networks, path)
     return networks, path
 
@@ -160,6 +164,18 @@ def restore(networks: UGATIT, path: str) -> None:
     checkpoints.restore(path, {"weights": networks.weights()})
     if "average" in checkpoints.groups(path):
         checkpoints.restore(path, {"average": networks.generator_weights()})
+
+
+def _restore_mean(networks, paths):
+    """Loads the mean of the generators at all `paths`, and the discriminators of the last."""
+    weights = networks.generator_weights()
+    means = dict.fromkeys(weights, 0.0)
+    for path in paths:
+        restore(networks, path)
+        for name, weight in weights.items():
+            means[name] += weight.numpy() / len(paths)
+    for name, weight in weights.items():
+        weight.assign(means[name])
 
 
 def _from_generator_files(files, source, overrides) -> Translator:

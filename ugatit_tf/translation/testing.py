@@ -31,7 +31,7 @@ def run_test(config: Config, which: str = "latest") -> str:
     """Translates testA to B and testB to A; one of the folders may be missing.
 
     Args:
-        which: the "latest" checkpoint, or the "best".
+        which: the "latest" checkpoint, the "best", or the "mean" of all.
 
     Returns:
         The path of the report page. The images are in folders next to it: `a2b`,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 
 from ugatit_tf.config import Config
@@ -59,7 +60,7 @@ def _write(exported: Exported, folder: str) -> Iterator[Model]:
     from ugatit_tf.interchange import official_pytorch
 
     config = exported.config
-    step = os.path.basename(exported.source).rpartition("_")[2]
+    step = re.match(r"step_(\d+)", os.path.basename(exported.source))[1]
     file = f"{config.run_name}_params_{step}.pt"
     official_pytorch.write(os.path.join(folder, file), exported.networks)
     for direction in exported.generators:

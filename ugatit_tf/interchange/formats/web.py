@@ -138,7 +138,7 @@ def bytes_per_pixel(config: Config) -> int:
 
 def _model_words(exported):
     kind = "light" if exported.config.light else "full"
-    trained = re.fullmatch(r"step_(\d+)", os.path.basename(exported.source))
+    trained = re.match(r"step_(\d+)", os.path.basename(exported.source))
     size = exported.config.img_size
     return f"U-GAT-IT, {kind} model, trained with images of {size} × {size} pixels" + (
         f" for {int(trained[1])} steps" if trained else ""
