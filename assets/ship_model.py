@@ -42,7 +42,7 @@ OF_THE_COMPUTER = tuple(f.name for f in dataclasses.fields(Config) if f.name.end
     "inception_weights",
 )
 RECIPE = ("command", "options", "steps", "hours", "hardware", "versions", "dataset", "devices",
-          "init_from", "changes", "before")  # of model.json  # fmt: skip
+          "init_from", "changes", "mean_of_steps", "before")  # of model.json  # fmt: skip
 PARTS = ("cycle", "identity")  # of the losses that are noted
 
 

@@ -114,7 +114,8 @@ def test_translate_without_an_input_takes_the_examples_of_the_model(tmp_path, mo
 def test_the_card_of_photographs_has_the_figures_of_its_own_checkpoint():
     facts = shipped.facts("horse2zebra")
     metrics = facts["numbers"]["metrics"]
-    assert metrics["about"]["pictures"] == f"step_{facts['steps']:07d}"
+    assert metrics["about"]["pictures"] == f"step_{facts['steps']:07d}_mean"
+    assert facts["mean_of_steps"] == [0, facts["steps"]]
     assert metrics["about"]["features"].startswith("efficientnet_lite0_features.onnx")
     for direction in ("a2b", "b2a"):
         assert 5 < 100 * metrics[direction]["kid_target"]["mean"] < 20  # 22.6 of nothing
