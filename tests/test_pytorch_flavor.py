@@ -165,17 +165,24 @@ def test_a_lone_generator_is_exported(there):
     [
         ["--phase", "train"],
         ["--phase", "test"],
-        ["--phase", "evaluate"],
         ["--phase", "export", "--format", "pytorch"],
     ],
     ids=" ".join,
 )
 def test_what_needs_more_than_a_lone_generator_says_what_is_missing(argv, there, capsys):
-    if "evaluate" in argv:
-        argv = [*argv, "--inception", "graph", "--inception_weights", OFFICIAL]
     line = refusal(capsys, 1, *argv, "--run", "lone", "--dataset", "tiny")
     assert "has only a2b" in line
     assert "Missing for this: the generator b2a, both discriminators" in line
+
+
+def test_the_existing_direction_of_a_lone_generator_is_measured(there, capsys):
+    shutil.copytree("dataset/tiny", "dataset/many")
+    for domain in ("testA", "testB"):
+        runs.write_images(f"dataset/many/{domain}", [f"{i}.png" for i in range(4)])
+    argv = ["--run", "lone", "--dataset", "many", "--inception", "random", "--size", "8"]
+    assert phase("evaluate", *argv) == 0
+    out = capsys.readouterr().out
+    assert "a2b " in out and "b2a " not in out and "lone_metrics.json" in out
 
 
 def test_only_the_existing_direction_of_a_lone_generator_translates(there, capsys):

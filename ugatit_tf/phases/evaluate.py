@@ -99,7 +99,7 @@ def _uses(options):
 
 EVALUATE = Phase(
     "evaluate",
-    "measure KID and FID of a run or a model, or the answers of a study",
+    "measure KID and FID, or the answers of a study",
     check,
     run,
     EvaluateOptions,
