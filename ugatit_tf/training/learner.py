@@ -26,7 +26,7 @@ class Learner:
         scaled: bool. Scale the loss, which float16 needs.
         accumulate: int. Micro-batches whose gradients are averaged for one update.
         flavor: `Flavor`, which says how weights decay, among others.
-        pace: float. Its learning rate, as a multiple of the one that an update is given.
+        lr_multiplier: float. Its learning rate, as a multiple of the one that an update is given.
 
     Attributes:
         kernels: the weights in the L2 term of the loss; none where the optimizer lets all decay.
@@ -40,7 +40,7 @@ class Learner:
         scaled: bool = False,
         accumulate: int = 1,
         flavor: Flavor = TENSORFLOW,
-        pace: float = 1.0,
+        lr_multiplier: float = 1.0,
     ) -> None:
         weights = {path: weight for path, weight in weights.items() if roles[path].trained}
         clipped = {path: roles[path].clipped for path in weights if roles[path].clipped}
@@ -52,7 +52,7 @@ class Learner:
         self.kernels = [] if in_optimizer else decaying
         self.scale = LossScale(enabled=scaled)
         self.accumulate = accumulate
-        self.pace = pace
+        self.lr_multiplier = lr_multiplier
         self.sums = {}
         if accumulate > 1:
             # Of several replicas each sums its own
@@ -98,7 +98,8 @@ class Learner:
         vectors.append(joined.join([gradients[path] for path in self.optimizer.small]))
         sums = [tf.nn.l2_loss(vector) for vector in vectors]
         finite = tf.reduce_all(tf.math.is_finite(tf.stack(sums)))
-        return self.scale.guard(finite, lambda: self.optimizer.apply(gradients, rate * self.pace))
+        rate *= self.lr_multiplier
+        return self.scale.guard(finite, lambda: self.optimizer.apply(gradients, rate))
 
 
 class LossScale:

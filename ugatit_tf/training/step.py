@@ -49,7 +49,7 @@ class Trainer:
         roles, options["flavor"] = model.roles(), self.flavor
         self.generators = Learner(model.generator_weights(), roles, **options)
         # Two time scales: Heusel et al., NeurIPS 2017, arXiv:1706.08500
-        options["pace"] = (config.discriminator_lr or config.lr) / config.lr
+        options["lr_multiplier"] = (config.discriminator_lr or config.lr) / config.lr
         self.discriminators = Learner(model.discriminator_weights(), roles, **options)
         self.generator_optimizer = self.generators.optimizer
         self.discriminator_optimizer = self.discriminators.optimizer
